@@ -1,0 +1,82 @@
+// Entry of `npm run bench`: starts the targets, measures them in interleaved rounds, reports.
+import { existsSync, mkdirSync } from "node:fs";
+import path from "node:path";
+import { type Flags, parseFlags } from "./flags.ts";
+import { chooseGenerator, generatorVersion } from "./load/generator.ts";
+import { closeConnections } from "./load/stream-client.ts";
+import { mayPin, ownScratchFolder, pinSelf, stopAll, stopAllOnExit } from "./machine/children.ts";
+import { workerdVersion } from "./machine/workerd.ts";
+import { measureRounds } from "./measure/rounds.ts";
+import { machine, writeResults } from "./report/results-file.ts";
+import { summarise } from "./report/summary.ts";
+import { renderTables } from "./report/tables.ts";
+import { type Scratch, startTargets } from "./targets/start-targets.ts";
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+function makeScratch(): Scratch {
+  const run = `run-${process.pid}`;
+  const disk = ownScratchFolder(path.join(import.meta.dirname, ".cache", run));
+  mkdirSync(disk, { recursive: true });
+  if (!existsSync("/dev/shm")) return { disk, tmpfs: undefined };
+  const tmpfs = ownScratchFolder(path.join("/dev/shm", `interlock-bench-${process.pid}`));
+  mkdirSync(tmpfs, { recursive: true });
+  return { disk, tmpfs };
+}
+
+function describeSetting(flags: Flags): void {
+  const { cpu, cores, memory_gib: memory } = machine();
+  const pinning = mayPin()
+    ? "gateway alone on core 1, load and mock on core 0"
+    : "NOT pinned (needs taskset and two cores): expect noise";
+  say(`${cpu}, ${cores} cores, ${memory} GiB; workerd ${workerdVersion()}, Node ${process.version}`);
+  say(`${generatorVersion(chooseGenerator())}; ${pinning}`);
+  if (chooseGenerator() !== "wrk") say("wrk is not installed: the slower raw-socket generator runs");
+  say(`mode ${flags.mode}, ${flags.rounds} x ${flags.seconds} s per target and load`);
+}
+
+async function main(): Promise<void> {
+  const beganMs = performance.now();
+  const began = new Date();
+  const flags = parseFlags(process.argv.slice(2));
+  stopAllOnExit();
+  pinSelf();
+  describeSetting(flags);
+  const generator = chooseGenerator();
+  const scratch = makeScratch();
+  const { targets, skipped } = await startTargets(flags.mode, flags.targets, scratch);
+  for (const { name, what } of targets) say(`  ${name}: ${what}`);
+  for (const { name, why } of skipped) say(`  SKIPPED ${name}: ${why}`);
+  const samples = await measureRounds(targets, {
+    flags,
+    generator,
+    scratch: scratch.disk,
+    deadlineMs: beganMs + flags.maxSeconds * 1000,
+    say,
+  });
+  const summary = summarise(samples, targets.map(({ name }) => name));
+  const file = writeResults({
+    began,
+    flags,
+    generator,
+    scratch,
+    targets,
+    skipped,
+    samples,
+    summary,
+  });
+  say(`\n${renderTables(summary)}\n`);
+  say(`${samples.roundsDone} rounds in ${((performance.now() - beganMs) / 1000).toFixed(0)} s; ${file}`);
+  for (const problem of samples.problems) say(`PROBLEM ${problem}`);
+  process.exitCode = samples.problems.length > 0 || samples.roundsDone === 0 ? 1 : 0;
+}
+
+try {
+  await main();
+} catch (fault) {
+  process.stderr.write(`${fault instanceof Error ? fault.message : String(fault)}\n`);
+  process.exitCode = 1;
+} finally {
+  closeConnections();
+  stopAll();
+}

@@ -1,0 +1,102 @@
+// Touches an object's SQLite storage: one JSON state row, keyed JSON rows, and an outbox, all read and written synchronously.
+import type { TraceRecord } from "../src/core/trace/record.ts";
+
+/** Storage step 1. Tables are made with the first write, so that reading a session never seen stores nothing. */
+const STEP_1 = [
+  "CREATE TABLE IF NOT EXISTS state (k INTEGER PRIMARY KEY CHECK (k = 1), body TEXT NOT NULL)",
+  "CREATE TABLE IF NOT EXISTS rows (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
+  "CREATE TABLE IF NOT EXISTS outbox (id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
+];
+
+/** Records sent to the queue at once. */
+const OUTBOX_BATCH = 25;
+
+/** Where an outbox sends its records. */
+export interface RecordQueue {
+  send(body: Uint8Array, options: { readonly contentType: "bytes" }): Promise<unknown>;
+}
+
+/** One object's storage. Bodies are JSON texts that only their own object writes. */
+export class SqlStore {
+  readonly #storage: DurableObjectStorage;
+  readonly #sql: SqlStorage;
+  #isReady: boolean;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+    this.#sql = storage.sql;
+    this.#isReady = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'state'").toArray().length > 0;
+  }
+
+  /** The state row, or `undefined` before the first write. */
+  readState<T>(): T | undefined {
+    return this.#body<T>("SELECT body FROM state WHERE k = 1");
+  }
+
+  /** Writes the state row: one row written. */
+  writeState(state: unknown): void {
+    this.#ready().exec("INSERT INTO state (k, body) VALUES (1, ?) ON CONFLICT (k) DO UPDATE SET body = excluded.body", JSON.stringify(state));
+  }
+
+  /** A keyed row, or `undefined`. */
+  readRow<T>(id: string): T | undefined {
+    return this.#body<T>("SELECT body FROM rows WHERE id = ?", id);
+  }
+
+  /** Writes a keyed row: one row written. */
+  writeRow(id: string, body: unknown): void {
+    this.#ready().exec("INSERT INTO rows (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, JSON.stringify(body));
+  }
+
+  /** Every keyed row, by id. */
+  allRows<T>(): readonly T[] {
+    if (!this.#isReady) return [];
+    return this.#sql.exec<{ body: string }>("SELECT body FROM rows ORDER BY id").toArray().map((row) => JSON.parse(row.body) as T);
+  }
+
+  /** Records that wait for the queue. */
+  outboxDepth(): number {
+    if (!this.#isReady) return 0;
+    return this.#sql.exec<{ n: number }>("SELECT count(*) AS n FROM outbox").one().n;
+  }
+
+  /** Keeps a record until the queue has taken it; the same record twice is kept once. */
+  addToOutbox(record: TraceRecord): void {
+    const id = `${record.index.trace_hex}/${record.index.span_id}`;
+    this.#ready().exec("INSERT INTO outbox (id, body) VALUES (?, ?) ON CONFLICT (id) DO NOTHING", id, JSON.stringify(record));
+  }
+
+  /** Sends what waits; a record leaves the outbox only once the queue has taken it. Answers how many still wait. */
+  async drainOutbox(queue: RecordQueue): Promise<number> {
+    while (this.outboxDepth() > 0) {
+      const rows = this.#sql.exec<{ id: string; body: string }>("SELECT id, body FROM outbox ORDER BY id LIMIT ?", OUTBOX_BATCH).toArray();
+      for (const row of rows) {
+        try {
+          await queue.send(new TextEncoder().encode(row.body), { contentType: "bytes" });
+        } catch {
+          return this.outboxDepth();
+        }
+        this.#sql.exec("DELETE FROM outbox WHERE id = ?", row.id);
+      }
+    }
+    return 0;
+  }
+
+  /** Deletes everything, the alarm included. */
+  forget(): void {
+    this.#isReady = false;
+    void this.#storage.deleteAll();
+  }
+
+  #body<T>(query: string, ...bindings: readonly string[]): T | undefined {
+    if (!this.#isReady) return undefined;
+    const row = this.#sql.exec<{ body: string }>(query, ...bindings).toArray()[0];
+    return row === undefined ? undefined : (JSON.parse(row.body) as T);
+  }
+
+  #ready(): SqlStorage {
+    if (!this.#isReady) for (const statement of STEP_1) this.#sql.exec(statement);
+    this.#isReady = true;
+    return this.#sql;
+  }
+}

@@ -1,0 +1,32 @@
+// Decides the D1 tables; `drizzle-kit generate` turns a change here into a numbered migration.
+import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+
+/** One row per recorded call: what it is found by, and where its segment lies. */
+export const calls = sqliteTable(
+  "calls",
+  {
+    tenant: text("tenant").notNull(),
+    traceHex: text("trace_hex").notNull(),
+    spanId: text("span_id").notNull(),
+    traceId: text("trace_id").notNull(),
+    startedAt: integer("started_at").notNull(),
+    durationMs: integer("duration_ms").notNull(),
+    kind: text("kind").notNull(),
+    sessionId: text("session_id").notNull(),
+    taskId: text("task_id"),
+    actor: text("actor").notNull(),
+    subject: text("subject").notNull(),
+    status: text("status").notNull(),
+    decision: text("decision").notNull(),
+    errorCode: text("error_code"),
+    policyVersion: text("policy_version").notNull(),
+    costMicroUsd: integer("cost_micro_usd").notNull(),
+    inputTokens: integer("input_tokens").notNull(),
+    outputTokens: integer("output_tokens").notNull(),
+    seq: integer("seq"),
+    callId: text("call_id"),
+    segment: text("segment").notNull(),
+    line: integer("line").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.traceHex, table.spanId] }), index("calls_by_time").on(table.tenant, table.startedAt, table.spanId)],
+);

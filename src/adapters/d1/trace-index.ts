@@ -1,0 +1,124 @@
+// Touches the trace index in D1: rows in one statement per batch, pages by a stable cursor.
+import { and, desc, eq, gte, lt, lte, or, sql, type SQL } from "drizzle-orm";
+import { drizzle, type DrizzleD1Database } from "drizzle-orm/d1";
+import * as z from "zod/mini";
+import type { IndexRow } from "../../core/trace/record.ts";
+import type { IndexedRow, TraceFilter, TraceIndex } from "../../gateway/ports.ts";
+import { calls } from "./schema.ts";
+
+/** Rows bound into one statement, as one JSON parameter. */
+const ROWS_PER_STATEMENT = 500;
+
+/** The trace index in a D1 database. */
+export function d1TraceIndex(database: D1Database): TraceIndex {
+  const db = drizzle(database);
+  return {
+    insert: async (rows) => {
+      const statements = chunksOf(rows, ROWS_PER_STATEMENT).map((chunk) => database.prepare(INSERT).bind(JSON.stringify(chunk)));
+      if (statements.length > 0) await database.batch(statements);
+    },
+    list: (tenant, filter) => listPage(db, tenant, filter),
+    ofTrace: async (tenant, traceHex) => {
+      const found = await db.select().from(calls).where(and(eq(calls.tenant, tenant), eq(calls.traceHex, traceHex))).orderBy(calls.startedAt, calls.spanId);
+      return found.map(indexedRow);
+    },
+  };
+}
+
+const COLUMNS = [
+  "tenant", "trace_hex", "span_id", "trace_id", "started_at", "duration_ms", "kind", "session_id", "task_id", "actor", "subject", "status",
+  "decision", "error_code", "policy_version", "cost_micro_usd", "input_tokens", "output_tokens", "seq", "call_id", "segment", "line",
+] as const;
+
+/** A record that arrives twice keeps its first row: queues deliver at least once. */
+const INSERT = `INSERT OR IGNORE INTO calls (${COLUMNS.join(", ")}) SELECT ${COLUMNS.map((column) => `json_extract(value, '$.${column}')`).join(", ")} FROM json_each(?1)`;
+
+function chunksOf<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));
+}
+
+async function listPage(db: DrizzleD1Database, tenant: string, filter: TraceFilter): ReturnType<TraceIndex["list"]> {
+  const found = await db
+    .select()
+    .from(calls)
+    .where(and(eq(calls.tenant, tenant), ...conditions(filter)))
+    .orderBy(desc(calls.startedAt), desc(calls.spanId))
+    .limit(filter.limit + 1);
+  const rows = found.slice(0, filter.limit).map((row) => indexedRow(row).index);
+  const last = rows.at(-1);
+  return { rows, nextCursor: found.length > filter.limit && last !== undefined ? cursorOf(last) : null };
+}
+
+function conditions(filter: TraceFilter): readonly SQL[] {
+  const subject = filter.tool ?? filter.model;
+  const all: readonly (SQL | undefined)[] = [
+    filter.actor === undefined ? undefined : eq(calls.actor, filter.actor),
+    filter.session === undefined ? undefined : eq(calls.sessionId, filter.session),
+    subject === undefined ? undefined : eq(calls.subject, subject),
+    filter.tool === undefined ? undefined : eq(calls.kind, "execute_tool"),
+    filter.model === undefined ? undefined : eq(calls.kind, "chat"),
+    filter.decision === undefined ? undefined : eq(calls.decision, filter.decision),
+    filter.status === undefined ? undefined : eq(calls.status, filter.status),
+    filter.from === undefined ? undefined : gte(calls.startedAt, filter.from),
+    filter.to === undefined ? undefined : lte(calls.startedAt, filter.to),
+    filter.minCostMicro === undefined ? undefined : gte(calls.costMicroUsd, filter.minCostMicro),
+    filter.cursor === undefined ? undefined : afterCursor(filter.cursor),
+  ];
+  return all.filter((condition) => condition !== undefined);
+}
+
+const Cursor = z.tuple([z.int(), z.string()]);
+
+function cursorOf(row: IndexRow): string {
+  return btoa(JSON.stringify([row.started_at, row.span_id]));
+}
+
+/** Whether a text is a cursor that a page answered. */
+export function isCursor(text: string): boolean {
+  return readCursor(text) !== undefined;
+}
+
+function readCursor(text: string): readonly [number, string] | undefined {
+  try {
+    const parsed = Cursor.safeParse(JSON.parse(atob(text)));
+    return parsed.success ? parsed.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function afterCursor(text: string): SQL {
+  const [startedAt, spanId] = readCursor(text) ?? [0, ""];
+  return or(lt(calls.startedAt, startedAt), and(eq(calls.startedAt, startedAt), lt(calls.spanId, spanId))) ?? sql`0`;
+}
+
+const Kind = z.enum(["chat", "execute_tool", "ledger"]);
+
+function indexedRow(row: typeof calls.$inferSelect): IndexedRow {
+  return {
+    segment: row.segment,
+    line: row.line,
+    index: {
+      tenant: row.tenant,
+      trace_hex: row.traceHex,
+      span_id: row.spanId,
+      trace_id: row.traceId,
+      started_at: row.startedAt,
+      duration_ms: row.durationMs,
+      kind: Kind.parse(row.kind),
+      session_id: row.sessionId,
+      task_id: row.taskId,
+      actor: row.actor,
+      subject: row.subject,
+      status: row.status,
+      decision: row.decision,
+      error_code: row.errorCode,
+      policy_version: row.policyVersion,
+      cost_micro_usd: row.costMicroUsd,
+      input_tokens: row.inputTokens,
+      output_tokens: row.outputTokens,
+      seq: row.seq,
+      call_id: row.callId,
+    },
+  };
+}

@@ -1,0 +1,118 @@
+// Sends records over the queue, many to a message; what the queue refuses goes to the outbox of its session's ledger.
+import type { TraceRecord } from "../../core/trace/record.ts";
+import type { Defer, Recorder, SessionLedgers } from "../../gateway/ports.ts";
+
+/** Records wait this long for company. */
+const LINGER_MS = 25;
+/** A message stays below the queue's 128 KB. */
+const MAX_MESSAGE_BYTES = 100_000;
+
+/** A queue as the recorder uses it. */
+export interface TraceQueue {
+  send(body: Uint8Array, options: { readonly contentType: "bytes" }): Promise<unknown>;
+}
+
+/** Stores a record too large for a message and answers a copy that refers to it. */
+export type Offload = (record: TraceRecord) => Promise<TraceRecord>;
+
+interface Line {
+  readonly record: TraceRecord;
+  readonly bytes: Uint8Array;
+}
+
+/** One isolate's recorder: the first call of a batch sends it, in work deferred behind its own answer. */
+export class QueueRecorder {
+  readonly #queue: TraceQueue;
+  readonly #sessions: SessionLedgers;
+  readonly #offload: Offload;
+  #waiting: TraceRecord[] = [];
+
+  constructor(queue: TraceQueue, sessions: SessionLedgers, offload: Offload) {
+    this.#queue = queue;
+    this.#sessions = sessions;
+    this.#offload = offload;
+  }
+
+  /** The recorder of one request. */
+  for(defer: Defer): Recorder {
+    return {
+      write: (record) => {
+        this.#waiting.push(record);
+        if (this.#waiting.length === 1) defer(this.#sendSoon());
+      },
+    };
+  }
+
+  async #sendSoon(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
+    const batch = this.#waiting;
+    this.#waiting = [];
+    const lines = await Promise.all(batch.map((record) => this.#line(record)));
+    for (const message of messagesOf(lines)) await this.#sendOne(message);
+  }
+
+  async #line(record: TraceRecord): Promise<Line> {
+    const bytes = encode(record);
+    if (bytes.byteLength <= MAX_MESSAGE_BYTES) return { record, bytes };
+    try {
+      const smaller = await this.#offload(record);
+      return { record: smaller, bytes: encode(smaller) };
+    } catch {
+      const bare: TraceRecord = { ...record, payloads: record.payloads.map((payload) => ({ ...payload, body: null, omitted: "could not be stored" })) };
+      return { record: bare, bytes: encode(bare) };
+    }
+  }
+
+  async #sendOne(message: readonly Line[]): Promise<void> {
+    try {
+      await this.#queue.send(joinLines(message), { contentType: "bytes" });
+    } catch {
+      await this.#stash(message.map((line) => line.record));
+    }
+  }
+
+  async #stash(records: readonly TraceRecord[]): Promise<void> {
+    const bySession = Map.groupBy(records, (record) => `${record.index.tenant}/${record.index.session_id}`);
+    for (const group of bySession.values()) {
+      const first = group[0];
+      if (first === undefined) continue;
+      try {
+        await this.#sessions.stash(first.index.tenant, first.index.session_id, group);
+      } catch {
+        // Both the queue and the ledger are away: the gap in the session's sequence numbers is what remains to tell.
+        console.error(JSON.stringify({ event: "records_lost", tenant: first.index.tenant, count: group.length }));
+      }
+    }
+  }
+}
+
+function encode(record: TraceRecord): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(record));
+}
+
+function messagesOf(lines: readonly Line[]): readonly (readonly Line[])[] {
+  const messages: Line[][] = [];
+  let size = Number.POSITIVE_INFINITY;
+  for (const line of lines) {
+    if (size + line.bytes.byteLength + 1 > MAX_MESSAGE_BYTES) {
+      messages.push([]);
+      size = 0;
+    }
+    messages.at(-1)?.push(line);
+    size += line.bytes.byteLength + 1;
+  }
+  return messages;
+}
+
+function joinLines(lines: readonly Line[]): Uint8Array {
+  const size = lines.reduce((sum, line) => sum + line.bytes.byteLength + 1, 0);
+  const out = new Uint8Array(size);
+  let at = 0;
+  for (const line of lines) {
+    out.set(line.bytes, at);
+    at += line.bytes.byteLength;
+    out[at] = 10;
+    at += 1;
+  }
+  return out;
+}

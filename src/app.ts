@@ -1,0 +1,68 @@
+// Assembles the surfaces into one app: which path is answered by whom, and what a fault looks like on each.
+import { Hono } from "hono";
+import { GatewayFault, refuse, type Refusal } from "./core/errors.ts";
+import { configRoutes } from "./http/api/config.ts";
+import { problem } from "./http/api/errors.ts";
+import { referenceRoutes } from "./http/api/reference.ts";
+import type { ApiRoute } from "./http/api/route.ts";
+import { secretRoutes } from "./http/api/secrets.ts";
+import { sessionRoutes } from "./http/api/sessions.ts";
+import { tenantRoutes } from "./http/api/tenants.ts";
+import { toolCallRoutes } from "./http/api/tool-calls.ts";
+import { traceRoutes } from "./http/api/traces.ts";
+import type { Env } from "./env.ts";
+import type { HttpContext, HttpEnv, Runtime } from "./http/context.ts";
+import { authenticate, authorize } from "./http/middleware/authenticate.ts";
+import { chatCompletions } from "./http/openai/chat-completions.ts";
+import { openAiError } from "./http/openai/errors.ts";
+import { listModels } from "./http/openai/models.ts";
+
+/** Every guarded route of the API. */
+export const apiRoutes: readonly ApiRoute[] = [...toolCallRoutes, ...sessionRoutes, ...traceRoutes, ...configRoutes, ...secretRoutes, ...tenantRoutes];
+
+/** Paths answered in OpenAI's shapes, faults included. */
+const OPENAI_PATHS = ["/v1/chat/completions", "/v1/models"];
+
+/** The app; `runtimeOf` answers the isolate's runtime for an environment. */
+export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  app.use(async (c, next) => {
+    c.set("runtime", runtimeOf(c.env));
+    await next();
+  });
+  app.post("/v1/chat/completions", chatCompletions);
+  app.get("/v1/models", listModels);
+  for (const route of apiRoutes) app.on(route.method, route.path, (c) => guarded(c, route));
+  for (const route of referenceRoutes(apiRoutes)) app.on(route.method, route.path, (c) => route.answer(c));
+  app.notFound((c) => {
+    const isKnown = OPENAI_PATHS.includes(c.req.path) || apiRoutes.some((route) => route.path === c.req.path);
+    const refusal = isKnown ? refuse("method_not_allowed", `${c.req.path} does not answer ${c.req.method}`) : refuse("not_found", `no route ${c.req.method} ${c.req.path}`);
+    return OPENAI_PATHS.includes(c.req.path) ? openAiError(refusal) : problem(refusal);
+  });
+  app.onError((error, c) => {
+    const refusal = refusalOfFault(error);
+    return OPENAI_PATHS.includes(c.req.path) ? openAiError(refusal) : problem(refusal);
+  });
+  return app;
+}
+
+async function guarded(c: HttpContext, route: ApiRoute): Promise<Response> {
+  const authenticated = await authenticate(c);
+  if (!authenticated.ok) return problem(authenticated);
+  const { principal, credential } = authenticated.value;
+  if (route.permission !== "public") {
+    const authorized = authorize(principal, route.permission);
+    if (!authorized.ok) return problem(authorized);
+  }
+  c.set("principal", principal);
+  c.set("credential", credential);
+  return route.answer(c);
+}
+
+/** What a thrown fault answers: its code, never its cause. */
+function refusalOfFault(error: unknown): Refusal {
+  const id = crypto.randomUUID();
+  const isFault = error instanceof GatewayFault;
+  console.error(JSON.stringify({ event: "fault", id, code: isFault ? error.code : "internal", name: error instanceof Error ? error.name : "unknown", stack: error instanceof Error ? error.stack?.split("\n").slice(1, 6) : undefined }));
+  return refuse(isFault ? error.code : "internal", isFault ? error.message : `something failed inside the gateway; incident ${id}`);
+}

@@ -1,0 +1,64 @@
+// Builds the ports from the bindings, once per isolate: the only place that knows which adapter stands behind which port.
+import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
+import { durableSessionLedgers } from "./adapters/durable/session-ledgers.ts";
+import { durableConfigs, durableTenants } from "./adapters/durable/tenants.ts";
+import { durableToolCalls } from "./adapters/durable/tool-calls.ts";
+import { createEgress, type Service } from "./adapters/egress.ts";
+import { kvKeys } from "./adapters/kv/keys.ts";
+import { kvSecrets } from "./adapters/kv/secrets.ts";
+import { openAiModels } from "./adapters/models/openai-models.ts";
+import { listPrices } from "./adapters/prices.ts";
+import { QueueRecorder } from "./adapters/queue/recorder.ts";
+import { offloadPayloads, restorePayloads } from "./adapters/r2/payloads.ts";
+import { r2Segments } from "./adapters/r2/segments.ts";
+import { runtimeSystem } from "./adapters/system.ts";
+import { httpTools } from "./adapters/tools/http-tools.ts";
+import { readSettings, type Env } from "./env.ts";
+import type { Ports, Segments } from "./gateway/ports.ts";
+import type { Runtime } from "./http/context.ts";
+
+/** A runtime over these bindings. Throws when the deployment is incomplete. */
+export function compose(env: Env): Runtime {
+  const settings = readSettings(env);
+  const allowPrivate = settings.ALLOW_PRIVATE_EGRESS === "true";
+  const services = servicesOf(env);
+  const egress = createEgress({ allowPrivate, services });
+  const secrets = kvSecrets(env.CONFIG, settings.SECRETS_KEY, runtimeSystem);
+  const sessions = durableSessionLedgers(env.SESSION_LEDGER);
+  const ports: Ports = {
+    system: runtimeSystem,
+    keys: kvKeys(env.CONFIG, runtimeSystem, { text: settings.ROOT_KEY, tenant: settings.ROOT_TENANT }),
+    secrets,
+    configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, runtimeSystem),
+    tenants: durableTenants(env.TENANT_LEDGER, env.CONFIG),
+    sessions,
+    toolCalls: durableToolCalls(env.TOOL_CALL),
+    models: openAiModels(egress, secrets),
+    tools: httpTools(egress, secrets),
+    index: d1TraceIndex(env.DB),
+    segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
+  };
+  const recorder = new QueueRecorder(env.TRACES, sessions, (record) => offloadPayloads(env.BLOBS, record));
+  return {
+    ports,
+    deployment: { priceBook: listPrices, services: [...services.keys()], allowPrivateEgress: allowPrivate },
+    rootTenant: settings.ROOT_TENANT,
+    recorder: (defer) => recorder.for(defer),
+  };
+}
+
+/** Segments whose records come back with their offloaded bodies. */
+function whole(segments: Segments, bucket: R2Bucket): Segments {
+  return { put: segments.put, read: async (tenant, segment, lines) => Promise.all((await segments.read(tenant, segment, lines)).map((record) => restorePayloads(bucket, record))) };
+}
+
+const SERVICE_PREFIX = "SERVICE_";
+
+function servicesOf(env: Env): ReadonlyMap<string, Service> {
+  const found = Object.entries(env).filter((entry): entry is [string, Service] => entry[0].startsWith(SERVICE_PREFIX) && isService(entry[1]));
+  return new Map(found.map(([name, service]) => [name.slice(SERVICE_PREFIX.length), service]));
+}
+
+function isService(value: unknown): value is Service {
+  return typeof value === "object" && value !== null && "fetch" in value;
+}

@@ -1,0 +1,53 @@
+// Decides the most that a model call can cost before it is made.
+import type { Price } from "./price.ts";
+import { worstTier } from "./price.ts";
+import { microFromPico } from "../units/money.ts";
+
+/** Tokens that framing and hidden instructions may add to a prompt. */
+const FRAMING_TOKENS = 256;
+
+/** The most tokens one referenced image or file is taken to need. */
+const TOKENS_PER_ATTACHMENT = 16_384;
+
+const ATTACHMENT = /"(?:image_url|input_image|input_audio|file_id|file_url|file_data)"\s*:/g;
+
+/** What a hold is computed from. */
+export interface CallSize {
+  /** UTF-8 bytes of the request body. */
+  readonly bytes: number;
+  readonly text: string;
+  /** The model's context window in tokens, where known. */
+  readonly context: number | undefined;
+}
+
+/**
+ * An upper bound of the prompt's tokens. A byte-level BPE never makes more tokens than bytes; referenced media
+ * count apart; no prompt passes the context window.
+ */
+export function worstInputTokens(size: CallSize): number {
+  const attachments = size.text.match(ATTACHMENT)?.length ?? 0;
+  const bound = size.bytes + FRAMING_TOKENS + attachments * TOKENS_PER_ATTACHMENT;
+  return size.context === undefined ? bound : Math.min(bound, size.context);
+}
+
+/** The part of a hold that does not depend on the output, and what each further output unit costs. */
+export interface WorstCase {
+  readonly inputTokens: number;
+  readonly inputMicro: number;
+  /** Pico-USD per output unit (one token in each of the call's choices). */
+  readonly unitPico: number;
+  /** Tokens per output unit: the number of choices asked for. */
+  readonly unitTokens: number;
+}
+
+/** The worst case of a call at its model's dearest tier. */
+export function worstCase(price: Price, size: CallSize, choices: number): WorstCase {
+  const tier = worstTier(price);
+  const inputTokens = worstInputTokens(size);
+  return {
+    inputTokens,
+    inputMicro: microFromPico(inputTokens * tier.inputPico),
+    unitPico: tier.outputPico * choices,
+    unitTokens: choices,
+  };
+}

@@ -1,0 +1,54 @@
+// Decides what one governed call is, before anything is known about whether it may happen.
+import type { Constraints } from "./policy/constraints.ts";
+import type { JsonObject } from "./json/canonical.ts";
+import type { ObjectText } from "./json/members.ts";
+import type { Principal } from "./principal.ts";
+import type { TraceContext } from "./trace/trace-context.ts";
+import type { TraceId } from "./units/identifier.ts";
+
+/** Who calls, in which trace, session and task. What the caller declared is a fact of that origin, no more. */
+export interface CallContext {
+  readonly principal: Principal;
+  readonly actor: string;
+  readonly trace: TraceId;
+  /** The caller's own position in the trace, when it sent one. */
+  readonly parent: TraceContext | undefined;
+  readonly session: string;
+  readonly task: string | null;
+  readonly intent: string | null;
+  readonly confidence: number | null;
+  readonly endUser: string | null;
+  /** Tools the caller narrowed itself to, by header. */
+  readonly allowedTools: readonly string[] | undefined;
+  /** Texts that must never be recorded: the caller's key. */
+  readonly credentials: readonly string[];
+}
+
+/** One model call, as its surface understood it. The body stays text: no byte changes that we do not own. */
+export interface ModelCall {
+  readonly context: CallContext;
+  readonly operation: "chat";
+  readonly model: string;
+  readonly body: ObjectText;
+  readonly bodyBytes: number;
+  readonly isStream: boolean;
+  /** Whether the caller asked for the usage chunk of a stream. */
+  readonly wantsUsage: boolean;
+  readonly streamOptions: JsonObject | undefined;
+  /** The caller's output limit and the field that carried it. */
+  readonly maxOutput: { readonly field: "max_tokens" | "max_completion_tokens"; readonly tokens: number } | undefined;
+  readonly choices: number;
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+/** One tool call, as its surface understood it. */
+export interface ToolCall {
+  readonly context: CallContext;
+  readonly toolName: string;
+  readonly args: JsonObject;
+  readonly constraints: Constraints;
+  /** The caller's own idempotency key. */
+  readonly idempotencyKey: string | undefined;
+  /** The canonical body as sent, for the record. */
+  readonly envelope: JsonObject;
+}

@@ -1,0 +1,124 @@
+// Decides the shape of a tenant's one config document; unknown fields are refused, so that no setting is silently inactive.
+import * as z from "zod/mini";
+import en from "zod/v4/locales/en.js";
+import { parseUsd, usdFromJson } from "../units/money.ts";
+
+z.config(en());
+
+const name = z.string().check(
+  z.regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, "expected a letter, then up to 63 letters, digits, `_`, `.` or `-`"),
+);
+const scope = z.string().check(z.regex(/^(\*|[a-z0-9_.-]+(:[a-z0-9_.-]+)*)$/, "expected a scope such as `billing:write`, or `*`"));
+const host = z.string().check(
+  z.regex(/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?$/, "expected a host such as `api.example.com`, `*.example.com` or `host:8443`"),
+);
+const usd = z
+  .union([z.number(), z.string()])
+  .check(z.refine((value) => usdFromJson(value) !== undefined, "expected dollars, at least 0, with at most six decimals"));
+const count = z.int().check(z.gte(0, "expected 0 or more"));
+const milliseconds = z.int().check(z.gte(1, "expected at least 1 ms"), z.lte(600_000, "expected at most 600000 ms"));
+const pricePerMillion = z
+  .union([z.number(), z.string()])
+  .check(z.refine((value) => parseUsd(String(value)) !== undefined, "expected dollars per million tokens, at least 0"));
+
+/** Dollars per million tokens; reading from a cache costs the input price unless it has its own. */
+export const PriceDocument = z.strictObject({
+  input_per_mtok_usd: pricePerMillion,
+  output_per_mtok_usd: pricePerMillion,
+  cache_read_per_mtok_usd: z.optional(pricePerMillion),
+});
+
+const ProviderDocument = z.strictObject({
+  kind: z.enum(["openai", "openai-compatible"]),
+  base_url: z.optional(z.url("expected an absolute URL")),
+  /** A service binding of the deployment, named without its `SERVICE_` prefix, instead of the network. */
+  service: z.optional(name),
+  secret: z.optional(name),
+  timeout_ms: z.optional(milliseconds),
+});
+
+const ModelDocument = z.strictObject({
+  provider: name,
+  /** The provider's own name for the model; the config's name when left out. */
+  upstream: z.optional(z.string().check(z.minLength(1))),
+  tier: z.optional(z.string().check(z.minLength(1))),
+  /** Tokens of the context window: no prompt can cost more than this many input tokens. */
+  context: z.optional(z.int().check(z.gte(1))),
+  /** Output tokens asked for when the caller names no maximum, and the most any call may ask for. */
+  max_output_tokens: z.optional(z.int().check(z.gte(1), z.lte(1_000_000))),
+  price: z.optional(PriceDocument),
+});
+
+const ToolAuthDocument = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("bearer"), secret: name }),
+  z.strictObject({ kind: z.literal("header"), name: z.string().check(z.regex(/^[A-Za-z0-9-]{1,64}$/)), secret: name }),
+]);
+
+const ToolDocument = z.strictObject({
+  kind: z.literal("http"),
+  description: z.optional(z.string().check(z.maxLength(4096))),
+  method: z.enum(["GET", "POST", "PUT", "PATCH", "DELETE"]),
+  /** May hold `{argument}` segments, each filled from the call's arguments and percent-encoded. */
+  url: z.string().check(z.minLength(1), z.maxLength(2048)),
+  service: z.optional(name),
+  input_schema: z.record(z.string(), z.unknown()),
+  effect: z.enum(["read", "write", "irreversible"]),
+  amount: z.optional(z.strictObject({ field: z.string().check(z.minLength(1)), currency: z.literal("USD") })),
+  pii: z.optional(z.strictObject({ writes: z.array(z.string().check(z.minLength(1))) })),
+  scopes: z.optional(z.array(scope)),
+  timeout_ms: z.optional(milliseconds),
+  auth: z.optional(ToolAuthDocument),
+  idempotency: z.optional(z.strictObject({ header: z.string().check(z.regex(/^[A-Za-z0-9-]{1,64}$/)) })),
+  /** Without a key: `deduplicate` answers an identical call of the same task from the first one, `allow` runs it again. */
+  repeat: z.optional(z.enum(["deduplicate", "allow"])),
+  /** What one call costs, charged to the dollar budget. */
+  cost_usd: z.optional(usd),
+});
+
+const BudgetDocument = z.strictObject({
+  usd: z.optional(usd),
+  tokens: z.optional(count),
+  calls: z.optional(count),
+  tool_calls: z.optional(count),
+  /** Money the tools may move: the sum of their `amount` fields. */
+  tool_usd: z.optional(usd),
+  wall_time_s: z.optional(count),
+});
+
+const ActorDocument = z.strictObject({
+  scopes: z.optional(z.array(scope)),
+  /** Tool names, `prefix.*` or `*`. Nothing listed means no tool. */
+  allowed_tools: z.optional(z.array(z.string().check(z.minLength(1)))),
+  /** Model names or `*`. Nothing listed means no model. */
+  models: z.optional(z.array(z.string().check(z.minLength(1)))),
+  /** The most one tool call may move. */
+  max_amount_usd: z.optional(usd),
+  budgets: z.optional(z.strictObject({ session: z.optional(BudgetDocument), task: z.optional(BudgetDocument) })),
+});
+
+/** The tenant config document (`interlock.yaml`), as published by `PUT /v1/config`. */
+export const ConfigDocument = z.strictObject({
+  providers: z._default(z.record(name, ProviderDocument), {}),
+  models: z._default(z.record(name, ModelDocument), {}),
+  tools: z._default(z.record(name, ToolDocument), {}),
+  actors: z._default(z.record(name, ActorDocument), {}),
+  egress: z._default(z.strictObject({ allow: z.array(host) }), { allow: [] }),
+});
+
+/** A parsed config document, defaults filled in. */
+export type ConfigDocument = z.infer<typeof ConfigDocument>;
+/** One provider of a parsed document. */
+export type ProviderEntry = ConfigDocument["providers"][string];
+/** One model of a parsed document. */
+export type ModelEntry = ConfigDocument["models"][string];
+/** One tool of a parsed document. */
+export type ToolEntry = ConfigDocument["tools"][string];
+/** One actor of a parsed document. */
+export type ActorEntry = ConfigDocument["actors"][string];
+/** Budget limits of one scope. */
+export type BudgetEntry = z.infer<typeof BudgetDocument>;
+
+/** The JSON Schema of the document, as editors and `/schemas/interlock.json` read it. */
+export function configJsonSchema(): Readonly<Record<string, unknown>> {
+  return { ...z.toJSONSchema(ConfigDocument, { io: "input" }), title: "Interlock tenant config" };
+}

@@ -1,0 +1,64 @@
+// Decides how a schema's complaints read to people: the path, what was expected, and the name they probably meant.
+import type * as z from "zod/mini";
+import type { Mistake } from "../errors.ts";
+
+type Issue = z.core.$ZodIssue;
+
+/** Every complaint of a schema as a mistake with its dotted path; unknown fields get the nearest known name. */
+export function mistakesOf(issues: readonly Issue[], known: readonly string[] = []): readonly Mistake[] {
+  return issues.flatMap((issue) => mistakesOfIssue(issue, known));
+}
+
+function mistakesOfIssue(issue: Issue, known: readonly string[]): readonly Mistake[] {
+  const path = dotted(issue.path);
+  switch (issue.code) {
+    case "unrecognized_keys":
+      return issue.keys.map((key) => ({ path: join(path, key), message: `unknown field${didYouMean(key, known)}` }));
+    case "invalid_key":
+      return issue.issues.map((inner) => ({ path, message: inner.message }));
+    case "invalid_union":
+      return [{ path, message: issue.errors.length === 0 ? issue.message : unionMessage(issue.errors) }];
+    default:
+      return [{ path, message: issue.message }];
+  }
+}
+
+function unionMessage(branches: readonly (readonly Issue[])[]): string {
+  const messages = branches.flatMap((issues) => issues.map((issue) => issue.message));
+  return [...new Set(messages)].join("; or ");
+}
+
+function dotted(path: readonly PropertyKey[]): string {
+  return path.map(String).join(".");
+}
+
+function join(path: string, key: string): string {
+  return path === "" ? key : `${path}.${key}`;
+}
+
+/** ` (did you mean "x"?)` for the nearest of some names within two edits, else nothing. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  let best: string | undefined;
+  let bestDistance = 3;
+  for (const candidate of known) {
+    const distance = editDistance(name, candidate);
+    if (distance < bestDistance && distance < candidate.length) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best === undefined ? "" : ` (did you mean "${best}"?)`;
+}
+
+function editDistance(left: string, right: string): number {
+  let previous = Array.from({ length: right.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= left.length; row += 1) {
+    const current = [row];
+    for (let column = 1; column <= right.length; column += 1) {
+      const substitution = (previous[column - 1] ?? 0) + (left[row - 1] === right[column - 1] ? 0 : 1);
+      current.push(Math.min(substitution, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous[right.length] ?? 0;
+}

@@ -1,0 +1,46 @@
+// Decides the one byte sequence that stands for a JSON value: RFC 8785 (JCS).
+
+/** A value that JSON can carry. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** A JSON object, as read by a parser. */
+export type JsonObject = Readonly<Record<string, Json>>;
+
+/** Whether a value is a JSON object (not null, not an array). */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * RFC 8785 canonical text of a JSON value: members sorted by UTF-16 code units, ECMAScript number text,
+ * no white space. Members whose value is `undefined` are left out, as JSON.stringify leaves them out.
+ * Throws a TypeError on what JSON cannot carry (non-finite numbers, functions, lone surrogates).
+ */
+export function canonicalJson(value: unknown): string {
+  if (value === null || typeof value === "boolean") return String(value);
+  if (typeof value === "number") return canonicalNumber(value);
+  if (typeof value === "string") return canonicalString(value);
+  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item ?? null)).join(",")}]`;
+  if (typeof value === "object") return canonicalObject(value as Record<string, unknown>);
+  throw new TypeError(`canonical JSON cannot carry a ${typeof value}`);
+}
+
+function canonicalNumber(value: number): string {
+  if (!Number.isFinite(value)) throw new TypeError("canonical JSON cannot carry a non-finite number");
+  return JSON.stringify(value);
+}
+
+function canonicalString(value: string): string {
+  if (!value.isWellFormed()) throw new TypeError("canonical JSON cannot carry a lone surrogate");
+  return JSON.stringify(value);
+}
+
+function canonicalObject(value: Record<string, unknown>): string {
+  const members: string[] = [];
+  for (const key of Object.keys(value).sort()) {
+    const member = value[key];
+    if (member === undefined) continue;
+    members.push(`${canonicalString(key)}:${canonicalJson(member)}`);
+  }
+  return `{${members.join(",")}}`;
+}

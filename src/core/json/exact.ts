@@ -1,0 +1,52 @@
+// Decides whether a JSON text can be read without losing a digit, and reads it.
+import type { Json } from "./canonical.ts";
+
+/** A reading of JSON text: the value, or why it was refused (`path` names the number that does not fit). */
+export type ExactJson =
+  | { readonly ok: true; readonly value: Json }
+  | { readonly ok: false; readonly reason: "syntax" }
+  | { readonly ok: false; readonly reason: "inexact_number"; readonly path: string; readonly source: string };
+
+interface SourceContext {
+  readonly source?: string;
+}
+
+/**
+ * Reads JSON and refuses any number that a double cannot carry exactly (9007199254740993, 1e400,
+ * 0.1000000000000000055): what is validated, digested and sent is then the same number everywhere.
+ * `42.00` and `1e2` are fine: their decimal value survives.
+ */
+export function parseExactJson(text: string): ExactJson {
+  let bad: { path: string; source: string } | undefined;
+  const revive = function (this: unknown, key: string, value: unknown, context?: SourceContext): unknown {
+    const source = context?.source;
+    if (typeof value === "number" && source !== undefined && bad === undefined && !survives(value, source)) {
+      bad = { path: key, source };
+    }
+    return value;
+  };
+  let value: Json;
+  try {
+    value = JSON.parse(text, revive as (key: string, value: unknown) => unknown) as Json;
+  } catch {
+    return { ok: false, reason: "syntax" };
+  }
+  return bad === undefined ? { ok: true, value } : { ok: false, reason: "inexact_number", ...bad };
+}
+
+function survives(value: number, source: string): boolean {
+  if (!Number.isFinite(value)) return false;
+  return normalDecimal(source) === normalDecimal(String(value));
+}
+
+/** Significant digits and exponent of a decimal text, without leading or trailing zeros. */
+function normalDecimal(text: string): string {
+  const [mantissa = "", exponentText = "0"] = text.toLowerCase().split("e");
+  const sign = mantissa.startsWith("-") ? "-" : "";
+  const [whole = "", fraction = ""] = mantissa.replace("-", "").split(".");
+  const digits = (whole + fraction).replace(/^0+/, "");
+  const trimmed = digits.replace(/0+$/, "");
+  if (trimmed === "") return "0";
+  const exponent = Number(exponentText) - fraction.length + (digits.length - trimmed.length);
+  return `${sign}${trimmed}e${exponent}`;
+}

@@ -1,0 +1,91 @@
+// Decides how a call that nobody finished is told in a trace: an expired hold, an abandoned tool call.
+import type { Amounts } from "../budget/amounts.ts";
+import type { Hold } from "../state/session-ledger.ts";
+import type { ToolCallRecord } from "../state/tool-call.ts";
+import { ATTR } from "./attributes.ts";
+import type { IndexRow, TraceRecord } from "./record.ts";
+
+/** The record of a hold that was never settled: charged whole, its outcome unknown. */
+export function expiredHoldRecord(hold: Hold, charged: Amounts, now: number): TraceRecord {
+  const { ref } = hold;
+  const index: IndexRow = {
+    tenant: ref.tenant,
+    trace_hex: ref.traceHex,
+    span_id: ref.spanId,
+    trace_id: `tr_${ref.traceHex}`,
+    started_at: hold.openedAt,
+    duration_ms: now - hold.openedAt,
+    kind: "ledger",
+    session_id: ref.session,
+    task_id: hold.task,
+    actor: ref.actor,
+    subject: ref.subject,
+    status: "unknown",
+    decision: "allow",
+    error_code: "hold_expired",
+    policy_version: ref.policyVersion,
+    cost_micro_usd: charged.usd,
+    input_tokens: 0,
+    output_tokens: 0,
+    seq: hold.seq,
+    call_id: null,
+  };
+  return orphanRecord(index, `chat ${ref.subject}`, { [ATTR.costBasis]: "hold", [ATTR.costMicroUsd]: charged.usd, [ATTR.seq]: hold.seq });
+}
+
+/** The record of a tool call whose answer never came back: its effect may have happened. */
+export function abandonedCallRecord(record: ToolCallRecord, now: number): TraceRecord {
+  const { request } = record;
+  const index: IndexRow = {
+    tenant: request.tenant,
+    trace_hex: request.traceHex,
+    span_id: request.spanId,
+    trace_id: request.traceId,
+    started_at: record.createdAt,
+    duration_ms: now - record.createdAt,
+    kind: "execute_tool",
+    session_id: request.session,
+    task_id: request.task,
+    actor: request.actor,
+    subject: request.toolName,
+    status: "unknown",
+    decision: record.decision.effect,
+    error_code: "outcome_unknown",
+    policy_version: record.decision.policy_version,
+    cost_micro_usd: 0,
+    input_tokens: 0,
+    output_tokens: 0,
+    seq: record.seq,
+    call_id: request.id,
+  };
+  return orphanRecord(index, `execute_tool ${request.toolName}`, { [ATTR.toolName]: request.toolName, [ATTR.toolCallId]: request.id });
+}
+
+function orphanRecord(index: IndexRow, name: string, attributes: Readonly<Record<string, string | number | undefined | null>>): TraceRecord {
+  const shown = Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, value ?? undefined]));
+  return {
+    v: 1,
+    index,
+    spans: [
+      {
+        span_id: index.span_id,
+        parent_span_id: null,
+        name,
+        kind: "internal",
+        start_ms: index.started_at,
+        end_ms: index.started_at + index.duration_ms,
+        status: "error",
+        attributes: {
+          [ATTR.tenant]: index.tenant,
+          [ATTR.actor]: index.actor,
+          [ATTR.conversation]: index.session_id,
+          [ATTR.policyVersion]: index.policy_version,
+          [ATTR.errorType]: index.error_code ?? undefined,
+          [ATTR.outcome]: "unknown",
+          ...shown,
+        },
+      },
+    ],
+    payloads: [],
+  };
+}

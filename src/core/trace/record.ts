@@ -1,0 +1,69 @@
+// Decides what one recorded call looks like on its way to the trace store: its spans, its payloads, and its index row.
+/** Values an attribute may hold. */
+export type AttributeValue = string | number | boolean | readonly string[];
+
+/** Attributes of a span; `undefined` members are left out. */
+export type Attributes = Readonly<Record<string, AttributeValue | undefined>>;
+
+/** OpenTelemetry span kinds that we emit. */
+export type SpanKind = "internal" | "server" | "client";
+
+/** One span. Times are epoch milliseconds; ids are lower-case hex. */
+export interface Span {
+  readonly span_id: string;
+  readonly parent_span_id: string | null;
+  readonly name: string;
+  readonly kind: SpanKind;
+  readonly start_ms: number;
+  readonly end_ms: number;
+  readonly status: "ok" | "error" | "unset";
+  readonly attributes: Attributes;
+}
+
+/** A body that was seen or sent, as text. `omitted` says why it is not kept. */
+export interface Payload {
+  readonly name: "request" | "response" | "arguments" | "result";
+  readonly span_id: string;
+  readonly content_type: string;
+  readonly body: string | null;
+  readonly digest: string;
+  readonly bytes: number;
+  readonly omitted?: string;
+}
+
+/** The few columns by which a call is found. */
+export interface IndexRow {
+  readonly tenant: string;
+  readonly trace_hex: string;
+  readonly span_id: string;
+  readonly trace_id: string;
+  readonly started_at: number;
+  readonly duration_ms: number;
+  readonly kind: "chat" | "execute_tool" | "ledger";
+  readonly session_id: string;
+  readonly task_id: string | null;
+  readonly actor: string;
+  readonly subject: string;
+  readonly status: string;
+  readonly decision: string;
+  readonly error_code: string | null;
+  readonly policy_version: string;
+  readonly cost_micro_usd: number;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly seq: number | null;
+  readonly call_id: string | null;
+}
+
+/** One call, whole: what travels over the queue and stands as one line of a segment. */
+export interface TraceRecord {
+  readonly v: 1;
+  readonly index: IndexRow;
+  readonly spans: readonly Span[];
+  readonly payloads: readonly Payload[];
+}
+
+/** The root span's id names the record within its trace. */
+export function recordKey(record: TraceRecord): string {
+  return `${record.index.tenant}/${record.index.trace_hex}/${record.index.span_id}`;
+}

@@ -1,0 +1,35 @@
+// Decides what a W3C `traceparent` says and how one is written (W3C Trace Context, level 2).
+
+/** A position in a distributed trace. */
+export interface TraceContext {
+  /** 32 lower-case hex digits, not all zero. */
+  readonly traceHex: string;
+  /** 16 lower-case hex digits of the caller's span. */
+  readonly parentId: string;
+  readonly isSampled: boolean;
+  /** Level 2 `random` flag: kept when a trace is continued. */
+  readonly isRandom: boolean;
+}
+
+const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+
+/**
+ * Reads a `traceparent` header. `undefined` for anything invalid (all-zero ids, version ff, a version 00 with more
+ * than four fields, two headers joined by a comma): the trace is then restarted, as §3.2 asks.
+ */
+export function readTraceparent(header: string | null | undefined): TraceContext | undefined {
+  if (header === null || header === undefined) return undefined;
+  const match = TRACEPARENT.exec(header.trim());
+  if (match === null) return undefined;
+  const [, version = "", traceHex = "", parentId = "", flagText = "", rest] = match;
+  if (version === "ff" || (version === "00" && rest !== undefined)) return undefined;
+  if (/^0+$/.test(traceHex) || /^0+$/.test(parentId)) return undefined;
+  const flags = Number.parseInt(flagText, 16);
+  return { traceHex, parentId, isSampled: (flags & 1) === 1, isRandom: (flags & 2) === 2 };
+}
+
+/** The `traceparent` that a span sends on: version 00, its own id as parent. */
+export function writeTraceparent(traceHex: string, spanId: string, flags: Pick<TraceContext, "isSampled" | "isRandom">): string {
+  const bits = (flags.isSampled ? 1 : 0) | (flags.isRandom ? 2 : 0);
+  return `00-${traceHex}-${spanId}-${bits.toString(16).padStart(2, "0")}`;
+}

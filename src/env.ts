@@ -1,0 +1,40 @@
+// Decides which variables and bindings the Worker must have, and fails loudly when one is missing.
+import * as z from "zod/mini";
+import type { ObjectNamespace, RemoteSessionLedger, RemoteTenantLedger, RemoteToolCall } from "./adapters/durable/rpc.ts";
+
+/** The Worker's bindings. Service bindings for providers and tools are further members named `SERVICE_<NAME>`. */
+export interface Bindings {
+  readonly SESSION_LEDGER: ObjectNamespace<RemoteSessionLedger>;
+  readonly TENANT_LEDGER: ObjectNamespace<RemoteTenantLedger>;
+  readonly TOOL_CALL: ObjectNamespace<RemoteToolCall>;
+  readonly CONFIG: KVNamespace;
+  readonly DB: D1Database;
+  readonly BLOBS: R2Bucket;
+  readonly TRACES: Queue;
+}
+
+const Settings = z.object({
+  ENVIRONMENT: z._default(z.string(), "production"),
+  /** Guards the creation of tenants and keys. */
+  ROOT_KEY: z.string().check(z.minLength(16, "ROOT_KEY: expected a secret of at least 16 characters")),
+  /** Base64 of 32 bytes; every tenant's credentials are encrypted under a key derived from it. */
+  SECRETS_KEY: z.string().check(z.regex(/^[A-Za-z0-9+/]{43}=$/, "SECRETS_KEY: expected base64 of 32 bytes")),
+  /** The tenant that the root key acts on when a request names none. */
+  ROOT_TENANT: z.optional(z.string()),
+  /** `"true"` lets tools and providers live on loopback and private hosts over http. */
+  ALLOW_PRIVATE_EGRESS: z._default(z.string(), "false"),
+});
+
+/** The Worker's variables and secrets. */
+export type Settings = z.infer<typeof Settings>;
+
+/** The environment as the platform hands it over. */
+export type Env = Bindings & Readonly<Record<string, unknown>>;
+
+/** Reads the variables; throws with every mistake at once when the deployment is incomplete. */
+export function readSettings(env: Env): Settings {
+  const parsed = Settings.safeParse(env);
+  if (parsed.success) return parsed.data;
+  const mistakes = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  throw new Error(`the deployment is not complete: ${mistakes.join("; ")}`);
+}

@@ -1,0 +1,82 @@
+// Answers a model call whose body is read whole: metered, settled after the answer, bytes unchanged.
+import { isJsonObject, type Json } from "../core/json/canonical.ts";
+import { locateMembers, memberText, type ObjectText } from "../core/json/members.ts";
+import { readOpenAiUsage } from "../core/budget/usage.ts";
+import { refuse } from "../core/errors.ts";
+import { CALLER_LEFT } from "./meter.ts";
+import type { AdmittedCall, ModelAnswer } from "./admitted-call.ts";
+import type { ModelResponse } from "./ports.ts";
+import type { Learnt } from "./settle-model-call.ts";
+
+type Answered = ModelResponse & { type: "answered" };
+
+/** Answers larger than this are a fault of the provider: nothing whole is larger than a context window. */
+const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+
+/**
+ * Reads the provider's answer, whatever its status, and passes it on byte for byte.
+ * An answer that breaks off is `upstream_failed`, charged at its hold.
+ */
+export async function answerWhole(admitted: AdmittedCall, answered: Answered): Promise<ModelAnswer> {
+  const { tally, meta, around, abort } = admitted;
+  let bytes: Uint8Array;
+  try {
+    bytes = await readBounded(answered.body);
+  } catch {
+    const hasLeft = abort.signal.aborted && abort.signal.reason === CALLER_LEFT;
+    const refusal = abort.signal.aborted && !hasLeft ? refuse("upstream_timeout", "the model provider's answer took too long") : refuse("upstream_failed", "the model provider's answer broke off");
+    around.defer(tally.settleAtHold(hasLeft ? "caller_left" : "failed", refusal));
+    return { ok: false, refusal, meta };
+  }
+  const isOk = answered.status < 400;
+  around.defer(tally.settleLearnt(isOk ? "succeeded" : "failed", learntFrom(bytes, answered)));
+  return { ok: true, status: answered.status, headers: answered.headers, body: bytes, meta };
+}
+
+async function readBounded(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
+  if (body === null) return new Uint8Array();
+  const bytes = new Uint8Array(await new Response(body).arrayBuffer());
+  if (bytes.byteLength > MAX_ANSWER_BYTES) throw new RangeError("answer too large");
+  return bytes;
+}
+
+function learntFrom(bytes: Uint8Array, answered: Answered): Learnt {
+  const text = new TextDecoder().decode(bytes);
+  const contentType = answered.headers.get("content-type") ?? "application/octet-stream";
+  const object = locateMembers(text);
+  const errorType = answered.status >= 400 ? `upstream_${answered.status}` : undefined;
+  const shared = { responseText: text, contentType, ...(errorType === undefined ? {} : { errorType }) };
+  if (object === undefined) return { ...shared, usage: undefined };
+  const responseModel = textMember(object, "model");
+  const responseId = textMember(object, "id");
+  return {
+    ...shared,
+    usage: readOpenAiUsage(parsed(memberText(object, "usage"))),
+    ...(responseModel === undefined ? {} : { responseModel }),
+    ...(responseId === undefined ? {} : { responseId }),
+    finishReasons: finishReasons(parsed(memberText(object, "choices"))),
+  };
+}
+
+function parsed(text: string | undefined): Json | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return undefined;
+  }
+}
+
+function textMember(object: ObjectText, key: string): string | undefined {
+  const value = parsed(memberText(object, key));
+  return typeof value === "string" ? value : undefined;
+}
+
+/** The finish reasons in an OpenAI `choices` array, in order. */
+export function finishReasons(choices: Json | undefined): readonly string[] {
+  if (!Array.isArray(choices)) return [];
+  return choices.flatMap((choice: Json) => {
+    const reason = isJsonObject(choice) ? choice["finish_reason"] : undefined;
+    return typeof reason === "string" ? [reason] : [];
+  });
+}

@@ -1,0 +1,131 @@
+// Sequences one model call: facts, decision, reservation, upstream, relay, settlement, record.
+import type { ModelCall } from "../core/call.ts";
+import { refuse, type Refusal } from "../core/errors.ts";
+import type { ActiveConfig, ResolvedModel } from "../core/config/published.ts";
+import { worstCase } from "../core/budget/estimate.ts";
+import { amounts } from "../core/budget/amounts.ts";
+import { withMembers } from "../core/json/members.ts";
+import { evaluateModelCall } from "../core/policy/evaluate.ts";
+import type { Decision } from "../core/policy/decision.ts";
+import type { Want } from "../core/state/account.ts";
+import type { SessionReply } from "../core/state/session-ledger.ts";
+import { ledgerRefusal, refOf, refusalOf, scopesOf } from "./enforce.ts";
+import type { AdmittedCall, CallMeta, CallSurroundings, ModelAnswer } from "./admitted-call.ts";
+import { CALLER_LEFT } from "./meter.ts";
+import { answerWhole } from "./model-answer.ts";
+import { answerStream } from "./model-stream.ts";
+import type { ModelResponse, Ports } from "./ports.ts";
+import { ModelCallTally } from "./settle-model-call.ts";
+
+/** Output tokens asked for when neither the caller nor the config names a number. */
+const DEFAULT_MAX_OUTPUT = 4_096;
+/** The longest any model call may run, in milliseconds; its hold outlives it by `HOLD_GRACE_MS`. */
+const TOTAL_TIMEOUT_MS = 600_000;
+const HOLD_GRACE_MS = 30_000;
+const DEFAULT_HEADERS_TIMEOUT_MS = 120_000;
+
+/**
+ * Makes one governed model call. Nothing reaches the provider without an allowing decision and a hold that covers
+ * its worst case; the hold is settled exactly once, whether the answer ends, breaks or is abandoned.
+ * One ledger hop before the upstream, one after.
+ */
+export async function callModel(ports: Ports, call: ModelCall, around: CallSurroundings): Promise<ModelAnswer> {
+  const { context } = call;
+  const config = await ports.configs.active(context.principal.tenant);
+  const meta: CallMeta = { traceId: context.trace.shown, session: context.session, policyVersion: config?.policyVersion, remainingUsd: null };
+  if (config === undefined) return { ok: false, refusal: refuse("not_configured", "publish a config first with `PUT /v1/config`"), meta };
+  const model = config.model(call.model);
+  const decision = evaluateModelCall({ policyVersion: config.policyVersion, actorName: context.actor, actor: config.actor(context.actor), modelName: call.model });
+  const tally = new ModelCallTally(ports, call, { config, model, decision, recorder: around.recorder });
+  const stopped = stopBefore(call, model, decision);
+  if (stopped !== undefined || model === undefined) {
+    const refusal = stopped ?? refuse("unknown_model", `no model "${call.model}"`);
+    tally.recordRefusal(refusal);
+    return { ok: false, refusal, meta };
+  }
+  const reply = await ports.sessions.admit(admissionOf(config, model, call, tally));
+  const refusal = ledgerRefusal(reply);
+  if (refusal !== undefined || reply.type !== "admitted") {
+    tally.recordRefusal(refusal ?? refuse("internal", "the ledger gave no admission"));
+    return { ok: false, refusal: refusal ?? refuse("internal", "the ledger gave no admission"), meta };
+  }
+  tally.admitted(reply);
+  return runAdmitted(ports, config, { call, model, tally, meta: { ...meta, ...shownRoute(model, call), remainingUsd: reply.remainingUsd }, abort: new AbortController(), around }, reply);
+}
+
+function stopBefore(call: ModelCall, model: ResolvedModel | undefined, decision: Decision): Refusal | undefined {
+  if (model === undefined) return refuse("unknown_model", `no model "${call.model}" in the tenant's config`, { mistakes: [{ path: "model", message: "expected a configured model" }] });
+  return decision.effect === "allow" ? undefined : refusalOf(decision);
+}
+
+function shownRoute(model: ResolvedModel, call: ModelCall): Pick<CallMeta, "model" | "tier" | "routeReason"> {
+  const tier = model.entry.tier;
+  return { model: model.name, ...(tier === undefined ? {} : { tier }), routeReason: call.model === model.name ? "explicit" : "alias" };
+}
+
+function wantOf(model: ResolvedModel, call: ModelCall): Want {
+  const worst = worstCase(model.price, { bytes: call.bodyBytes, text: call.body.text, context: model.entry.context }, call.choices);
+  const most = model.entry.max_output_tokens;
+  const asked = call.maxOutput?.tokens ?? most ?? DEFAULT_MAX_OUTPUT;
+  const maxUnits = most === undefined ? asked : Math.min(asked, most);
+  const fixed = amounts({ usd: worst.inputMicro, tokens: worst.inputTokens, calls: 1 });
+  return { fixed, unitPico: worst.unitPico, unitTokens: worst.unitTokens, minUnits: Math.min(1, maxUnits), maxUnits };
+}
+
+function admissionOf(config: ActiveConfig, model: ResolvedModel, call: ModelCall, tally: ModelCallTally): Parameters<Ports["sessions"]["admit"]>[0] {
+  return {
+    holdId: tally.spanId,
+    scopes: scopesOf(config, call.context),
+    want: wantOf(model, call),
+    expiresAt: tally.startedAt + TOTAL_TIMEOUT_MS + HOLD_GRACE_MS,
+    ref: refOf(config, call.context, tally.spanId, model.name),
+  };
+}
+
+async function runAdmitted(ports: Ports, config: ActiveConfig, admitted: AdmittedCall, reply: SessionReply & { type: "admitted" }): Promise<ModelAnswer> {
+  const { call, model, abort, around, tally } = admitted;
+  const leave = (): void => abort.abort(CALLER_LEFT);
+  if (around.callerSignal.aborted) leave();
+  else around.callerSignal.addEventListener("abort", leave, { once: true });
+  const headersTimer = setTimeout(() => abort.abort("headers_timeout"), model.provider.timeout_ms ?? DEFAULT_HEADERS_TIMEOUT_MS);
+  const totalTimer = setTimeout(() => abort.abort("total_timeout"), TOTAL_TIMEOUT_MS);
+  tally.onSettled(() => clearTimeout(totalTimer));
+  const answered = await ports.models.send({
+    tenant: call.context.principal.tenant,
+    provider: model.provider,
+    path: "chat/completions",
+    body: upstreamBody(call, model, reply.units),
+    headers: call.headers,
+    allowedHosts: config.published.document.egress.allow,
+    signal: abort.signal,
+  });
+  clearTimeout(headersTimer);
+  if (answered.type !== "answered") return notAnswered(admitted, answered);
+  tally.answered(answered.status, answered.credential);
+  const isStream = call.isStream && answered.status < 300 && (answered.headers.get("content-type") ?? "").includes("event-stream");
+  return isStream ? answerStream(admitted, answered) : answerWhole(admitted, answered);
+}
+
+/** The caller's bytes with only our own fields changed: upstream model name, granted output, usage in streams. */
+export function upstreamBody(call: ModelCall, model: ResolvedModel, grantedUnits: number): string {
+  const changes = new Map<string, string>();
+  if (model.upstreamName !== call.model) changes.set("model", JSON.stringify(model.upstreamName));
+  const field = call.maxOutput?.field ?? (model.provider.kind === "openai" ? "max_completion_tokens" : "max_tokens");
+  if (call.maxOutput?.tokens !== grantedUnits) changes.set(field, String(grantedUnits));
+  if (call.isStream && !call.wantsUsage) changes.set("stream_options", JSON.stringify({ ...call.streamOptions, include_usage: true }));
+  return withMembers(call.body, changes);
+}
+
+function notAnswered({ tally, meta, around, abort }: AdmittedCall, response: Exclude<ModelResponse, { type: "answered" }>): ModelAnswer {
+  const hasLeft = abort.signal.aborted && abort.signal.reason === CALLER_LEFT;
+  const refusal = unansweredRefusal(response, abort.signal.aborted && !hasLeft);
+  // A provider that was never reached has cost nothing; one that may have been reached is charged the hold.
+  around.defer(response.type === "blocked" ? tally.settleUnsent(refusal) : tally.settleAtHold(hasLeft ? "caller_left" : "failed", refusal));
+  return { ok: false, refusal, meta };
+}
+
+function unansweredRefusal(response: Exclude<ModelResponse, { type: "answered" }>, hasTimedOut: boolean): Refusal {
+  if (response.type === "blocked") return refuse("egress_blocked", response.message);
+  if (hasTimedOut) return refuse("upstream_timeout", "the model provider sent no answer in time");
+  return refuse("upstream_failed", response.type === "aborted" ? "the call was aborted" : response.message);
+}

@@ -1,0 +1,156 @@
+// Answers a model call as a stream: the first event is looked at, the rest passes as it comes, the end is told truthfully.
+import { isJsonObject, type Json, type JsonObject } from "../core/json/canonical.ts";
+import { readOpenAiUsage } from "../core/budget/usage.ts";
+import type { Usage } from "../core/budget/price.ts";
+import { refuse, type Refusal } from "../core/errors.ts";
+import { dataOf, firstData, hasDone } from "../core/stream/frames.ts";
+import { finishReasons } from "./model-answer.ts";
+import { CALLER_LEFT, frameObjects, relay, type StreamEnd } from "./meter.ts";
+import type { AdmittedCall, ModelAnswer } from "./admitted-call.ts";
+import type { ModelResponse } from "./ports.ts";
+import type { Learnt, ModelCallStatus } from "./settle-model-call.ts";
+
+type Answered = ModelResponse & { type: "answered" };
+
+/** The first event is looked for in at most this many bytes. */
+const MAX_PEEK_BYTES = 64 * 1024;
+
+/**
+ * Relays a provider's event stream. An error that comes instead of the first event is answered as 502 before any
+ * header is sent; one that comes later, or a stream cut short, ends with a typed error event and no `[DONE]`.
+ */
+export async function answerStream(admitted: AdmittedCall, answered: Answered): Promise<ModelAnswer> {
+  const { call, meta, around, tally, abort } = admitted;
+  const body = answered.body ?? new ReadableStream<Uint8Array>({ start: (controller) => controller.close() });
+  const peeked = await peek(body);
+  const failed = peeked.isBroken ? brokenRefusal(abort.signal) : firstEventRefusal(peeked.text);
+  if (failed !== undefined) {
+    await cancelRest(body);
+    const hasLeft = abort.signal.reason === CALLER_LEFT;
+    around.defer(peeked.isBroken || peeked.text === "" ? tally.settleAtHold(hasLeft ? "caller_left" : "failed", failed) : tally.settleLearnt("failed", { usage: undefined, responseText: peeked.text, contentType: "text/event-stream", errorType: failed.code, outputBound: 0 }));
+    return { ok: false, refusal: failed, meta };
+  }
+  const relayed = relay({ first: peeked.bytes, rest: body, stripsUsage: !call.wantsUsage, signal: abort.signal, closingFrame });
+  around.defer(relayed.end.then((end) => tally.settleLearnt(statusOf(end), learntFrom(end))));
+  return { ok: true, status: answered.status, headers: answered.headers, body: relayed.body, meta };
+}
+
+interface Peeked {
+  readonly bytes: Uint8Array;
+  readonly text: string;
+  readonly isBroken: boolean;
+}
+
+/** Reads until the first data event is whole, then gives the stream back unread from there. */
+async function peek(body: ReadableStream<Uint8Array>): Promise<Peeked> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  const chunks: Uint8Array[] = [];
+  let text = "";
+  let size = 0;
+  try {
+    while (size < MAX_PEEK_BYTES && firstData(text) === undefined) {
+      const next = await reader.read();
+      if (next.done) break;
+      chunks.push(next.value);
+      size += next.value.byteLength;
+      text += decoder.decode(next.value, { stream: true });
+    }
+  } catch {
+    return { bytes: new Uint8Array(), text, isBroken: true };
+  } finally {
+    reader.releaseLock();
+  }
+  return { bytes: chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : concat(chunks, size), text, isBroken: false };
+}
+
+function concat(chunks: readonly Uint8Array[], size: number): Uint8Array {
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return all;
+}
+
+async function cancelRest(body: ReadableStream<Uint8Array>): Promise<void> {
+  try {
+    await body.cancel();
+  } catch {
+    // Already ended or broken.
+  }
+}
+
+function brokenRefusal(signal: AbortSignal): Refusal {
+  return signal.aborted && signal.reason !== CALLER_LEFT ? refuse("upstream_timeout", "the model provider's stream did not begin in time") : refuse("upstream_failed", "the model provider's stream broke before its first event");
+}
+
+function firstEventRefusal(text: string): Refusal | undefined {
+  const data = firstData(text);
+  if (data === undefined && text.trim() === "") return refuse("upstream_failed", "the model provider's stream was empty");
+  const error = data === undefined ? undefined : errorIn(data);
+  if (error === undefined) return undefined;
+  return refuse("upstream_failed", `the model provider answered with an error: ${messageOf(error)}`, { extensions: { upstream_error: error } });
+}
+
+function errorIn(data: string): JsonObject | undefined {
+  try {
+    const value = JSON.parse(data) as Json;
+    const error = isJsonObject(value) ? value["error"] : undefined;
+    return isJsonObject(error) ? error : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function messageOf(error: JsonObject): string {
+  return typeof error["message"] === "string" ? error["message"] : "no message";
+}
+
+/** Whether a stream's text carries an error event of the provider's own. */
+function hasErrorEvent(text: string): boolean {
+  return text.includes('"error"') && text.split(/\r?\n\r?\n/).some((frame) => errorIn(dataOf(frame)) !== undefined);
+}
+
+/** The error event for a stream that did not end as it should; nothing when it did, or when it said so itself. */
+function closingFrame(end: StreamEnd): string | undefined {
+  if (hasDone(end.text) || hasErrorEvent(end.text)) return undefined;
+  const isTimeout = end.ending === "timed_out";
+  const message = isTimeout ? "The stream was stopped at its deadline." : "The model provider's stream ended before it was complete.";
+  const error = { message, type: "server_error", param: null, code: isTimeout ? "upstream_timeout" : "upstream_failed" };
+  return `\n\ndata: ${JSON.stringify({ error })}\n\n`;
+}
+
+function statusOf(end: StreamEnd): ModelCallStatus {
+  if (end.ending === "caller_left") return "caller_left";
+  return end.ending === "ended" && hasDone(end.text) && !hasErrorEvent(end.text) ? "succeeded" : "failed";
+}
+
+function learntFrom(end: StreamEnd): Learnt {
+  const objects = frameObjects(end.text);
+  const usage = lastUsage(objects);
+  const first = objects[0];
+  const model = first?.["model"];
+  const id = first?.["id"];
+  const status = statusOf(end);
+  return {
+    usage,
+    responseText: end.text,
+    contentType: "text/event-stream",
+    finishReasons: objects.flatMap((object) => finishReasons(object["choices"])),
+    // Each token of output is at least one byte of the stream that carried it.
+    outputBound: end.bytes,
+    ...(typeof model === "string" ? { responseModel: model } : {}),
+    ...(typeof id === "string" ? { responseId: id } : {}),
+    ...(status === "succeeded" ? {} : { errorType: status === "caller_left" ? "caller_left" : end.ending === "timed_out" ? "upstream_timeout" : "stream_cut" }),
+  };
+}
+
+function lastUsage(objects: readonly JsonObject[]): Usage | undefined {
+  for (const object of objects.toReversed()) {
+    const usage = readOpenAiUsage(object["usage"]);
+    if (usage !== undefined) return usage;
+  }
+  return undefined;
+}

@@ -1,0 +1,242 @@
+// Names everything the gateway needs from the world; adapters implement it, tests stand in for it.
+import type { PublishedConfig, ActiveConfig } from "../core/config/published.ts";
+import type { ProviderEntry } from "../core/config/document.ts";
+import type { Amounts } from "../core/budget/amounts.ts";
+import type { Want } from "../core/state/account.ts";
+import type { CallRef, Scopes, SessionLedgerState, SessionReply } from "../core/state/session-ledger.ts";
+import type { ToolCallRecord, ToolCallReply, ToolCallRequest, ToolOutcome } from "../core/state/tool-call.ts";
+import type { Decision } from "../core/policy/decision.ts";
+import type { Outcome } from "../core/errors.ts";
+import type { Principal, Role } from "../core/principal.ts";
+import type { JsonObject } from "../core/json/canonical.ts";
+import type { ResolvedTool } from "../core/config/published.ts";
+import type { IndexRow, TraceRecord } from "../core/trace/record.ts";
+
+/** The clock and the dice. */
+export interface System {
+  /** Epoch milliseconds; inside a Worker it moves only with I/O. */
+  now(): number;
+  /** Lower-case hex of this many random bytes. */
+  randomHex(bytes: number): string;
+}
+
+/** What a new key is to be. */
+export interface NewKey {
+  readonly tenant: string;
+  readonly name: string;
+  readonly roles: readonly Role[];
+  readonly scopes: readonly string[];
+  readonly actors: readonly string[];
+}
+
+/** A key as it is listed: never its text, never its hash. */
+export interface KeyListing extends NewKey {
+  readonly id: string;
+  readonly created_at: string;
+}
+
+/** API keys, stored as hashes. */
+export interface Keys {
+  /** The principal of a key's text, or `undefined`. At most a few seconds stale after a revocation. */
+  find(text: string): Promise<Principal | undefined>;
+  /** Stores a key and answers its text, the only time it is shown. */
+  create(key: NewKey): Promise<{ readonly listing: KeyListing; readonly text: string }>;
+  list(tenant: string): Promise<readonly KeyListing[]>;
+  /** Whether such a key existed. */
+  revoke(tenant: string, id: string): Promise<boolean>;
+}
+
+/** Tenant credentials for providers and tools: written, never read back through any surface. */
+export interface Secrets {
+  reveal(tenant: string, name: string): Promise<string | undefined>;
+  put(tenant: string, name: string, text: string): Promise<void>;
+  remove(tenant: string, name: string): Promise<boolean>;
+  names(tenant: string): Promise<readonly string[]>;
+}
+
+/** One line of a tenant's config history. */
+export interface ConfigVersion {
+  readonly version: number;
+  readonly digest: string;
+  readonly published_at: string;
+  readonly published_by: string;
+}
+
+/** Immutable config versions and the pointer to the active one. */
+export interface Configs {
+  /** The active version, at most two seconds old; `undefined` while nothing is published. */
+  active(tenant: string): Promise<ActiveConfig | undefined>;
+  /** The active version as its strongly consistent owner has it. */
+  current(tenant: string): Promise<PublishedConfig | undefined>;
+  version(tenant: string, version: number): Promise<PublishedConfig | undefined>;
+  /** Publishes if `expected` is still the active version (0: none yet); refuses `precondition_failed` otherwise. */
+  publish(candidate: Omit<PublishedConfig, "version" | "published_at">, expected: number): Promise<Outcome<PublishedConfig>>;
+  versions(tenant: string): Promise<readonly ConfigVersion[]>;
+}
+
+/** The tenants of the deployment. */
+export interface Tenants {
+  /** Whether the tenant is new. */
+  create(tenant: string, name: string): Promise<boolean>;
+  exists(tenant: string): Promise<boolean>;
+  /** Every tenant id, for jobs. */
+  ids(): Promise<readonly string[]>;
+  /** Makes the edge copy of the tenant's active config agree with its ledger; answers whether it had to. */
+  repairMirror(tenant: string): Promise<boolean>;
+}
+
+/** One admission to a session's ledger. */
+export interface Admission {
+  readonly holdId: string;
+  readonly scopes: Scopes;
+  readonly want: Want;
+  readonly expiresAt: number;
+  readonly ref: CallRef;
+}
+
+/** A session's ledger as people see it. */
+export interface SessionView {
+  readonly state: SessionLedgerState;
+  readonly outboxDepth: number;
+}
+
+/** The object that owns each session's budget. Every method is one hop. */
+export interface SessionLedgers {
+  admit(admission: Admission): Promise<SessionReply>;
+  settle(tenant: string, session: string, holdId: string, actual: Amounts): Promise<SessionReply>;
+  read(tenant: string, session: string): Promise<SessionView>;
+  /** Keeps records that the queue did not take; the ledger sends them again. */
+  stash(tenant: string, session: string, records: readonly TraceRecord[]): Promise<void>;
+}
+
+/** What beginning a tool call needs: the call, its decision, and what to charge its session. */
+export interface ToolCallBeginning {
+  readonly request: ToolCallRequest;
+  readonly decision: Decision;
+  readonly scopes: Scopes;
+  readonly amounts: Amounts;
+  readonly ref: CallRef;
+}
+
+/** Reply to a beginning: the state machine's, or the ledger's refusal. */
+export type BeginReply = { readonly call: ToolCallReply } | { readonly ledger: SessionReply };
+
+/** The object that owns each tool call. */
+export interface ToolCalls {
+  begin(beginning: ToolCallBeginning): Promise<BeginReply>;
+  finish(tenant: string, id: string, outcome: ToolOutcome): Promise<ToolCallRecord | undefined>;
+  read(tenant: string, id: string): Promise<ToolCallRecord | undefined>;
+}
+
+/** One request to a model provider. */
+export interface ModelRequest {
+  readonly tenant: string;
+  readonly provider: ProviderEntry;
+  /** Below the provider's base URL, such as `chat/completions`. */
+  readonly path: string;
+  readonly body: string;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly allowedHosts: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+/** What came back from a provider, before anything is read of its body. */
+export type ModelResponse =
+  | { readonly type: "answered"; readonly status: number; readonly headers: Headers; readonly body: ReadableStream<Uint8Array> | null; readonly credential: string | undefined }
+  | { readonly type: "blocked"; readonly message: string }
+  | { readonly type: "unreachable"; readonly message: string }
+  | { readonly type: "aborted" };
+
+/** Model providers. */
+export interface Models {
+  send(request: ModelRequest): Promise<ModelResponse>;
+}
+
+/** One execution of a tool. */
+export interface ToolExecution {
+  readonly tenant: string;
+  readonly callId: string;
+  readonly tool: ResolvedTool;
+  readonly args: JsonObject;
+  readonly traceparent: string;
+  readonly allowedHosts: readonly string[];
+}
+
+/** What a tool did, and the credentials that took part, for scrubbing. */
+export interface ToolExecuted {
+  readonly outcome: ToolOutcome;
+  readonly credentials: readonly string[];
+}
+
+/** Tool upstreams. Never throws: what went wrong is an outcome. */
+export interface Tools {
+  execute(execution: ToolExecution): Promise<ToolExecuted>;
+}
+
+/** Where records go. Never throws and never delays an answer: what the queue refuses goes to the session's outbox. */
+export interface Recorder {
+  write(record: TraceRecord): void;
+}
+
+/** Work that goes on after the answer. */
+export type Defer = (work: Promise<unknown>) => void;
+
+/** Everything a call needs. */
+export interface Ports {
+  readonly system: System;
+  readonly keys: Keys;
+  readonly secrets: Secrets;
+  readonly configs: Configs;
+  readonly tenants: Tenants;
+  readonly sessions: SessionLedgers;
+  readonly toolCalls: ToolCalls;
+  readonly models: Models;
+  readonly tools: Tools;
+  readonly index: TraceIndex;
+  readonly segments: Segments;
+}
+
+/** Filters of a trace listing. Times are epoch milliseconds. */
+export interface TraceFilter {
+  readonly actor?: string;
+  readonly session?: string;
+  readonly tool?: string;
+  readonly model?: string;
+  readonly decision?: string;
+  readonly status?: string;
+  readonly from?: number;
+  readonly to?: number;
+  readonly minCostMicro?: number;
+  readonly cursor?: string;
+  readonly limit: number;
+}
+
+/** One page of calls, newest first. */
+export interface TracePage {
+  readonly rows: readonly IndexRow[];
+  readonly nextCursor: string | null;
+}
+
+/** An index row and where its record lies. */
+export interface IndexedRow {
+  readonly index: IndexRow;
+  readonly segment: string;
+  readonly line: number;
+}
+
+/** The queryable index of recorded calls. */
+export interface TraceIndex {
+  /** Adds rows; a row that is there already stays as it was. */
+  insert(rows: readonly (IndexRow & { readonly segment: string; readonly line: number })[]): Promise<void>;
+  list(tenant: string, filter: TraceFilter): Promise<TracePage>;
+  /** Every row of a trace, oldest first. */
+  ofTrace(tenant: string, traceHex: string): Promise<readonly IndexedRow[]>;
+}
+
+/** Where records lie whole: gzipped NDJSON segments, one record a line. */
+export interface Segments {
+  /** Stores a segment of one tenant; storing the same lines again changes nothing. Answers its key. */
+  put(tenant: string, lines: readonly string[]): Promise<string>;
+  /** The named lines of a segment, parsed. */
+  read(tenant: string, segment: string, lines: readonly number[]): Promise<readonly TraceRecord[]>;
+}

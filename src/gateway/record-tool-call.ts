@@ -1,0 +1,114 @@
+// Builds the record of one tool call from what happened to it: executed, replayed or refused.
+import type { ToolCall } from "../core/call.ts";
+import type { ResolvedTool } from "../core/config/published.ts";
+import type { Refusal } from "../core/errors.ts";
+import type { Decision } from "../core/policy/decision.ts";
+import type { ToolCallRecord, ToolCallRequest } from "../core/state/tool-call.ts";
+import { ATTR } from "../core/trace/attributes.ts";
+import type { IndexRow, Span } from "../core/trace/record.ts";
+import { usdFromJson } from "../core/units/money.ts";
+import type { Ports, Recorder } from "./ports.ts";
+import { buildRecord, callAttributes, decisionSpan, type RecordedBody } from "./record.ts";
+
+/** What is known of a tool call whatever became of it. */
+export interface ToolCallHappened {
+  readonly call: ToolCall;
+  readonly tool: ResolvedTool;
+  readonly decision: Decision;
+  readonly request: ToolCallRequest;
+  readonly startedAt: number;
+}
+
+/** What became of it. */
+export type ToolCallEnd =
+  | { readonly type: "executed"; readonly record: ToolCallRecord; readonly credentials: readonly string[] }
+  | { readonly type: "replayed"; readonly record: ToolCallRecord }
+  | { readonly type: "refused"; readonly refusal: Refusal };
+
+/** Records one tool call: its span, its decision, its arguments and its result, free of credentials. */
+export function recordToolCall(ports: Ports, recorder: Recorder, happened: ToolCallHappened, end: ToolCallEnd): void {
+  const { call, decision, request } = happened;
+  const endedAt = ports.system.now();
+  const credentials = end.type === "executed" ? [...call.context.credentials, ...end.credentials] : call.context.credentials;
+  const decided = decisionSpan({ spanId: ports.system.randomHex(8), parentId: request.spanId }, decision, happened.startedAt);
+  recorder.write(buildRecord(indexRow(happened, end, endedAt), [callSpan(happened, end, endedAt), decided], bodies(call, end), credentials));
+}
+
+function statusOf(end: ToolCallEnd): string {
+  if (end.type !== "refused") return end.record.status;
+  return end.refusal.code === "policy_denied" || end.refusal.code === "scope_missing" || end.refusal.code === "approval_required" ? "denied" : "refused";
+}
+
+function errorOf(end: ToolCallEnd): string | undefined {
+  if (end.type === "refused") return end.refusal.code;
+  const { outcome } = end.record;
+  if (outcome === null || outcome.status === "succeeded") return undefined;
+  return outcome.status === "failed" ? outcome.code : "outcome_unknown";
+}
+
+function bodies(call: ToolCall, end: ToolCallEnd): readonly RecordedBody[] {
+  const sent: RecordedBody = { name: "arguments", contentType: "application/json", text: JSON.stringify(call.envelope) };
+  if (end.type === "refused" || end.record.outcome === null) return [sent];
+  return [sent, { name: "result", contentType: "application/json", text: JSON.stringify(end.record.outcome) }];
+}
+
+function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number): Span {
+  const { call, tool, decision, request, startedAt } = happened;
+  const outcome = end.type === "refused" ? null : end.record.outcome;
+  return {
+    span_id: request.spanId,
+    parent_span_id: call.context.parent?.parentId ?? null,
+    name: `execute_tool ${tool.name}`,
+    kind: "internal",
+    start_ms: startedAt,
+    end_ms: endedAt,
+    status: statusOf(end) === "succeeded" ? "ok" : "error",
+    attributes: {
+      ...callAttributes(call.context, decision),
+      [ATTR.operation]: "execute_tool",
+      [ATTR.toolName]: tool.name,
+      [ATTR.toolCallId]: request.id,
+      [ATTR.toolType]: "function",
+      [ATTR.toolEffect]: tool.entry.effect,
+      [ATTR.definitionDigest]: tool.definitionDigest,
+      [ATTR.idempotencyReplayed]: end.type === "replayed",
+      [ATTR.outcome]: statusOf(end),
+      [ATTR.errorType]: errorOf(end),
+      [ATTR.httpStatus]: outcome === null || outcome.status === "unknown" ? undefined : (outcome.httpStatus ?? undefined),
+      [ATTR.costMicroUsd]: costOf(tool, end),
+      [ATTR.seq]: end.type === "refused" ? undefined : (end.record.seq ?? undefined),
+    },
+  };
+}
+
+function costOf(tool: ResolvedTool, end: ToolCallEnd): number {
+  const wasCharged = end.type === "executed" && end.record.status !== "failed";
+  return wasCharged ? (usdFromJson(tool.entry.cost_usd) ?? 0) : 0;
+}
+
+function indexRow(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number): IndexRow {
+  const { call, tool, decision, request, startedAt } = happened;
+  const { context } = call;
+  return {
+    tenant: context.principal.tenant,
+    trace_hex: context.trace.hex,
+    span_id: request.spanId,
+    trace_id: context.trace.shown,
+    started_at: startedAt,
+    duration_ms: endedAt - startedAt,
+    kind: "execute_tool",
+    session_id: context.session,
+    task_id: context.task,
+    actor: context.actor,
+    subject: tool.name,
+    status: statusOf(end),
+    decision: decision.effect,
+    error_code: errorOf(end) ?? null,
+    policy_version: decision.policy_version,
+    cost_micro_usd: costOf(tool, end),
+    input_tokens: 0,
+    output_tokens: 0,
+    seq: end.type === "refused" ? null : end.record.seq,
+    call_id: request.id,
+  };
+}

@@ -1,0 +1,66 @@
+// Routes of tenant credentials: written and removed, never read back.
+import * as z from "zod/mini";
+import { refuse } from "../../core/errors.ts";
+import { isName } from "../../core/units/identifier.ts";
+import { notFound, problem } from "./errors.ts";
+import { pathParameter, readBody, type ApiRoute } from "./route.ts";
+import { tenantOf } from "./tenant.ts";
+
+const Secret = z.strictObject({ value: z.string().check(z.minLength(1), z.maxLength(8192)) });
+const NAME = { name: "name", in: "path", description: "The credential's name, as the config refers to it", required: true } as const;
+
+/** The routes. */
+export const secretRoutes: readonly ApiRoute[] = [
+  {
+    method: "PUT",
+    path: "/v1/secrets/:name",
+    operationId: "putSecret",
+    summary: "Store a credential for a provider or a tool, encrypted",
+    tag: "config",
+    permission: "config.write",
+    parameters: [NAME],
+    body: Secret,
+    responses: { 204: { description: "Stored" } },
+    answer: async (c) => {
+      const tenant = await tenantOf(c);
+      if (!tenant.ok) return problem(tenant);
+      const name = pathParameter(c, "name");
+      if (!isName(name)) return problem(refuse("invalid_request", "name: expected a letter, then up to 63 letters, digits, `_`, `.` or `-`"));
+      const body = await readBody(c, Secret);
+      if (!body.ok) return problem(body);
+      await c.var.runtime.ports.secrets.put(tenant.value, name, body.value.value);
+      return new Response(null, { status: 204 });
+    },
+  },
+  {
+    method: "GET",
+    path: "/v1/secrets",
+    operationId: "listSecrets",
+    summary: "List the names of the stored credentials",
+    tag: "config",
+    permission: "config.write",
+    responses: { 200: { description: "The names", schema: z.object({ data: z.array(z.object({ name: z.string() })) }) } },
+    answer: async (c) => {
+      const tenant = await tenantOf(c);
+      if (!tenant.ok) return problem(tenant);
+      const names = await c.var.runtime.ports.secrets.names(tenant.value);
+      return Response.json({ data: names.map((name) => ({ name })) });
+    },
+  },
+  {
+    method: "DELETE",
+    path: "/v1/secrets/:name",
+    operationId: "removeSecret",
+    summary: "Remove a credential",
+    tag: "config",
+    permission: "config.write",
+    parameters: [NAME],
+    responses: { 204: { description: "Removed" }, 404: { description: "No such credential" } },
+    answer: async (c) => {
+      const tenant = await tenantOf(c);
+      if (!tenant.ok) return problem(tenant);
+      const name = pathParameter(c, "name");
+      return (await c.var.runtime.ports.secrets.remove(tenant.value, name)) ? new Response(null, { status: 204 }) : notFound(`secret "${name}"`);
+    },
+  },
+];

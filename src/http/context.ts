@@ -1,0 +1,29 @@
+// Names what every route handler finds on its request; nothing outside http/ and app.ts imports it.
+import type { Context } from "hono";
+import type { Env } from "../env.ts";
+import type { Principal } from "../core/principal.ts";
+import type { Deployment } from "../gateway/publish-config.ts";
+import type { Defer, Ports, Recorder } from "../gateway/ports.ts";
+
+/** What the isolate was composed with. */
+export interface Runtime {
+  readonly ports: Ports;
+  readonly deployment: Deployment;
+  /** Root key settings: the tenant it acts on when a request names none. */
+  readonly rootTenant: string | undefined;
+  recorder(defer: Defer): Recorder;
+}
+
+/** Hono's environment type for our app. */
+export interface HttpEnv {
+  readonly Bindings: Env;
+  readonly Variables: { runtime: Runtime; principal: Principal; credential: string };
+}
+
+/** A request's context. */
+export type HttpContext = Context<HttpEnv>;
+
+/** Work that outlives the answer. */
+export function deferOf(c: HttpContext): Defer {
+  return (work) => c.executionCtx.waitUntil(work);
+}

@@ -1,0 +1,36 @@
+// Decides who calls: reads the API key from the request and finds its principal.
+import { accept, refuse, type Outcome } from "../../core/errors.ts";
+import { hasPermission, rolesGranting, type Permission, type Principal } from "../../core/principal.ts";
+import type { HttpContext } from "../context.ts";
+
+/** An authenticated caller and the text of its key, which must never be recorded. */
+export interface Authenticated {
+  readonly principal: Principal;
+  readonly credential: string;
+}
+
+/** Finds the principal of `Authorization: Bearer …` or `x-api-key`; refuses `unauthenticated` without one. */
+export async function authenticate(c: HttpContext): Promise<Outcome<Authenticated>> {
+  const credential = credentialOf(c);
+  if (credential === undefined) return refuse("unauthenticated", "send an API key in `Authorization: Bearer …` or `x-api-key`");
+  const principal = await c.var.runtime.ports.keys.find(credential);
+  if (principal === undefined) return refuse("unauthenticated", "this API key is not known, or was revoked");
+  return accept({ principal, credential });
+}
+
+/** Whether the caller may do this; refuses `role_missing` with the roles that could. */
+export function authorize(principal: Principal, permission: Permission): Outcome<Principal> {
+  if (hasPermission(principal, permission)) return accept(principal);
+  const roles = rolesGranting(permission);
+  const who = roles.length === 0 ? "the deployment's root key" : `a key with role ${roles.map((role) => `"${role}"`).join(" or ")}`;
+  return refuse("role_missing", `this needs ${who}; this key has ${principal.roles.map((role) => `"${role}"`).join(", ") || "no role"}`);
+}
+
+function credentialOf(c: HttpContext): string | undefined {
+  const header = c.req.header("authorization");
+  if (header !== undefined) {
+    const match = /^bearer\s+(\S+)$/i.exec(header);
+    if (match?.[1] !== undefined) return match[1];
+  }
+  return c.req.header("x-api-key");
+}

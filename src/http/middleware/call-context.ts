@@ -1,0 +1,82 @@
+// Reads who calls in which trace, session and task from headers, and from the envelope where a call has one.
+import { refuse, accept, type Mistake, type Outcome } from "../../core/errors.ts";
+import type { CallContext } from "../../core/call.ts";
+import { resolveActor } from "../../core/principal.ts";
+import { readTraceparent } from "../../core/trace/trace-context.ts";
+import { isCallerId, readTraceId, traceIdFromHex, type TraceId } from "../../core/units/identifier.ts";
+import type { CallMeta } from "../../gateway/admitted-call.ts";
+import { formatUsd } from "../../core/units/money.ts";
+import type { HttpContext } from "../context.ts";
+
+/** What an envelope may say instead of the headers; it wins where both speak. */
+export interface DeclaredContext {
+  readonly actor?: string | undefined;
+  readonly trace_id?: string | undefined;
+  readonly session_id?: string | undefined;
+  readonly task_id?: string | undefined;
+  readonly intent?: string | undefined;
+  readonly confidence?: number | undefined;
+}
+
+/** The context of a call; refuses an actor the key may not be, and names every malformed field. */
+export function readCallContext(c: HttpContext, declared: DeclaredContext = {}): Outcome<CallContext> {
+  const { principal, credential, runtime } = c.var;
+  const actor = resolveActor(principal, declared.actor ?? c.req.header("interlock-actor"));
+  if (!actor.ok) return actor;
+  const mistakes: Mistake[] = [];
+  const parent = readTraceparent(c.req.header("traceparent"));
+  const trace = traceOf(principal.tenant, declared.trace_id, parent?.traceHex) ?? traceIdFromHex(runtime.ports.system.randomHex(16));
+  if (declared.trace_id !== undefined && trace.shown !== shownAs(declared.trace_id)) mistakes.push({ path: "trace_id", message: "expected `tr_` and 32 hex digits, or `tr_` and up to 125 letters, digits and `._:-`" });
+  const session = callerId(declared.session_id ?? c.req.header("interlock-session"), "Interlock-Session", mistakes);
+  const task = callerId(declared.task_id ?? c.req.header("interlock-task"), "Interlock-Task", mistakes);
+  const endUser = callerId(c.req.header("interlock-user"), "Interlock-User", mistakes);
+  const confidence = declared.confidence ?? confidenceOf(c.req.header("interlock-confidence"), mistakes);
+  if (mistakes.length > 0) return refuse("invalid_request", mistakes.map((mistake) => `${mistake.path}: ${mistake.message}`).join("; "), { mistakes });
+  return accept({
+    principal,
+    actor: actor.value,
+    trace,
+    parent: parent?.traceHex === trace.hex ? parent : undefined,
+    session: session ?? trace.shown,
+    task: task ?? null,
+    intent: declared.intent ?? c.req.header("interlock-intent") ?? null,
+    confidence: confidence ?? null,
+    endUser: endUser ?? null,
+    allowedTools: c.req.header("interlock-allowed-tools")?.split(",").map((name) => name.trim()).filter((name) => name !== ""),
+    credentials: [credential],
+  });
+}
+
+function traceOf(tenant: string, declared: string | undefined, parentHex: string | undefined): TraceId | undefined {
+  if (declared !== undefined) return readTraceId(tenant, declared);
+  return parentHex === undefined ? undefined : traceIdFromHex(parentHex);
+}
+
+function shownAs(declared: string): string {
+  return declared.startsWith("tr_") ? declared : `tr_${declared}`;
+}
+
+function callerId(text: string | undefined, path: string, mistakes: Mistake[]): string | undefined {
+  if (text === undefined || isCallerId(text)) return text;
+  mistakes.push({ path, message: "expected 1 to 128 letters, digits and `._:-`, beginning with a letter or digit" });
+  return undefined;
+}
+
+function confidenceOf(text: string | undefined, mistakes: Mistake[]): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value <= 1) return value;
+  mistakes.push({ path: "Interlock-Confidence", message: "expected a number from 0 to 1" });
+  return undefined;
+}
+
+/** Puts what a call's answer tells about itself into headers. */
+export function setCallHeaders(headers: Headers, meta: CallMeta): void {
+  headers.set("interlock-trace-id", meta.traceId);
+  headers.set("interlock-session", meta.session);
+  if (meta.policyVersion !== undefined) headers.set("interlock-policy-version", meta.policyVersion);
+  if (meta.remainingUsd !== null) headers.set("interlock-budget-remaining-usd", formatUsd(meta.remainingUsd));
+  if (meta.model !== undefined) headers.set("interlock-model", meta.model);
+  if (meta.tier !== undefined) headers.set("interlock-tier", meta.tier);
+  if (meta.routeReason !== undefined) headers.set("interlock-route-reason", meta.routeReason);
+}

@@ -1,0 +1,101 @@
+// Translates `POST /v1/chat/completions`: the fields we own are read, every other byte is left alone.
+import type { ModelCall } from "../../core/call.ts";
+import { accept, refuse, type Outcome } from "../../core/errors.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../core/json/canonical.ts";
+import { duplicateKey, locateMembers, memberText, type ObjectText } from "../../core/json/members.ts";
+import type { ModelAnswer } from "../../gateway/admitted-call.ts";
+import { callModel } from "../../gateway/model-call.ts";
+import { deferOf, type HttpContext } from "../context.ts";
+import { authenticate, authorize } from "../middleware/authenticate.ts";
+import { MAX_MODEL_BODY, readBodyText, type BodyText } from "../middleware/body.ts";
+import { readCallContext, setCallHeaders } from "../middleware/call-context.ts";
+import { openAiError } from "./errors.ts";
+
+/** Provider headers that are about its own connection, or would lie about our body. */
+const NOT_PASSED_BACK = new Set(["connection", "content-encoding", "content-length", "keep-alive", "set-cookie", "transfer-encoding", "alt-svc", "nel", "report-to", "server", "date"]);
+/** Caller headers that a provider may need. */
+const PASSED_ON = ["openai-beta", "accept"];
+
+/** Answers a chat completion. */
+export async function chatCompletions(c: HttpContext): Promise<Response> {
+  const authenticated = await authenticate(c);
+  if (!authenticated.ok) return openAiError(authenticated);
+  const { principal, credential } = authenticated.value;
+  c.set("principal", principal);
+  c.set("credential", credential);
+  const authorized = authorize(principal, "call");
+  if (!authorized.ok) return openAiError(authorized);
+  const body = await readBodyText(c, MAX_MODEL_BODY);
+  const call = body.ok ? readCall(c, body.value) : body;
+  if (!call.ok) return openAiError(call);
+  const defer = deferOf(c);
+  return render(await callModel(c.var.runtime.ports, call.value, { defer, recorder: c.var.runtime.recorder(defer), callerSignal: c.req.raw.signal }));
+}
+
+function render(answer: ModelAnswer): Response {
+  if (!answer.ok) {
+    const response = openAiError(answer.refusal);
+    setCallHeaders(response.headers, answer.meta);
+    return response;
+  }
+  const headers = new Headers();
+  for (const [name, value] of answer.headers) if (!NOT_PASSED_BACK.has(name) && !name.startsWith("cf-")) headers.set(name, value);
+  setCallHeaders(headers, answer.meta);
+  return new Response(answer.body, { status: answer.status, headers });
+}
+
+function readCall(c: HttpContext, { text, bytes }: BodyText): Outcome<ModelCall> {
+  const body = locateMembers(text);
+  if (body === undefined) return refuse("invalid_request", "the body is not a JSON object");
+  const duplicate = duplicateKey(body);
+  if (duplicate !== undefined) return invalid(duplicate, "stands twice in the body");
+  const fields = readFields(body);
+  if (!fields.ok) return fields;
+  const context = readCallContext(c);
+  if (!context.ok) return context;
+  const headers = new Map(PASSED_ON.flatMap((name) => { const value = c.req.header(name); return value === undefined ? [] : [[name, value] as const]; }));
+  return accept({ context: context.value, operation: "chat", body, bodyBytes: bytes, headers, ...fields.value });
+}
+
+type Fields = Pick<ModelCall, "model" | "isStream" | "wantsUsage" | "streamOptions" | "maxOutput" | "choices">;
+
+function readFields(body: ObjectText): Outcome<Fields> {
+  const model = valueOf(body, "model");
+  if (typeof model !== "string" || model === "") return invalid("model", "expected the name of a model");
+  const stream = valueOf(body, "stream") ?? null;
+  if (stream !== null && typeof stream !== "boolean") return invalid("stream", "expected true or false");
+  const streamOptions = valueOf(body, "stream_options") ?? null;
+  if (streamOptions !== null && !isJsonObject(streamOptions)) return invalid("stream_options", "expected an object");
+  const choices = valueOf(body, "n") ?? 1;
+  if (typeof choices !== "number" || !Number.isInteger(choices) || choices < 1 || choices > 128) return invalid("n", "expected an integer from 1 to 128");
+  const maxOutput = maxOutputOf(body);
+  if (!maxOutput.ok) return maxOutput;
+  const options: JsonObject | undefined = streamOptions ?? undefined;
+  return accept({ model, isStream: stream === true, wantsUsage: options?.["include_usage"] === true, streamOptions: options, maxOutput: maxOutput.value, choices });
+}
+
+function maxOutputOf(body: ObjectText): Outcome<ModelCall["maxOutput"]> {
+  const found = (["max_completion_tokens", "max_tokens"] as const).flatMap((field) => {
+    const tokens = valueOf(body, field);
+    return tokens === undefined || tokens === null ? [] : [{ field, tokens }];
+  });
+  if (found.length > 1) return invalid("max_tokens", "expected either max_tokens or max_completion_tokens, not both");
+  const one = found[0];
+  if (one === undefined) return accept(undefined);
+  const { field, tokens } = one;
+  return typeof tokens === "number" && Number.isInteger(tokens) && tokens >= 1 ? accept({ field, tokens }) : invalid(field, "expected a whole number of at least 1");
+}
+
+function valueOf(body: ObjectText, key: string): Json | undefined {
+  const text = memberText(body, key);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return text;
+  }
+}
+
+function invalid(param: string, expected: string): Outcome<never> {
+  return refuse("invalid_request", `${param}: ${expected}`, { mistakes: [{ path: param, message: expected }] });
+}
