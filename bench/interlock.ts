@@ -32,7 +32,8 @@ const objects: Readonly<Record<string, string>> = {
   TOOL_CALL: "ToolCall",
 };
 
-const flags: readonly string[] = [];
+// NOTE: those of wrangler.toml.
+const flags = ["nodejs_compat", "enable_request_signal", "global_fetch_strictly_public"] as const;
 
 /**
  * Serves the built gateway on bare workerd, its Durable Objects in SQLite files under the build's
@@ -61,10 +62,13 @@ function placeOf(folder: string): string {
 
 function services(build: Build, objectFolder: string): readonly string[] {
   const namespaces = Object.values(objects).map(
-    (name) => `(className = ${quote(name)}, uniqueKey = ${quote(`bench-${name}`)}, enableSql = true)`,
+    (name) =>
+      `(className = ${quote(name)}, uniqueKey = ${quote(`bench-${name}`)}, enableSql = true)`,
   );
   const bindings = [
-    ...Object.entries(vars).map(([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`),
+    ...Object.entries(vars).map(
+      ([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`,
+    ),
     ...Object.entries(objects).map(
       ([name, value]) => `(name = ${quote(name)}, durableObjectNamespace = ${quote(value)})`,
     ),
@@ -130,11 +134,14 @@ export async function seedOrStop(
     return { Authorization: `Bearer ${await seed(base, rootKey, upstream)}` };
   } catch (fault) {
     stopTree(pid);
-    throw new Error(`seeding failed: ${fault instanceof Error ? fault.message : String(fault)}`);
+    const why = fault instanceof Error ? fault.message : String(fault);
+    throw new Error(`seeding failed: ${why}`, { cause: fault });
   }
 }
 
 // ---- SEED: everything below follows the admin API and is the only part that depends on it. ----
+
+const actor = "bench_agent";
 
 /**
  * Makes a tenant whose models all go to `upstreamUrl`, with budgets far above what a run spends,
@@ -149,7 +156,7 @@ export async function seed(base: string, root: string, upstreamUrl: string): Pro
   const created = await send("POST", "/v1/keys", {
     tenant: "bench",
     roles: ["agent"],
-    actors: ["bench_agent"],
+    actors: [actor],
   });
   if (typeof created !== "object" || created === null || !("key" in created)) {
     throw new Error("POST /v1/keys answered without a key");
@@ -158,15 +165,19 @@ export async function seed(base: string, root: string, upstreamUrl: string): Pro
 }
 
 function tenantConfig(upstreamUrl: string): unknown {
+  const price = { input_per_mtok_usd: "0.15", output_per_mtok_usd: "0.60" };
+  const model = { provider: "upstream", context: 128_000, max_output_tokens: 4_096, price };
   return {
     providers: {
-      upstream: { kind: "openai-compatible", base_url: `${upstreamUrl}/v1`, secret: "bench-openai" },
+      upstream: {
+        kind: "openai-compatible",
+        base_url: `${upstreamUrl}/v1`,
+        secret: "bench-openai",
+      },
     },
-    models: {
-      [plainModel]: { provider: "upstream", name: plainModel },
-      [pacedModel]: { provider: "upstream", name: pacedModel, price_as: plainModel },
-    },
-    actors: { bench_agent: { tier: "autonomous", budgets: { session: { usd: 100_000 } } } },
+    models: { [plainModel]: model, [pacedModel]: model },
+    actors: { [actor]: { models: ["*"], budgets: { session: { usd: 100_000 } } } },
+    egress: { allow: [new URL(upstreamUrl).host] },
   };
 }
 
@@ -184,6 +195,7 @@ async function sendJson(url: string, { method, key, body }: AdminRequest): Promi
     signal: AbortSignal.timeout(5_000),
   });
   const text = await answer.text();
-  if (!answer.ok) throw new Error(`${method} ${new URL(url).pathname}: ${answer.status} ${text.slice(0, 200)}`);
+  if (!answer.ok)
+    throw new Error(`${method} ${new URL(url).pathname}: ${answer.status} ${text.slice(0, 700)}`);
   return text === "" ? undefined : JSON.parse(text);
 }

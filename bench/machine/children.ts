@@ -1,7 +1,7 @@
 // Starts the processes of a run, remembers them and their scratch folders, and ends them by pid.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { processTree } from "./cpu.ts";
 
 const started = new Set<ChildProcess>();
@@ -28,8 +28,8 @@ export function pinSelf(): void {
 
 export interface StartOptions {
   readonly core: Core;
-  /** Resolves when the process says where it listens. Absent: there is no such report. */
-  readonly reportsOn?: "stdout" | "fd3";
+  /** Where the process says on which port it listens. */
+  readonly reportsOn: "stdout" | "fd3";
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
 }
@@ -72,6 +72,7 @@ function listeningPort(child: ChildProcess, options: StartOptions): Promise<numb
   child.stderr?.on("data", (chunk: Buffer) => keepTail(log, chunk));
   child.stdout?.on("data", (chunk: Buffer) => keepTail(log, chunk));
   const reports = options.reportsOn === "fd3" ? child.stdio[3] : child.stdout;
+  if (!(reports instanceof Readable)) throw new Error("the process has nowhere to report its port");
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => reject(new Error(`${why}: ${log.join("").slice(-600)}`));
     const timer = setTimeout(() => fail("no port was reported in time"), startTimeoutMs);
@@ -81,7 +82,7 @@ function listeningPort(child: ChildProcess, options: StartOptions): Promise<numb
       fail(`ended with ${code} before it listened`);
     });
     let text = "";
-    (reports as Readable).on("data", (chunk: Buffer) => {
+    reports.on("data", (chunk: Buffer) => {
       text += chunk.toString();
       const port = /"event":\s*"listen".*?"port":\s*(\d+)/.exec(text)?.[1];
       if (port === undefined) return;
@@ -129,7 +130,11 @@ function kill(pid: number): void {
 /** Makes every way out of this process end its children: return, fault, Ctrl-C, terminate. */
 export function stopAllOnExit(): void {
   process.on("exit", stopAll);
-  for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
+  for (const [signal, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ] as const) {
     process.on(signal, () => process.exit(code));
   }
 }

@@ -39,7 +39,9 @@ export function quote(text: string): string {
 export function modulesOf(entry: string): readonly WorkerModule[] {
   const folder = path.dirname(entry);
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  const others = names.filter((name) => kindOf(name) !== undefined && name !== path.basename(entry));
+  const others = names.filter(
+    (name) => kindOf(name) !== undefined && name !== path.basename(entry),
+  );
   return [path.basename(entry), ...others.toSorted()].map((name) => ({
     name,
     file: path.resolve(folder, name),

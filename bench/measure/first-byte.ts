@@ -21,25 +21,26 @@ export async function measureFirstBytes(
   for (const target of targets) {
     for (const name of ["stream", "stream-usage"] as const) {
       if (target.loads.includes(name)) {
-        await series(round, target, loads[name], atOnceStreams, samples);
+        await series({ round, target, load: loads[name], count: atOnceStreams }, samples);
       }
     }
   }
   await Promise.all(
     targets.map(async (target, index) => {
       await sleep(index * staggerMs);
-      await series(round, target, loads.paced, pacedStreams, samples);
+      await series({ round, target, load: loads.paced, count: pacedStreams }, samples);
     }),
   );
 }
 
-async function series(
-  round: number,
-  target: Target,
-  load: Load,
-  count: number,
-  samples: Samples,
-): Promise<void> {
+interface Series {
+  readonly round: number;
+  readonly target: Target;
+  readonly load: Load;
+  readonly count: number;
+}
+
+async function series({ round, target, load, count }: Series, samples: Samples): Promise<void> {
   const streams: StreamSample[] = [];
   try {
     // NOTE: one before the count opens the connection, which is not what is timed.

@@ -26,7 +26,10 @@ interface Cell {
 }
 
 /** Measures all rounds, or as many as the deadline leaves; a round that was cut short is dropped. */
-export async function measureRounds(targets: readonly Target[], setting: Setting): Promise<Samples> {
+export async function measureRounds(
+  targets: readonly Target[],
+  setting: Setting,
+): Promise<Samples> {
   const samples: Samples = { load: [], firstByte: [], problems: [], roundsDone: 0 };
   if (!setting.flags.isQuick) await warmUp(targets, setting, samples);
   for (let round = 1; round <= setting.flags.rounds; round++) {
@@ -63,7 +66,12 @@ async function warmUp(
   samples: Samples,
 ): Promise<void> {
   for (const { target, load } of cellsOf(targets, allLoads)) {
-    await measureCell(0, { target, load, connections: throughputConnections, seconds: 1 }, setting, samples);
+    await measureCell(
+      0,
+      { target, load, connections: throughputConnections, seconds: 1 },
+      setting,
+      samples,
+    );
   }
   samples.load.length = 0;
   setting.say("warmed up, 1 s per target and load");
@@ -112,7 +120,13 @@ async function measureCell(
   const where = `${target.name}, ${load.name}, c=${connections}, round ${round}`;
   try {
     const before = treeTicks(target.pid);
-    const request = { url: target.url, headers: target.headers, body: load.body, connections, seconds };
+    const request = {
+      url: target.url,
+      headers: target.headers,
+      body: load.body,
+      connections,
+      seconds,
+    };
     const result = await generateLoad(setting.generator, request, setting.scratch);
     const ticks = (await ticksOnceQuiet(target.pid)) - before;
     const cpuUs = (ticks * tickUs) / Math.max(1, result.requests);
@@ -129,6 +143,7 @@ function problemsOf(sample: LoadSample, load: Load): readonly string[] {
   if (sample.requests === 0) problems.push("no answer at all");
   if (sample.failures > 0) problems.push(`${sample.failures} failures (non-2xx, cut or timed out)`);
   const bytes = sample.bytes / Math.max(1, sample.requests);
-  if (bytes < load.minAnswerBytes) problems.push(`answers of ${bytes.toFixed(0)} bytes are too short`);
+  if (bytes < load.minAnswerBytes)
+    problems.push(`answers of ${bytes.toFixed(0)} bytes are too short`);
   return problems;
 }

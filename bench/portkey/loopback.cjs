@@ -3,7 +3,7 @@
 const net = require("node:net");
 const { writeSync } = require("node:fs");
 
-const listen = net.Server.prototype.listen;
+const listen = Object.getOwnPropertyDescriptor(net.Server.prototype, "listen").value;
 
 net.Server.prototype.listen = function listenOnLoopback(first, ...rest) {
   const callback = rest.findLast((argument) => typeof argument === "function");

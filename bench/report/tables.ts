@@ -8,7 +8,8 @@ export function renderTables(summary: Summary): string {
     table(title, loadHeader, rows.map(loadCells)),
   );
   const firstByteTables = [...Map.groupBy(summary.firstByte, (row) => row.load)].map(
-    ([name, rows]) => table(`first byte, ${describe(name)}`, firstByteHeader, rows.map(firstByteCells)),
+    ([name, rows]) =>
+      table(`first byte, ${describe(name)}`, firstByteHeader, rows.map(firstByteCells)),
   );
   return [...loadTables, ...firstByteTables].join("\n\n");
 }
@@ -22,7 +23,17 @@ function describe(name: LoadName): string {
   return `${title} (${Buffer.byteLength(body)} B)`;
 }
 
-const loadHeader = ["target", "req/s", "x bare", "CPU us", "x bare", "p50 ms", "x bare", "p99 ms", "failed"];
+const loadHeader = [
+  "target",
+  "req/s",
+  "x bare",
+  "CPU us",
+  "x bare",
+  "p50 ms",
+  "x bare",
+  "p99 ms",
+  "failed",
+];
 
 function loadCells(row: LoadRow): readonly string[] {
   return [

@@ -4,15 +4,14 @@ import path from "node:path";
 import { convertV4MiniflareOptions, Miniflare, type V4MiniflareOptions } from "miniflare";
 import { interlockMiniflareOptions } from "../interlock.ts";
 import { compatibilityDate } from "../machine/workerd.ts";
-import type { MiniflareRole } from "./miniflare.ts";
 import type { Build } from "./target.ts";
 
 const [role, text] = process.argv.slice(2);
 if (text === undefined) throw new Error("usage: miniflare-host.ts bare|interlock <build as JSON>");
-// NOTE: written by miniflare.ts, the only caller, so both are taken as well formed.
+// NOTE: written by miniflare.ts, the only caller, so it is taken as well formed.
 const build = JSON.parse(text) as Build;
 const options: V4MiniflareOptions =
-  (role as MiniflareRole) === "bare" ? bareOptions() : interlockMiniflareOptions(build);
+  role === "bare" ? bareOptions() : interlockMiniflareOptions(build);
 
 const miniflare = new Miniflare(
   convertV4MiniflareOptions({

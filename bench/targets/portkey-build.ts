@@ -120,7 +120,8 @@ function cutStartUp(source: string): string {
   return `${source.slice(0, startUp.index)};export default ${served[1]};`;
 }
 
-const nodeOnlyModules = /^(@hono\/node-server|@hono\/node-ws|ioredis|ws|https|path|fs|fs\/promises|url)$/;
+const nodeOnlyModules =
+  /^(@hono\/node-server|@hono\/node-ws|ioredis|ws|https|path|fs|fs\/promises|url)$/;
 const builtIns = /^(buffer|crypto|events|stream|util|zlib)$/;
 
 const resolveNodeModules: Plugin = {

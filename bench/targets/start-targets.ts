@@ -33,7 +33,10 @@ export interface StartedTargets {
 
 async function startUpstream(): Promise<Upstream> {
   const script = path.join(import.meta.dirname, "..", "load", "mock-upstream.ts");
-  const { pid, port } = await start([process.execPath, script], { core: "load", reportsOn: "stdout" });
+  const { pid, port } = await start([process.execPath, script], {
+    core: "load",
+    reportsOn: "stdout",
+  });
   return { url: `http://127.0.0.1:${port}`, pid };
 }
 
@@ -54,7 +57,7 @@ export async function startTargets(
       targets.push(await startTarget(mode, name, scratch, upstream));
     } catch (fault) {
       const why = fault instanceof Error ? fault.message : String(fault);
-      skipped.push({ name, why: why.replaceAll(/\s+/g, " ").slice(0, 400) });
+      skipped.push({ name, why: why.replaceAll(/\s+/g, " ").slice(0, 900) });
     }
   }
   return { targets, skipped };
@@ -67,7 +70,8 @@ async function startTarget(
   upstream: Upstream,
 ): Promise<Target> {
   if (name === "direct") return direct(upstream);
-  if (name === "bare") return mode === "core" ? startBare(scratch, upstream) : bareInMiniflare(scratch, upstream);
+  if (name === "bare")
+    return mode === "core" ? startBare(scratch, upstream) : bareInMiniflare(scratch, upstream);
   if (name === "portkey-workerd") return startPortkeyWorker(upstream.url, scratch.disk);
   if (name === "portkey-node") return startPortkeyNode(upstream.url);
   return startOurs(mode, name, scratch, upstream);

@@ -1,9 +1,16 @@
 // The one Durable Object of the demo: every effect and every count happens here in a single synchronous turn.
-import { DurableObject } from 'cloudflare:workers';
-import { armFault, createArmedFaults, takeFault, type ArmedFault } from './state/armed-faults.ts';
-import { bump, createCounts } from './state/counts.ts';
-import { tallyEffects, type Effects } from './state/effects.ts';
-import { createNoteBook, deleteNote, listNotes, writeNote, type Note, type NoteDraft } from './state/note-book.ts';
+import { DurableObject } from "cloudflare:workers";
+import { armFault, createArmedFaults, takeFault, type ArmedFault } from "./state/armed-faults.ts";
+import { bump, createCounts } from "./state/counts.ts";
+import { tallyEffects, type Effects } from "./state/effects.ts";
+import {
+  createNoteBook,
+  deleteNote,
+  listNotes,
+  writeNote,
+  type Note,
+  type NoteDraft,
+} from "./state/note-book.ts";
 import {
   createRefundBook,
   findRefund,
@@ -13,12 +20,12 @@ import {
   type Refund,
   type RefundOrder,
   type RefundReply,
-} from './state/refund-book.ts';
+} from "./state/refund-book.ts";
 
 /** How one model call ended and what it used. */
 export interface EndedCall {
   readonly model: string;
-  readonly ending: 'completed' | 'cut' | 'failed' | 'cancelled';
+  readonly ending: "completed" | "cut" | "failed" | "cancelled";
   readonly promptTokens: number;
   readonly completionTokens: number;
 }
@@ -34,19 +41,19 @@ export class DemoState extends DurableObject {
   }
 
   countArrival(model: string): void {
-    bump(this.#sql, 'model_calls', model);
+    bump(this.#sql, "model_calls", model);
   }
 
   /** Counts the end of a call and bills it, unless it failed before it put anything out. */
   countEnd({ model, ending, promptTokens, completionTokens }: EndedCall): void {
     bump(this.#sql, ending, model);
-    if (ending === 'failed' || (ending === 'cancelled' && completionTokens === 0)) return;
-    bump(this.#sql, 'prompt_tokens', model, promptTokens);
-    bump(this.#sql, 'completion_tokens', model, completionTokens);
+    if (ending === "failed" || (ending === "cancelled" && completionTokens === 0)) return;
+    bump(this.#sql, "prompt_tokens", model, promptTokens);
+    bump(this.#sql, "completion_tokens", model, completionTokens);
   }
 
   isFirstUse(key: string): boolean {
-    return bump(this.#sql, 'once', key) === 1;
+    return bump(this.#sql, "once", key) === 1;
   }
 
   makeRefund(order: RefundOrder): RefundReply {
@@ -91,7 +98,8 @@ export class DemoState extends DurableObject {
 
   /** Forgets everything. */
   reset(): void {
-    for (const table of ['refunds', 'notes', 'counts', 'armed_faults']) this.#sql.exec(`DROP TABLE IF EXISTS ${table}`);
+    for (const table of ["refunds", "notes", "counts", "armed_faults"])
+      this.#sql.exec(`DROP TABLE IF EXISTS ${table}`);
     this.#createTables();
   }
 

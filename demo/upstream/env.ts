@@ -1,5 +1,5 @@
 // Declares the bindings and variables the demo upstream reads.
-import type { DemoState } from './demo-state.ts';
+import type { DemoState } from "./demo-state.ts";
 
 /** What the runtime hands to the demo upstream; everything is optional so a bare bench can leave it out. */
 export interface DemoEnv {
@@ -12,5 +12,5 @@ export interface DemoEnv {
 
 /** The one object that remembers every effect, or undefined when none is bound. */
 export function stateOf(env: DemoEnv): DurableObjectStub<DemoState> | undefined {
-  return env.DEMO_STATE?.getByName('demo');
+  return env.DEMO_STATE?.getByName("demo");
 }

@@ -1,29 +1,29 @@
 // The demo upstream Worker: sends model requests to the scripted model and the rest to the tool APIs.
-import { Hono } from 'hono';
-import type { DemoEnv } from './env.ts';
-import { answerModelApi } from './model/chat-completions.ts';
-import { billing } from './tools/billing.ts';
-import { requireState, requireToken, toolError, type ToolHost } from './tools/context.ts';
-import { crm } from './tools/crm.ts';
-import { demoControls } from './tools/demo-controls.ts';
-import { injectFault } from './tools/tool-faults.ts';
+import { Hono } from "hono";
+import type { DemoEnv } from "./env.ts";
+import { answerModelApi } from "./model/chat-completions.ts";
+import { billing } from "./tools/billing.ts";
+import { requireState, requireToken, toolError, type ToolHost } from "./tools/context.ts";
+import { crm } from "./tools/crm.ts";
+import { demoControls } from "./tools/demo-controls.ts";
+import { injectFault } from "./tools/tool-faults.ts";
 
-export { DemoState } from './demo-state.ts';
+export { DemoState } from "./demo-state.ts";
 
 const tools = new Hono<ToolHost>();
-tools.use('/billing/*', requireToken('BILLING_TOKEN'));
-tools.use('/crm/*', requireToken('CRM_TOKEN'));
-tools.use('*', requireState);
-tools.use('/billing/*', injectFault);
-tools.use('/crm/*', injectFault);
-tools.route('/billing', billing);
-tools.route('/crm', crm);
-tools.route('/_demo', demoControls);
-tools.notFound((c) => toolError(c, 404, 'not_found', 'No such route.'));
+tools.use("/billing/*", requireToken("BILLING_TOKEN"));
+tools.use("/crm/*", requireToken("CRM_TOKEN"));
+tools.use("*", requireState);
+tools.use("/billing/*", injectFault);
+tools.use("/crm/*", injectFault);
+tools.route("/billing", billing);
+tools.route("/crm", crm);
+tools.route("/_demo", demoControls);
+tools.notFound((c) => toolError(c, 404, "not_found", "No such route."));
 
 export default {
   fetch(request, env, ctx) {
-    const isModelApi = new URL(request.url).pathname.startsWith('/v1/');
+    const isModelApi = new URL(request.url).pathname.startsWith("/v1/");
     return isModelApi ? answerModelApi(request, env, ctx) : tools.fetch(request, env, ctx);
   },
 } satisfies ExportedHandler<DemoEnv>;

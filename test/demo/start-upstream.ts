@@ -1,12 +1,12 @@
 // Boots the bundled demo upstream in Miniflare for the tests of this folder.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
-import { buildUpstream } from '../../demo/upstream/build.mjs';
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { buildUpstream } from "../../demo/upstream/build.mjs";
 
 /** The bearer tokens the booted upstream asks for. */
-export const TOKENS = { model: 'sk-model-test', billing: 'billing-test', crm: 'crm-test' } as const;
+export const TOKENS = { model: "sk-model-test", billing: "billing-test", crm: "crm-test" } as const;
 
 /** What `/_demo/effects` tells. */
 export interface Effects {
@@ -42,48 +42,67 @@ export interface CallInit {
   readonly signal?: AbortSignal;
 }
 
-/** A caller inside the runtime, as the gateway is: it gives up on `UP` after `?giveUpMs=`. */
+/** A caller inside the runtime, as the gateway is: `/impatient/…` asks for `/…` and gives up after 300 ms. */
 const IMPATIENT_CALLER = `export default { async fetch(request, env) {
-  const url = new URL(request.url);
-  const signal = AbortSignal.timeout(Number(url.searchParams.get('giveUpMs')));
+  const path = new URL(request.url).pathname.slice('/impatient'.length);
+  const signal = AbortSignal.timeout(300);
   try {
-    const response = await env.UP.fetch('http://up' + url.pathname, { method: 'POST', headers: request.headers, body: await request.text(), signal });
+    const response = await env.UP.fetch('http://up' + path, { method: 'POST', headers: request.headers, body: await request.text(), signal });
     return new Response('read ' + (await response.text()).length);
   } catch (error) {
     return new Response('gave up: ' + error.name);
   }
 } }`;
 
-/** Starts an upstream of its own, with a caller Worker on the host name `impatient` when asked for. */
-export async function startUpstream(options: { readonly hasState?: boolean; readonly hasCaller?: boolean } = {}): Promise<Upstream> {
-  const folder = await mkdtemp(join(tmpdir(), 'demo-upstream-'));
-  const bundle = join(folder, 'upstream.mjs');
-  await buildUpstream(bundle);
-  const common = { compatibilityDate: '2026-10-01', compatibilityFlags: ['enable_request_signal'], modules: true as const };
+/** Starts an upstream of its own, with an impatient caller under `/impatient/` when asked for. */
+export async function startUpstream(
+  options: { readonly hasState?: boolean; readonly hasCaller?: boolean } = {},
+): Promise<Upstream> {
+  const folder = await mkdtemp(join(tmpdir(), "demo-upstream-"));
+  await buildUpstream(join(folder, "upstream.mjs"));
+  const script = await readFile(join(folder, "upstream.mjs"), "utf8");
+  await rm(folder, { recursive: true });
+  const common = {
+    compatibilityDate: "2026-10-01",
+    compatibilityFlags: ["enable_request_signal"],
+    modules: true as const,
+  };
   const upstream = {
     ...common,
-    name: 'up',
-    scriptPath: bundle,
+    name: "up",
+    script,
     bindings: { MODEL_TOKEN: TOKENS.model, BILLING_TOKEN: TOKENS.billing, CRM_TOKEN: TOKENS.crm },
-    ...(options.hasState === false ? {} : { durableObjects: { DEMO_STATE: { className: 'DemoState', useSQLite: true } } }),
+    ...(options.hasState === false
+      ? {}
+      : { durableObjects: { DEMO_STATE: { className: "DemoState", useSQLite: true } } }),
   };
-  const caller = { ...common, name: 'caller', script: IMPATIENT_CALLER, serviceBindings: { UP: 'up' }, routes: ['*/v1/*giveUpMs=*'] };
+  const caller = {
+    ...common,
+    name: "caller",
+    script: IMPATIENT_CALLER,
+    serviceBindings: { UP: "up" },
+    routes: ["*/impatient/*"],
+  };
   const workers = options.hasCaller === true ? [upstream, caller] : [upstream];
   const miniflare = new Miniflare(convertV4MiniflareOptions({ workers }));
   const { origin } = await miniflare.ready;
-  return drive(origin, async () => {
-    await miniflare.dispose();
-    await rm(folder, { recursive: true, force: true });
-  });
+  return drive(origin, () => miniflare.dispose());
 }
 
 function drive(origin: string, stop: () => Promise<void>): Upstream {
-  const call = (path: string, { method, headers, json, source, signal }: CallInit = {}): Promise<Response> => {
+  const call = (
+    path: string,
+    { method, headers, json, source, signal }: CallInit = {},
+  ): Promise<Response> => {
     const body = source ?? (json === undefined ? undefined : JSON.stringify(json));
     return fetch(origin + path, {
-      method: method ?? (body === undefined ? 'GET' : 'POST'),
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${tokenFor(path)}`, ...headers },
-      redirect: 'manual',
+      method: method ?? (body === undefined ? "GET" : "POST"),
+      headers: {
+        "content-type": "application/json",
+        authorization: `Bearer ${tokenFor(path)}`,
+        ...headers,
+      },
+      redirect: "manual",
       ...(body === undefined ? {} : { body }),
       ...(signal === undefined ? {} : { signal }),
     });
@@ -92,16 +111,19 @@ function drive(origin: string, stop: () => Promise<void>): Upstream {
     origin,
     call,
     chat: (body, init = {}) =>
-      call('/v1/chat/completions', { ...init, json: { messages: [{ role: 'user', content: 'hello' }], ...body } }),
-    effects: async () => (await (await call('/_demo/effects')).json()) as Effects,
+      call("/v1/chat/completions", {
+        ...init,
+        json: { messages: [{ role: "user", content: "hello" }], ...body },
+      }),
+    effects: async () => (await (await call("/_demo/effects")).json()) as Effects,
     reset: async () => {
-      await call('/_demo/reset', { method: 'POST' });
+      await call("/_demo/reset", { method: "POST" });
     },
     stop,
   };
 }
 
 function tokenFor(path: string): string {
-  if (path.startsWith('/billing')) return TOKENS.billing;
-  return path.startsWith('/crm') ? TOKENS.crm : TOKENS.model;
+  if (path.startsWith("/billing")) return TOKENS.billing;
+  return path.startsWith("/crm") ? TOKENS.crm : TOKENS.model;
 }

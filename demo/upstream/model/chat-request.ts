@@ -1,5 +1,5 @@
 // Reads an OpenAI chat request: decides what is malformed and counts its prompt.
-import { isRecord, parseRecord, topLevelKeys, type JsonRecord } from '../json-source.ts';
+import { isRecord, parseRecord, topLevelKeys, type JsonRecord } from "../json-source.ts";
 
 /** One message of the conversation, reduced to what the scripted model looks at. */
 export interface ChatMessage {
@@ -43,17 +43,18 @@ export function byteLength(text: string): number {
 /** Reads the body of `POST /v1/chat/completions`. */
 export function readChatRequest(source: string): ChatRequest | MalformedRequest {
   const body = parseRecord(source);
-  if (body === undefined) return { malformed: 'We could not parse the JSON body of your request.', param: null };
+  if (body === undefined)
+    return { malformed: "We could not parse the JSON body of your request.", param: null };
   const wrong = findWrongParam(body);
   if (wrong !== undefined) return { malformed: `Invalid value for '${wrong}'.`, param: wrong };
-  const options = body['stream_options'];
+  const options = body["stream_options"];
   return {
-    model: String(body['model']),
-    messages: listOf(body['messages']).map(readMessage),
-    tools: body['tool_choice'] === 'none' ? [] : listOf(body['tools']).flatMap(toolName),
-    isStream: body['stream'] === true,
-    includeUsage: isRecord(options) && options['include_usage'] === true,
-    choices: typeof body['n'] === 'number' ? body['n'] : 1,
+    model: String(body["model"]),
+    messages: listOf(body["messages"]).map(readMessage),
+    tools: body["tool_choice"] === "none" ? [] : listOf(body["tools"]).flatMap(toolName),
+    isStream: body["stream"] === true,
+    includeUsage: isRecord(options) && options["include_usage"] === true,
+    choices: typeof body["n"] === "number" ? body["n"] : 1,
     maxTokens: smallestLimit(body),
     promptTokens: countPromptTokens(body),
     keys: topLevelKeys(source),
@@ -61,47 +62,52 @@ export function readChatRequest(source: string): ChatRequest | MalformedRequest 
 }
 
 function findWrongParam(body: JsonRecord): string | undefined {
-  if (typeof body['model'] !== 'string') return 'model';
-  const messages = body['messages'];
-  if (!Array.isArray(messages) || messages.length === 0 || !messages.every(isRecord)) return 'messages';
-  if (!isAbsent(body['tools']) && !Array.isArray(body['tools'])) return 'tools';
-  if (!isAbsent(body['n']) && !isIntegerIn(body['n'], 1, 128)) return 'n';
-  return LIMITS.find((name) => !isAbsent(body[name]) && !isIntegerIn(body[name], 1, Number.MAX_SAFE_INTEGER));
+  if (typeof body["model"] !== "string") return "model";
+  const messages = body["messages"];
+  if (!Array.isArray(messages) || messages.length === 0 || !messages.every(isRecord))
+    return "messages";
+  if (!isAbsent(body["tools"]) && !Array.isArray(body["tools"])) return "tools";
+  if (!isAbsent(body["n"]) && !isIntegerIn(body["n"], 1, 128)) return "n";
+  return LIMITS.find(
+    (name) => !isAbsent(body[name]) && !isIntegerIn(body[name], 1, Number.MAX_SAFE_INTEGER),
+  );
 }
 
-const LIMITS = ['max_tokens', 'max_completion_tokens'] as const;
+const LIMITS = ["max_tokens", "max_completion_tokens"] as const;
 
 function smallestLimit(body: JsonRecord): number | undefined {
-  const limits = LIMITS.map((name) => body[name]).filter((limit) => typeof limit === 'number');
+  const limits = LIMITS.map((name) => body[name]).filter((limit) => typeof limit === "number");
   return limits.length === 0 ? undefined : Math.min(...limits);
 }
 
 function countPromptTokens(body: JsonRecord): number {
-  const tools = Array.isArray(body['tools']) ? JSON.stringify(body['tools']) : '';
-  return Math.ceil(byteLength(JSON.stringify(body['messages']) + tools) / 4);
+  const tools = Array.isArray(body["tools"]) ? JSON.stringify(body["tools"]) : "";
+  return Math.ceil(byteLength(JSON.stringify(body["messages"]) + tools) / 4);
 }
 
 function readMessage(message: unknown): ChatMessage {
-  if (!isRecord(message)) return { role: '', text: '', answersCall: undefined, calls: [] };
+  if (!isRecord(message)) return { role: "", text: "", answersCall: undefined, calls: [] };
   return {
-    role: String(message['role']),
-    text: contentText(message['content']),
-    answersCall: typeof message['tool_call_id'] === 'string' ? message['tool_call_id'] : undefined,
-    calls: listOf(message['tool_calls']).flatMap((call) =>
-      isRecord(call) ? toolName(call).map((tool) => ({ id: String(call['id']), tool })) : [],
+    role: String(message["role"]),
+    text: contentText(message["content"]),
+    answersCall: typeof message["tool_call_id"] === "string" ? message["tool_call_id"] : undefined,
+    calls: listOf(message["tool_calls"]).flatMap((call) =>
+      isRecord(call) ? toolName(call).map((tool) => ({ id: String(call["id"]), tool })) : [],
     ),
   };
 }
 
 function contentText(content: unknown): string {
-  if (typeof content === 'string') return content;
-  const parts = listOf(content).map((part) => (isRecord(part) && typeof part['text'] === 'string' ? part['text'] : ''));
-  return parts.join('\n');
+  if (typeof content === "string") return content;
+  const parts = listOf(content).map((part) =>
+    isRecord(part) && typeof part["text"] === "string" ? part["text"] : "",
+  );
+  return parts.join("\n");
 }
 
 function toolName(tool: unknown): string[] {
-  const named = isRecord(tool) ? tool['function'] : undefined;
-  return isRecord(named) && typeof named['name'] === 'string' ? [named['name']] : [];
+  const named = isRecord(tool) ? tool["function"] : undefined;
+  return isRecord(named) && typeof named["name"] === "string" ? [named["name"]] : [];
 }
 
 function listOf(value: unknown): readonly unknown[] {
@@ -113,5 +119,5 @@ function isAbsent(value: unknown): boolean {
 }
 
 function isIntegerIn(value: unknown, low: number, high: number): boolean {
-  return typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high;
+  return typeof value === "number" && Number.isInteger(value) && value >= low && value <= high;
 }

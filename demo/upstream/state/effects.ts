@@ -1,7 +1,7 @@
 // Adds up what the demo has done and what its model would bill.
-import { formatDollars } from '../money.ts';
-import { countsOf, totalOf } from './counts.ts';
-import { totalRefunds } from './refund-book.ts';
+import { formatDollars } from "../money.ts";
+import { countsOf, totalOf } from "./counts.ts";
+import { totalRefunds } from "./refund-book.ts";
 
 /** Everything that happened since the last reset. Notes and refunds count what was ever made. */
 export interface Effects {
@@ -28,20 +28,20 @@ export function tallyEffects(sql: SqlStorage): Effects {
   return {
     refunds: refunds.n,
     refunds_total_usd: formatDollars(refunds.cents),
-    reversals: totalOf(sql, 'reversals'),
-    notes: totalOf(sql, 'notes'),
-    notes_deleted: totalOf(sql, 'notes_deleted'),
-    model_calls: countsOf(sql, 'model_calls'),
-    completed: countsOf(sql, 'completed'),
-    cancelled: countsOf(sql, 'cancelled'),
-    cut: countsOf(sql, 'cut'),
+    reversals: totalOf(sql, "reversals"),
+    notes: totalOf(sql, "notes"),
+    notes_deleted: totalOf(sql, "notes_deleted"),
+    model_calls: countsOf(sql, "model_calls"),
+    completed: countsOf(sql, "completed"),
+    cancelled: countsOf(sql, "cancelled"),
+    cut: countsOf(sql, "cut"),
     billed_usd_micros: billedMicros(sql),
-    by_key: countsOf(sql, 'by_key'),
+    by_key: countsOf(sql, "by_key"),
   };
 }
 
 function billedMicros(sql: SqlStorage): number {
-  const prompt = BigInt(totalOf(sql, 'prompt_tokens')) * PROMPT_PRICE_PICO;
-  const completion = BigInt(totalOf(sql, 'completion_tokens')) * COMPLETION_PRICE_PICO;
+  const prompt = BigInt(totalOf(sql, "prompt_tokens")) * PROMPT_PRICE_PICO;
+  const completion = BigInt(totalOf(sql, "completion_tokens")) * COMPLETION_PRICE_PICO;
   return Number((prompt + completion) / 1_000_000n);
 }

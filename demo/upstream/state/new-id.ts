@@ -2,5 +2,5 @@
 
 /** A fresh id such as `re_0f3a…`, 24 hex digits after the prefix. */
 export function newId(prefix: string): string {
-  return `${prefix}_${crypto.randomUUID().replaceAll('-', '').slice(0, 24)}`;
+  return `${prefix}_${crypto.randomUUID().replaceAll("-", "").slice(0, 24)}`;
 }

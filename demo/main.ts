@@ -1,0 +1,34 @@
+// `npm start`: boots the gateway with its demo upstream, seeds the demo tenant, plays the tour, and serves until stopped.
+import path from "node:path";
+import { root } from "./local/bundles.ts";
+import { startLocal } from "./local/gateway.ts";
+import { seed } from "./local/seed.ts";
+import { tour } from "./local/tour.ts";
+
+const port = Number(process.env["PORT"] ?? 8787);
+const stateDir = path.resolve(process.env["STATE_DIR"] ?? path.join(root, ".state"));
+
+if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+  console.error(`PORT: expected a port number, got "${process.env["PORT"] ?? ""}"`);
+  process.exit(1);
+}
+
+try {
+  const gateway = await startLocal({ port, stateDir, vars: { ROOT_TENANT: "demo" } });
+  const stop = (): void => {
+    gateway.stop().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, stop);
+  const keys = await seed(gateway, stateDir);
+  if (process.env["NO_TOUR"] !== "1") await tour(keys, (line) => console.log(line));
+  console.log("");
+  console.log(`Interlock serves on ${keys.url}   docs ${keys.url}/docs   demo upstream ${gateway.upstreamUrl}`);
+  console.log(`Keys by role: ${path.join(stateDir, "demo-keys.json")}   Point a client here: OPENAI_BASE_URL=${keys.url}/v1`);
+  console.log("Ctrl-C stops it.");
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exit(1);
+}
