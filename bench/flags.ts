@@ -38,19 +38,14 @@ export function parseFlags(args: readonly string[]): Flags {
   const seconds = count("seconds", values.seconds, quick ? 1 : 2);
   const isDefaultLength = values.rounds === undefined && values.seconds === undefined;
   const targets = values.targets?.split(",").filter((name) => name !== "") ?? defaultTargets[mode];
-  if (!targets.includes("bare"))
-    throw new Error("--targets needs bare: ratios are taken against it");
+  if (!targets.includes("bare")) throw new Error("--targets needs bare: ratios are taken against it");
   return {
     mode,
     rounds,
     seconds,
     targets,
     isQuick: quick,
-    maxSeconds: quick
-      ? 55
-      : isDefaultLength
-        ? 230
-        : 60 + rounds * targets.length * (seconds + 1) * 6,
+    maxSeconds: quick ? 55 : isDefaultLength ? 230 : 60 + rounds * targets.length * (seconds + 1) * 6,
   };
 }
 

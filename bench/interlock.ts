@@ -5,14 +5,7 @@ import path from "node:path";
 import type { V4MiniflareOptions } from "miniflare";
 import { plainModel, pacedModel } from "./load/loads.ts";
 import { stopTree } from "./machine/children.ts";
-import {
-  compatibilityDate,
-  compileWorker,
-  modulesOf,
-  quote,
-  serveWorkerd,
-  workerCode,
-} from "./machine/workerd.ts";
+import { compatibilityDate, compileWorker, modulesOf, quote, serveWorkerd, workerCode } from "./machine/workerd.ts";
 import { allLoads, type Build, chatPath, type Target } from "./targets/target.ts";
 
 export const bundleEntry = path.join(import.meta.dirname, "..", "dist", "index.js");
@@ -62,13 +55,10 @@ function placeOf(folder: string): string {
 
 function services(build: Build, objectFolder: string): readonly string[] {
   const namespaces = Object.values(objects).map(
-    (name) =>
-      `(className = ${quote(name)}, uniqueKey = ${quote(`bench-${name}`)}, enableSql = true)`,
+    (name) => `(className = ${quote(name)}, uniqueKey = ${quote(`bench-${name}`)}, enableSql = true)`,
   );
   const bindings = [
-    ...Object.entries(vars).map(
-      ([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`,
-    ),
+    ...Object.entries(vars).map(([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`),
     ...Object.entries(objects).map(
       ([name, value]) => `(name = ${quote(name)}, durableObjectNamespace = ${quote(value)})`,
     ),
@@ -195,7 +185,6 @@ async function sendJson(url: string, { method, key, body }: AdminRequest): Promi
     signal: AbortSignal.timeout(5_000),
   });
   const text = await answer.text();
-  if (!answer.ok)
-    throw new Error(`${method} ${new URL(url).pathname}: ${answer.status} ${text.slice(0, 700)}`);
+  if (!answer.ok) throw new Error(`${method} ${new URL(url).pathname}: ${answer.status} ${text.slice(0, 700)}`);
   return text === "" ? undefined : JSON.parse(text);
 }

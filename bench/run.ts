@@ -29,12 +29,9 @@ function describeSetting(flags: Flags): void {
   const pinning = mayPin()
     ? "gateway alone on core 1, load and mock on core 0"
     : "NOT pinned (needs taskset and two cores): expect noise";
-  say(
-    `${cpu}, ${cores} cores, ${memory} GiB; workerd ${workerdVersion()}, Node ${process.version}`,
-  );
+  say(`${cpu}, ${cores} cores, ${memory} GiB; workerd ${workerdVersion()}, Node ${process.version}`);
   say(`${generatorVersion(chooseGenerator())}; ${pinning}`);
-  if (chooseGenerator() !== "wrk")
-    say("wrk is not installed: the slower raw-socket generator runs");
+  if (chooseGenerator() !== "wrk") say("wrk is not installed: the slower raw-socket generator runs");
   say(`mode ${flags.mode}, ${flags.rounds} x ${flags.seconds} s per target and load`);
 }
 
@@ -74,9 +71,7 @@ async function main(): Promise<void> {
     summary,
   });
   say(`\n${renderTables(summary)}\n`);
-  say(
-    `${samples.roundsDone} rounds in ${((performance.now() - beganMs) / 1000).toFixed(0)} s; ${file}`,
-  );
+  say(`${samples.roundsDone} rounds in ${((performance.now() - beganMs) / 1000).toFixed(0)} s; ${file}`);
   for (const problem of samples.problems) say(`PROBLEM ${problem}`);
   process.exitCode = samples.problems.length > 0 || samples.roundsDone === 0 ? 1 : 0;
 }

@@ -12,11 +12,16 @@ export const pinnedNode = `${root}node_modules/.bin/node`;
 
 /** Makes `node_modules` match `package-lock.json`. */
 export function ensureInstalled() {
-  const lock = createHash("sha256").update(readFileSync(`${root}package-lock.json`)).digest("hex");
+  const lock = createHash("sha256")
+    .update(readFileSync(`${root}package-lock.json`))
+    .digest("hex");
   const marker = `${root}node_modules/.installed-lock`;
   if (existsSync(pinnedNode) && existsSync(marker) && readFileSync(marker, "utf8") === lock) return;
   console.log("installing dependencies (npm ci) …");
-  const done = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  const done = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   if (done.status !== 0) {
     console.error("npm ci failed; the messages above say why");
     process.exit(done.status ?? 1);
@@ -26,5 +31,10 @@ export function ensureInstalled() {
 
 /** The environment of everything that is started: the pinned Node first, nothing reported to anyone. */
 export function childEnv() {
-  return { ...process.env, PATH: `${root}node_modules/.bin:${process.env.PATH ?? ""}`, WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" };
+  return {
+    ...process.env,
+    PATH: `${root}node_modules/.bin:${process.env.PATH ?? ""}`,
+    WRANGLER_SEND_METRICS: "false",
+    CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  };
 }

@@ -26,7 +26,9 @@ try {
   if (process.env["NO_TOUR"] !== "1") await tour(keys, (line) => console.log(line));
   console.log("");
   console.log(`Interlock serves on ${keys.url}   docs ${keys.url}/docs   demo upstream ${gateway.upstreamUrl}`);
-  console.log(`Keys by role: ${path.join(stateDir, "demo-keys.json")}   Point a client here: OPENAI_BASE_URL=${keys.url}/v1`);
+  console.log(
+    `Keys by role: ${path.join(stateDir, "demo-keys.json")}   Point a client here: OPENAI_BASE_URL=${keys.url}/v1`,
+  );
   console.log("Ctrl-C stops it.");
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));

@@ -3,7 +3,14 @@ import { DurableObject } from "cloudflare:workers";
 import type { Amounts } from "../src/core/budget/amounts.ts";
 import type { Want } from "../src/core/state/account.ts";
 import * as ledger from "../src/core/state/session-ledger.ts";
-import type { CallRef, Charge, Scopes, SessionCommand, SessionLedgerState, SessionReply } from "../src/core/state/session-ledger.ts";
+import type {
+  CallRef,
+  Charge,
+  Scopes,
+  SessionCommand,
+  SessionLedgerState,
+  SessionReply,
+} from "../src/core/state/session-ledger.ts";
 import { expiredHoldRecord } from "../src/core/trace/orphan.ts";
 import type { TraceRecord } from "../src/core/trace/record.ts";
 import { SqlStore, type RecordQueue } from "./sql-store.ts";
@@ -31,7 +38,13 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
   }
 
   /** Holds a model call's worst case, or says why not. */
-  admit(call: { readonly holdId: string; readonly scopes: Scopes; readonly want: Want; readonly expiresAt: number; readonly ref: CallRef }): SessionReply {
+  admit(call: {
+    readonly holdId: string;
+    readonly scopes: Scopes;
+    readonly want: Want;
+    readonly expiresAt: number;
+    readonly ref: CallRef;
+  }): SessionReply {
     return this.#apply({ type: "admit", ...call, outboxDepth: this.#store.outboxDepth() });
   }
 
@@ -41,7 +54,12 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
   }
 
   /** Charges a tool call and records its intent durably before the reply. */
-  charge(call: { readonly callId: string; readonly scopes: Scopes; readonly amounts: Amounts; readonly ref: CallRef }): SessionReply {
+  charge(call: {
+    readonly callId: string;
+    readonly scopes: Scopes;
+    readonly amounts: Amounts;
+    readonly ref: CallRef;
+  }): SessionReply {
     const priorCharge = this.#store.readRow<Charge>(call.callId) ?? null;
     return this.#apply({ type: "charge", ...call, priorCharge, outboxDepth: this.#store.outboxDepth() });
   }

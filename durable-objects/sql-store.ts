@@ -25,7 +25,8 @@ export class SqlStore {
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
     this.#sql = storage.sql;
-    this.#isReady = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'state'").toArray().length > 0;
+    this.#isReady =
+      this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'state'").toArray().length > 0;
   }
 
   /** The state row, or `undefined` before the first write. */
@@ -35,7 +36,10 @@ export class SqlStore {
 
   /** Writes the state row: one row written. */
   writeState(state: unknown): void {
-    this.#ready().exec("INSERT INTO state (k, body) VALUES (1, ?) ON CONFLICT (k) DO UPDATE SET body = excluded.body", JSON.stringify(state));
+    this.#ready().exec(
+      "INSERT INTO state (k, body) VALUES (1, ?) ON CONFLICT (k) DO UPDATE SET body = excluded.body",
+      JSON.stringify(state),
+    );
   }
 
   /** A keyed row, or `undefined`. */
@@ -45,13 +49,20 @@ export class SqlStore {
 
   /** Writes a keyed row: one row written. */
   writeRow(id: string, body: unknown): void {
-    this.#ready().exec("INSERT INTO rows (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, JSON.stringify(body));
+    this.#ready().exec(
+      "INSERT INTO rows (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+      id,
+      JSON.stringify(body),
+    );
   }
 
   /** Every keyed row, by id. */
   allRows<T>(): readonly T[] {
     if (!this.#isReady) return [];
-    return this.#sql.exec<{ body: string }>("SELECT body FROM rows ORDER BY id").toArray().map((row) => JSON.parse(row.body) as T);
+    return this.#sql
+      .exec<{ body: string }>("SELECT body FROM rows ORDER BY id")
+      .toArray()
+      .map((row) => JSON.parse(row.body) as T);
   }
 
   /** Records that wait for the queue. */
@@ -63,13 +74,19 @@ export class SqlStore {
   /** Keeps a record until the queue has taken it; the same record twice is kept once. */
   addToOutbox(record: TraceRecord): void {
     const id = `${record.index.trace_hex}/${record.index.span_id}`;
-    this.#ready().exec("INSERT INTO outbox (id, body) VALUES (?, ?) ON CONFLICT (id) DO NOTHING", id, JSON.stringify(record));
+    this.#ready().exec(
+      "INSERT INTO outbox (id, body) VALUES (?, ?) ON CONFLICT (id) DO NOTHING",
+      id,
+      JSON.stringify(record),
+    );
   }
 
   /** Sends what waits; a record leaves the outbox only once the queue has taken it. Answers how many still wait. */
   async drainOutbox(queue: RecordQueue): Promise<number> {
     while (this.outboxDepth() > 0) {
-      const rows = this.#sql.exec<{ id: string; body: string }>("SELECT id, body FROM outbox ORDER BY id LIMIT ?", OUTBOX_BATCH).toArray();
+      const rows = this.#sql
+        .exec<{ id: string; body: string }>("SELECT id, body FROM outbox ORDER BY id LIMIT ?", OUTBOX_BATCH)
+        .toArray();
       for (const row of rows) {
         try {
           await queue.send(new TextEncoder().encode(row.body), { contentType: "bytes" });

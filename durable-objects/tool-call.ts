@@ -4,13 +4,25 @@ import type { Amounts } from "../src/core/budget/amounts.ts";
 import type { Decision } from "../src/core/policy/decision.ts";
 import type { CallRef, Scopes, SessionReply } from "../src/core/state/session-ledger.ts";
 import * as calls from "../src/core/state/tool-call.ts";
-import type { ToolCallCommand, ToolCallRecord, ToolCallReply, ToolCallRequest, ToolCallState, ToolOutcome } from "../src/core/state/tool-call.ts";
+import type {
+  ToolCallCommand,
+  ToolCallRecord,
+  ToolCallReply,
+  ToolCallRequest,
+  ToolCallState,
+  ToolOutcome,
+} from "../src/core/state/tool-call.ts";
 import { abandonedCallRecord } from "../src/core/trace/orphan.ts";
 import { SqlStore, type RecordQueue } from "./sql-store.ts";
 
 /** The session's ledger, as this object calls it. */
 interface RemoteLedger {
-  charge(call: { readonly callId: string; readonly scopes: Scopes; readonly amounts: Amounts; readonly ref: CallRef }): Promise<SessionReply>;
+  charge(call: {
+    readonly callId: string;
+    readonly scopes: Scopes;
+    readonly amounts: Amounts;
+    readonly ref: CallRef;
+  }): Promise<SessionReply>;
   giveBack(callId: string): Promise<SessionReply>;
 }
 
@@ -51,7 +63,9 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
     } finally {
       if (answer?.type !== "charged") this.#apply({ type: "not_admitted" });
     }
-    return answer.type === "charged" ? { call: this.#apply({ type: "admitted", seq: answer.seq }) } : { ledger: answer };
+    return answer.type === "charged"
+      ? { call: this.#apply({ type: "admitted", seq: answer.seq }) }
+      : { ledger: answer };
   }
 
   /** Records what the upstream did. The first definite outcome stands. */
@@ -101,7 +115,8 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
 
   /** One alarm per call: set when it begins; when it rings it is set again for whatever is due next. */
   #wake(before: string | undefined, record: ToolCallRecord | null): void {
-    const isNew = record !== null && record.status !== before && (record.status === "executing" || record.status === "denied");
+    const isNew =
+      record !== null && record.status !== before && (record.status === "executing" || record.status === "denied");
     const due = isNew || record?.owesGiveBack === true ? calls.nextWake(this.#state) : null;
     if (due !== null) void this.ctx.storage.setAlarm(due);
   }

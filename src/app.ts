@@ -18,7 +18,14 @@ import { openAiError } from "./http/openai/errors.ts";
 import { listModels } from "./http/openai/models.ts";
 
 /** Every guarded route of the API. */
-export const apiRoutes: readonly ApiRoute[] = [...toolCallRoutes, ...sessionRoutes, ...traceRoutes, ...configRoutes, ...secretRoutes, ...tenantRoutes];
+export const apiRoutes: readonly ApiRoute[] = [
+  ...toolCallRoutes,
+  ...sessionRoutes,
+  ...traceRoutes,
+  ...configRoutes,
+  ...secretRoutes,
+  ...tenantRoutes,
+];
 
 /** Paths answered in OpenAI's shapes, faults included. */
 const OPENAI_PATHS = ["/v1/chat/completions", "/v1/models"];
@@ -36,7 +43,9 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
   for (const route of referenceRoutes(apiRoutes)) app.on(route.method, route.path, (c) => route.answer(c));
   app.notFound((c) => {
     const isKnown = OPENAI_PATHS.includes(c.req.path) || apiRoutes.some((route) => route.path === c.req.path);
-    const refusal = isKnown ? refuse("method_not_allowed", `${c.req.path} does not answer ${c.req.method}`) : refuse("not_found", `no route ${c.req.method} ${c.req.path}`);
+    const refusal = isKnown
+      ? refuse("method_not_allowed", `${c.req.path} does not answer ${c.req.method}`)
+      : refuse("not_found", `no route ${c.req.method} ${c.req.path}`);
     return OPENAI_PATHS.includes(c.req.path) ? openAiError(refusal) : problem(refusal);
   });
   app.onError((error, c) => {
@@ -63,6 +72,17 @@ async function guarded(c: HttpContext, route: ApiRoute): Promise<Response> {
 function refusalOfFault(error: unknown): Refusal {
   const id = crypto.randomUUID();
   const isFault = error instanceof GatewayFault;
-  console.error(JSON.stringify({ event: "fault", id, code: isFault ? error.code : "internal", name: error instanceof Error ? error.name : "unknown", stack: error instanceof Error ? error.stack?.split("\n").slice(1, 6) : undefined }));
-  return refuse(isFault ? error.code : "internal", isFault ? error.message : `something failed inside the gateway; incident ${id}`);
+  console.error(
+    JSON.stringify({
+      event: "fault",
+      id,
+      code: isFault ? error.code : "internal",
+      name: error instanceof Error ? error.name : "unknown",
+      stack: error instanceof Error ? error.stack?.split("\n").slice(1, 6) : undefined,
+    }),
+  );
+  return refuse(
+    isFault ? error.code : "internal",
+    isFault ? error.message : `something failed inside the gateway; incident ${id}`,
+  );
 }

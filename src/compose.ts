@@ -49,13 +49,19 @@ export function compose(env: Env): Runtime {
 
 /** Segments whose records come back with their offloaded bodies. */
 function whole(segments: Segments, bucket: R2Bucket): Segments {
-  return { put: segments.put, read: async (tenant, segment, lines) => Promise.all((await segments.read(tenant, segment, lines)).map((record) => restorePayloads(bucket, record))) };
+  return {
+    put: segments.put,
+    read: async (tenant, segment, lines) =>
+      Promise.all((await segments.read(tenant, segment, lines)).map((record) => restorePayloads(bucket, record))),
+  };
 }
 
 const SERVICE_PREFIX = "SERVICE_";
 
 function servicesOf(env: Env): ReadonlyMap<string, Service> {
-  const found = Object.entries(env).filter((entry): entry is [string, Service] => entry[0].startsWith(SERVICE_PREFIX) && isService(entry[1]));
+  const found = Object.entries(env).filter(
+    (entry): entry is [string, Service] => entry[0].startsWith(SERVICE_PREFIX) && isService(entry[1]),
+  );
   return new Map(found.map(([name, service]) => [name.slice(SERVICE_PREFIX.length), service]));
 }
 

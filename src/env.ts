@@ -1,6 +1,11 @@
 // Decides which variables and bindings the Worker must have, and fails loudly when one is missing.
 import * as z from "zod/mini";
-import type { ObjectNamespace, RemoteSessionLedger, RemoteTenantLedger, RemoteToolCall } from "./adapters/durable/rpc.ts";
+import type {
+  ObjectNamespace,
+  RemoteSessionLedger,
+  RemoteTenantLedger,
+  RemoteToolCall,
+} from "./adapters/durable/rpc.ts";
 
 /** The Worker's bindings. Service bindings for providers and tools are further members named `SERVICE_<NAME>`. */
 export interface Bindings {

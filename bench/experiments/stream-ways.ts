@@ -86,9 +86,7 @@ function report(served: readonly Way[], rounds: readonly (readonly Sample[])[]):
     const range = `${Math.min(...cpu).toFixed(2)}-${Math.max(...cpu).toFixed(2)}`;
     const us = median(pairs.map(({ own }) => own.cpuUs)).toFixed(0);
     const ratio = median(cpu).toFixed(2);
-    say(
-      `${name.padEnd(44)} ${rps.toFixed(2).padStart(12)}   ${`${ratio} (${range})`.padStart(18)} ${us.padStart(8)}`,
-    );
+    say(`${name.padEnd(44)} ${rps.toFixed(2).padStart(12)}   ${`${ratio} (${range})`.padStart(18)} ${us.padStart(8)}`);
   }
 }
 

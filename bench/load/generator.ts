@@ -47,8 +47,7 @@ export async function generateLoad(
   const command = generator === "wrk" ? wrkCommand(request, file) : rawSocketCommand(file);
   const output = await outputOf(command, (request.seconds + 8) * 1000);
   const line = output.split("\n").find((text) => text.startsWith("{"));
-  if (line === undefined)
-    throw new Error(`${generator} said nothing usable: ${output.slice(-300)}`);
+  if (line === undefined) throw new Error(`${generator} said nothing usable: ${output.slice(-300)}`);
   return JSON.parse(line) as LoadResult;
 }
 

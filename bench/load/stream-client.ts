@@ -49,11 +49,7 @@ export async function readStream(target: StreamTarget, load: Load): Promise<Stre
   return { firstByteMs, totalMs, pieces };
 }
 
-function exchange(
-  target: StreamTarget,
-  load: Load,
-  onPart: (part: Buffer) => void,
-): Promise<number> {
+function exchange(target: StreamTarget, load: Load, onPart: (part: Buffer) => void): Promise<number> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
       target.url,

@@ -47,9 +47,7 @@ const startTimeoutMs = 20_000;
  * for it. Throws, with the end of its output, when it exits or says nothing for 20 s.
  */
 export async function start(command: readonly string[], options: StartOptions): Promise<Started> {
-  const pinned = mayPin()
-    ? ["taskset", "-c", String(coreNumbers[options.core]), ...command]
-    : [...command];
+  const pinned = mayPin() ? ["taskset", "-c", String(coreNumbers[options.core]), ...command] : [...command];
   const [program, ...args] = pinned;
   if (program === undefined) throw new Error("nothing to start");
   const child = spawn(program, args, {

@@ -32,8 +32,7 @@ export function processTree(root: number): readonly number[] {
   for (const name of readdirSync("/proc")) {
     const pid = Number(name);
     const line = Number.isInteger(pid) ? readProcess(pid) : undefined;
-    if (line !== undefined)
-      childrenOf.set(line.parent, [...(childrenOf.get(line.parent) ?? []), pid]);
+    if (line !== undefined) childrenOf.set(line.parent, [...(childrenOf.get(line.parent) ?? []), pid]);
   }
   const tree = readProcess(root) === undefined ? [] : [root];
   for (const pid of tree) tree.push(...(childrenOf.get(pid) ?? []));

@@ -22,9 +22,7 @@ export function workerCode(
   flags: readonly string[] = [],
   date: string = compatibilityDate,
 ): string {
-  const list = modules.map(
-    ({ name, kind, file }) => `(name = ${quote(name)}, ${kind} = embed ${quote(file)})`,
-  );
+  const list = modules.map(({ name, kind, file }) => `(name = ${quote(name)}, ${kind} = embed ${quote(file)})`);
   return `modules = [${list.join(", ")}],
     compatibilityDate = ${quote(date)},
     compatibilityFlags = [${flags.map(quote).join(", ")}],`;
@@ -39,9 +37,7 @@ export function quote(text: string): string {
 export function modulesOf(entry: string): readonly WorkerModule[] {
   const folder = path.dirname(entry);
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  const others = names.filter(
-    (name) => kindOf(name) !== undefined && name !== path.basename(entry),
-  );
+  const others = names.filter((name) => kindOf(name) !== undefined && name !== path.basename(entry));
   return [path.basename(entry), ...others.toSorted()].map((name) => ({
     name,
     file: path.resolve(folder, name),

@@ -13,11 +13,7 @@ const staggerMs = 7;
  * First the streams sent at once, target by target, then the paced ones. Those last 0.7 s each and
  * are nearly idle, so all targets read theirs side by side, begun 7 ms apart.
  */
-export async function measureFirstBytes(
-  round: number,
-  targets: readonly Target[],
-  samples: Samples,
-): Promise<void> {
+export async function measureFirstBytes(round: number, targets: readonly Target[], samples: Samples): Promise<void> {
   for (const target of targets) {
     for (const name of ["stream", "stream-usage"] as const) {
       if (target.loads.includes(name)) {

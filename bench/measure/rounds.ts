@@ -26,10 +26,7 @@ interface Cell {
 }
 
 /** Measures all rounds, or as many as the deadline leaves; a round that was cut short is dropped. */
-export async function measureRounds(
-  targets: readonly Target[],
-  setting: Setting,
-): Promise<Samples> {
+export async function measureRounds(targets: readonly Target[], setting: Setting): Promise<Samples> {
   const samples: Samples = { load: [], firstByte: [], problems: [], roundsDone: 0 };
   if (!setting.flags.isQuick) await warmUp(targets, setting, samples);
   for (let round = 1; round <= setting.flags.rounds; round++) {
@@ -60,31 +57,17 @@ function dropRound(samples: Samples, round: number): void {
   }
 }
 
-async function warmUp(
-  targets: readonly Target[],
-  setting: Setting,
-  samples: Samples,
-): Promise<void> {
+async function warmUp(targets: readonly Target[], setting: Setting, samples: Samples): Promise<void> {
   for (const { target, load } of cellsOf(targets, allLoads)) {
-    await measureCell(
-      0,
-      { target, load, connections: throughputConnections, seconds: 1 },
-      setting,
-      samples,
-    );
+    await measureCell(0, { target, load, connections: throughputConnections, seconds: 1 }, setting, samples);
   }
   samples.load.length = 0;
   setting.say("warmed up, 1 s per target and load");
 }
 
-function cellsOf(
-  targets: readonly Target[],
-  names: readonly LoadName[],
-): readonly { target: Target; load: Load }[] {
+function cellsOf(targets: readonly Target[], names: readonly LoadName[]): readonly { target: Target; load: Load }[] {
   return names.flatMap((name) =>
-    targets
-      .filter((target) => target.loads.includes(name))
-      .map((target) => ({ target, load: loads[name] })),
+    targets.filter((target) => target.loads.includes(name)).map((target) => ({ target, load: loads[name] })),
   );
 }
 
@@ -110,12 +93,7 @@ async function measureRound(
   return true;
 }
 
-async function measureCell(
-  round: number,
-  cell: Cell,
-  setting: Setting,
-  samples: Samples,
-): Promise<void> {
+async function measureCell(round: number, cell: Cell, setting: Setting, samples: Samples): Promise<void> {
   const { target, load, connections, seconds } = cell;
   const where = `${target.name}, ${load.name}, c=${connections}, round ${round}`;
   try {
@@ -143,7 +121,6 @@ function problemsOf(sample: LoadSample, load: Load): readonly string[] {
   if (sample.requests === 0) problems.push("no answer at all");
   if (sample.failures > 0) problems.push(`${sample.failures} failures (non-2xx, cut or timed out)`);
   const bytes = sample.bytes / Math.max(1, sample.requests);
-  if (bytes < load.minAnswerBytes)
-    problems.push(`answers of ${bytes.toFixed(0)} bytes are too short`);
+  if (bytes < load.minAnswerBytes) problems.push(`answers of ${bytes.toFixed(0)} bytes are too short`);
   return problems;
 }

@@ -51,12 +51,11 @@ function percentile(values: readonly number[], share: number): number {
 
 /** Summarises a run; rows come in the order of `targets`, load by load. */
 export function summarise(samples: Samples, targets: readonly string[]): Summary {
-  const loadRows = groups(samples.load, (sample) => `${sample.connections} ${sample.load}`).flatMap(
-    (group) =>
-      targets.flatMap((target) => {
-        const own = group.filter((sample) => sample.target === target);
-        return own.length === 0 ? [] : [loadRow(own, group)];
-      }),
+  const loadRows = groups(samples.load, (sample) => `${sample.connections} ${sample.load}`).flatMap((group) =>
+    targets.flatMap((target) => {
+      const own = group.filter((sample) => sample.target === target);
+      return own.length === 0 ? [] : [loadRow(own, group)];
+    }),
   );
   const firstByteRows = groups(samples.firstByte, (sample) => sample.load).flatMap((group) =>
     targets.flatMap((target) => {
@@ -93,10 +92,7 @@ function loadRow(own: readonly LoadSample[], group: readonly LoadSample[]): Load
   };
 }
 
-function firstByteRow(
-  own: readonly FirstByteSample[],
-  group: readonly FirstByteSample[],
-): FirstByteRow {
+function firstByteRow(own: readonly FirstByteSample[], group: readonly FirstByteSample[]): FirstByteRow {
   const [first] = own;
   if (first === undefined) throw new Error("a row needs a sample");
   const all = own.flatMap((sample) => sample.firstByteMs);

@@ -7,9 +7,8 @@ export function renderTables(summary: Summary): string {
   const loadTables = [...Map.groupBy(summary.load, titleOf)].map(([title, rows]) =>
     table(title, loadHeader, rows.map(loadCells)),
   );
-  const firstByteTables = [...Map.groupBy(summary.firstByte, (row) => row.load)].map(
-    ([name, rows]) =>
-      table(`first byte, ${describe(name)}`, firstByteHeader, rows.map(firstByteCells)),
+  const firstByteTables = [...Map.groupBy(summary.firstByte, (row) => row.load)].map(([name, rows]) =>
+    table(`first byte, ${describe(name)}`, firstByteHeader, rows.map(firstByteCells)),
   );
   return [...loadTables, ...firstByteTables].join("\n\n");
 }
@@ -23,17 +22,7 @@ function describe(name: LoadName): string {
   return `${title} (${Buffer.byteLength(body)} B)`;
 }
 
-const loadHeader = [
-  "target",
-  "req/s",
-  "x bare",
-  "CPU us",
-  "x bare",
-  "p50 ms",
-  "x bare",
-  "p99 ms",
-  "failed",
-];
+const loadHeader = ["target", "req/s", "x bare", "CPU us", "x bare", "p50 ms", "x bare", "p99 ms", "failed"];
 
 function loadCells(row: LoadRow): readonly string[] {
   return [
@@ -63,14 +52,8 @@ function firstByteCells(row: FirstByteRow): readonly string[] {
   ];
 }
 
-function table(
-  title: string,
-  header: readonly string[],
-  rows: readonly (readonly string[])[],
-): string {
-  const widths = header.map((name, column) =>
-    Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)),
-  );
+function table(title: string, header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = header.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)));
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, column) => {

@@ -10,8 +10,7 @@ const [role, text] = process.argv.slice(2);
 if (text === undefined) throw new Error("usage: miniflare-host.ts bare|interlock <build as JSON>");
 // NOTE: written by miniflare.ts, the only caller, so it is taken as well formed.
 const build = JSON.parse(text) as Build;
-const options: V4MiniflareOptions =
-  role === "bare" ? bareOptions() : interlockMiniflareOptions(build);
+const options: V4MiniflareOptions = role === "bare" ? bareOptions() : interlockMiniflareOptions(build);
 
 const miniflare = new Miniflare(
   convertV4MiniflareOptions({

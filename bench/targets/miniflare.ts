@@ -15,8 +15,7 @@ export async function startInMiniflare(role: MiniflareRole, build: Build): Promi
     env: { WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" },
   });
   const base = `http://127.0.0.1:${started.port}`;
-  const headers =
-    role === "bare" ? clientHeaders : await seedOrStop(base, build.upstream, started.pid);
+  const headers = role === "bare" ? clientHeaders : await seedOrStop(base, build.upstream, started.pid);
   return {
     name: build.name,
     url: base + chatPath,

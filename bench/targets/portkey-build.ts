@@ -35,9 +35,7 @@ export async function installPortkey(): Promise<void> {
 
 async function installedVersion(): Promise<string | undefined> {
   try {
-    const manifest: unknown = JSON.parse(
-      await readFile(path.join(packageDirectory, "package.json"), "utf8"),
-    );
+    const manifest: unknown = JSON.parse(await readFile(path.join(packageDirectory, "package.json"), "utf8"));
     const hasVersion = typeof manifest === "object" && manifest !== null && "version" in manifest;
     return hasVersion ? String(manifest.version) : undefined;
   } catch {
@@ -120,8 +118,7 @@ function cutStartUp(source: string): string {
   return `${source.slice(0, startUp.index)};export default ${served[1]};`;
 }
 
-const nodeOnlyModules =
-  /^(@hono\/node-server|@hono\/node-ws|ioredis|ws|https|path|fs|fs\/promises|url)$/;
+const nodeOnlyModules = /^(@hono\/node-server|@hono\/node-ws|ioredis|ws|https|path|fs|fs\/promises|url)$/;
 const builtIns = /^(buffer|crypto|events|stream|util|zlib)$/;
 
 const resolveNodeModules: Plugin = {

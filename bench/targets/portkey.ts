@@ -3,12 +3,7 @@ import { statSync } from "node:fs";
 import path from "node:path";
 import { start } from "../machine/children.ts";
 import { quote, serveWorkerd, workerCode } from "../machine/workerd.ts";
-import {
-  bundlePortkeyWorker,
-  installPortkey,
-  portkeyNodeEntry,
-  portkeyVersion,
-} from "./portkey-build.ts";
+import { bundlePortkeyWorker, installPortkey, portkeyNodeEntry, portkeyVersion } from "./portkey-build.ts";
 import { chatPath, clientHeaders, plainLoads, type Target } from "./target.ts";
 
 // NOTE: date, flag and variables are those of the wrangler.toml they deploy with.
@@ -28,11 +23,7 @@ export async function startPortkeyWorker(upstream: string, scratch: string): Pro
   const folder = path.join(scratch, "portkey-workerd");
   const file = path.join(folder, "index.js");
   const bytes = await bundlePortkeyWorker(file);
-  const code = workerCode(
-    [{ name: "index.js", file, kind: "esModule" }],
-    ["nodejs_compat"],
-    portkeyDate,
-  );
+  const code = workerCode([{ name: "index.js", file, kind: "esModule" }], ["nodejs_compat"], portkeyDate);
   const service = `(name = "main", worker = (
     ${code}
     bindings = [

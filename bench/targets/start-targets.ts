@@ -44,11 +44,7 @@ async function startUpstream(): Promise<Upstream> {
  * Starts `names` in order. `label=path/to/index.js` stands for that build of our gateway with its
  * state on disk. A target that does not start or cannot be seeded is skipped, never half run.
  */
-export async function startTargets(
-  mode: Mode,
-  names: readonly string[],
-  scratch: Scratch,
-): Promise<StartedTargets> {
+export async function startTargets(mode: Mode, names: readonly string[], scratch: Scratch): Promise<StartedTargets> {
   const upstream = await startUpstream();
   const targets: Target[] = [];
   const skipped: Skipped[] = [];
@@ -63,26 +59,15 @@ export async function startTargets(
   return { targets, skipped };
 }
 
-async function startTarget(
-  mode: Mode,
-  name: string,
-  scratch: Scratch,
-  upstream: Upstream,
-): Promise<Target> {
+async function startTarget(mode: Mode, name: string, scratch: Scratch, upstream: Upstream): Promise<Target> {
   if (name === "direct") return direct(upstream);
-  if (name === "bare")
-    return mode === "core" ? startBare(scratch, upstream) : bareInMiniflare(scratch, upstream);
+  if (name === "bare") return mode === "core" ? startBare(scratch, upstream) : bareInMiniflare(scratch, upstream);
   if (name === "portkey-workerd") return startPortkeyWorker(upstream.url, scratch.disk);
   if (name === "portkey-node") return startPortkeyNode(upstream.url);
   return startOurs(mode, name, scratch, upstream);
 }
 
-async function startOurs(
-  mode: Mode,
-  name: string,
-  scratch: Scratch,
-  upstream: Upstream,
-): Promise<Target> {
+async function startOurs(mode: Mode, name: string, scratch: Scratch, upstream: Upstream): Promise<Target> {
   const [label = name, given] = name.split("=", 2);
   const isKnown = given !== undefined || /^interlock(-disk|-tmpfs)?$/.test(name);
   if (!isKnown) throw new Error("no such target");

@@ -21,10 +21,18 @@ export async function buildBundles(): Promise<Bundles> {
   const bundles: Bundles = { gateway: path.join(dist, "index.js"), upstream: path.join(dist, "upstream.js") };
   const marker = path.join(dist, ".sources");
   const sources = digestOfSources();
-  const isCurrent = existsSync(marker) && readFileSync(marker, "utf8") === sources && existsSync(bundles.gateway) && existsSync(bundles.upstream);
+  const isCurrent =
+    existsSync(marker) &&
+    readFileSync(marker, "utf8") === sources &&
+    existsSync(bundles.gateway) &&
+    existsSync(bundles.upstream);
   if (isCurrent) return bundles;
   mkdirSync(dist, { recursive: true });
-  const built = spawnSync("wrangler", ["deploy", "--dry-run", "--outdir", dist], { cwd: root, encoding: "utf8", env: { ...process.env, CI: "1" } });
+  const built = spawnSync("wrangler", ["deploy", "--dry-run", "--outdir", dist], {
+    cwd: root,
+    encoding: "utf8",
+    env: { ...process.env, CI: "1" },
+  });
   if (built.status !== 0) throw new Error(`the gateway did not build:\n${built.stdout}\n${built.stderr}`);
   await buildUpstream(bundles.upstream);
   writeFileSync(marker, sources);
@@ -34,8 +42,11 @@ export async function buildBundles(): Promise<Bundles> {
 function digestOfSources(): string {
   const hash = createHash("sha256");
   for (const folder of ["src", "durable-objects", "demo/upstream"]) {
-    const files = readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-    for (const file of files.map((entry) => path.join(entry.parentPath, entry.name)).toSorted()) hash.update(file).update(readFileSync(file));
+    const files = readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    );
+    for (const file of files.map((entry) => path.join(entry.parentPath, entry.name)).toSorted())
+      hash.update(file).update(readFileSync(file));
   }
   for (const file of ["wrangler.toml", "package-lock.json"]) hash.update(readFileSync(path.join(root, file)));
   return hash.digest("hex");

@@ -49,7 +49,13 @@ export async function startLocal(options: LocalOptions): Promise<LocalGateway> {
     name: "gateway",
     modules: true,
     script: readFileSync(bundles.gateway, "utf8"),
-    bindings: { ENVIRONMENT: "local", ROOT_KEY: secrets.rootKey, SECRETS_KEY: secrets.secretsKey, ALLOW_PRIVATE_EGRESS: "true", ...options.vars },
+    bindings: {
+      ENVIRONMENT: "local",
+      ROOT_KEY: secrets.rootKey,
+      SECRETS_KEY: secrets.secretsKey,
+      ALLOW_PRIVATE_EGRESS: "true",
+      ...options.vars,
+    },
     serviceBindings: { SERVICE_DEMO: "upstream" },
     unsafeDirectSockets: [{ host: "127.0.0.1", port: options.port }],
   };
@@ -73,7 +79,8 @@ export async function startLocal(options: LocalOptions): Promise<LocalGateway> {
   );
   await miniflare.ready;
   await migrate(miniflare);
-  const origin = async (worker: string): Promise<string> => new URL(String(await miniflare.unsafeGetDirectURL(worker))).origin;
+  const origin = async (worker: string): Promise<string> =>
+    new URL(String(await miniflare.unsafeGetDirectURL(worker))).origin;
   const cron = setInterval(() => void runCrons(miniflare), 60_000);
   return {
     url: (await origin("gateway")).replace("127.0.0.1", "localhost"),
@@ -93,9 +100,20 @@ function deployedOptions(): Partial<V4WorkerOptions> {
   return Object.fromEntries(BOUND.map((name) => [name, workerOptions[name]]));
 }
 
-const BOUND = ["compatibilityDate", "compatibilityFlags", "kvNamespaces", "r2Buckets", "d1Databases", "queueProducers", "queueConsumers", "durableObjects"] as const;
+const BOUND = [
+  "compatibilityDate",
+  "compatibilityFlags",
+  "kvNamespaces",
+  "r2Buckets",
+  "d1Databases",
+  "queueProducers",
+  "queueConsumers",
+  "durableObjects",
+] as const;
 
-function forwardTo(onLog: (line: string) => void): (stdout: NodeJS.ReadableStream, stderr: NodeJS.ReadableStream) => void {
+function forwardTo(
+  onLog: (line: string) => void,
+): (stdout: NodeJS.ReadableStream, stderr: NodeJS.ReadableStream) => void {
   return (stdout, stderr) => {
     for (const stream of [stdout, stderr]) stream.on("data", (chunk: Buffer) => onLog(chunk.toString("utf8")));
   };
@@ -114,7 +132,13 @@ function localSecrets(stateDir: string): LocalSecrets {
   // Written by the branch below in an earlier start, so it has this shape.
   if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8")) as LocalSecrets;
   const token = (prefix: string): string => `${prefix}_${randomBytes(24).toString("hex")}`;
-  const secrets: LocalSecrets = { rootKey: token("root"), secretsKey: randomBytes(32).toString("base64"), modelToken: token("model"), billingToken: token("billing"), crmToken: token("crm") };
+  const secrets: LocalSecrets = {
+    rootKey: token("root"),
+    secretsKey: randomBytes(32).toString("base64"),
+    modelToken: token("model"),
+    billingToken: token("billing"),
+    crmToken: token("crm"),
+  };
   writeFileSync(file, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
   return secrets;
 }
@@ -122,13 +146,19 @@ function localSecrets(stateDir: string): LocalSecrets {
 /** Applies the numbered migrations that this database has not seen, in the table that wrangler keeps too. */
 async function migrate(miniflare: Miniflare): Promise<void> {
   const database = await miniflare.getD1Database("DB", "gateway");
-  await database.prepare("CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)").run();
+  await database
+    .prepare(
+      "CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
+    )
+    .run();
   const { results } = await database.prepare("SELECT name FROM d1_migrations").all<{ name: string }>();
   const applied = new Set(results.map((row) => row.name));
   const folder = path.join(root, "migrations");
   const pending = readdirSync(folder).filter((name) => name.endsWith(".sql") && !applied.has(name));
   for (const name of pending.toSorted()) {
-    const statements = readFileSync(path.join(folder, name), "utf8").split("--> statement-breakpoint").map((statement) => database.prepare(statement));
+    const statements = readFileSync(path.join(folder, name), "utf8")
+      .split("--> statement-breakpoint")
+      .map((statement) => database.prepare(statement));
     await database.batch([...statements, database.prepare("INSERT INTO d1_migrations (name) VALUES (?)").bind(name)]);
   }
 }

@@ -25,26 +25,44 @@ export async function seed(gateway: LocalGateway, stateDir: string): Promise<Dem
   const file = path.join(stateDir, "demo-keys.json");
   await call("POST", "/v1/tenants", { id: TENANT, name: "Demo" }, [201, 409]);
   const { modelToken, billingToken, crmToken } = gateway.secrets;
-  for (const [name, value] of Object.entries({ demo_model: modelToken, demo_billing: billingToken, demo_crm: crmToken })) {
+  for (const [name, value] of Object.entries({
+    demo_model: modelToken,
+    demo_billing: billingToken,
+    demo_crm: crmToken,
+  })) {
     await call("PUT", `/v1/secrets/${name}`, { value }, [204]);
   }
   await publish(call);
-  const keys = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as DemoKeys) : await createKeys(call, gateway);
+  const keys = existsSync(file)
+    ? (JSON.parse(readFileSync(file, "utf8")) as DemoKeys)
+    : await createKeys(call, gateway);
   const current = { ...keys, url: gateway.url };
   writeFileSync(file, `${JSON.stringify(current, null, 2)}\n`, { mode: 0o600 });
   return current;
 }
 
-type Call = (method: string, path: string, body: unknown, expected: readonly number[], headers?: Readonly<Record<string, string>>) => Promise<Response>;
+type Call = (
+  method: string,
+  path: string,
+  body: unknown,
+  expected: readonly number[],
+  headers?: Readonly<Record<string, string>>,
+) => Promise<Response>;
 
 function caller(gateway: LocalGateway): Call {
   return async (method, at, body, expected, headers = {}) => {
     const response = await fetch(`${gateway.url}${at}`, {
       method,
-      headers: { authorization: `Bearer ${gateway.secrets.rootKey}`, "interlock-tenant": TENANT, "content-type": "application/json", ...headers },
+      headers: {
+        authorization: `Bearer ${gateway.secrets.rootKey}`,
+        "interlock-tenant": TENANT,
+        "content-type": "application/json",
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    if (!expected.includes(response.status)) throw new Error(`${method} ${at} answered ${response.status}: ${await response.text()}`);
+    if (!expected.includes(response.status))
+      throw new Error(`${method} ${at} answered ${response.status}: ${await response.text()}`);
     return response;
   };
 }
@@ -60,12 +78,18 @@ async function publish(call: Call): Promise<void> {
   const { digest } = (await current.json()) as { digest: string };
   // The demo's own file is followed; a config that someone published since by hand is left alone.
   const isOurs = digest === checked.digest || current.headers.get("etag") === '"1"';
-  if (digest !== checked.digest && isOurs) await call("PUT", "/v1/config", document, [200], { "if-match": current.headers.get("etag") ?? "" });
+  if (digest !== checked.digest && isOurs)
+    await call("PUT", "/v1/config", document, [200], { "if-match": current.headers.get("etag") ?? "" });
 }
 
 async function createKeys(call: Call, gateway: LocalGateway): Promise<DemoKeys> {
   const create = async (role: string, more: Readonly<Record<string, unknown>> = {}): Promise<string> => {
-    const response = await call("POST", "/v1/keys", { tenant: TENANT, name: `demo ${role}`, roles: [role], ...more }, [201]);
+    const response = await call(
+      "POST",
+      "/v1/keys",
+      { tenant: TENANT, name: `demo ${role}`, roles: [role], ...more },
+      [201],
+    );
     return ((await response.json()) as { key: string }).key;
   };
   return {

@@ -3,14 +3,7 @@ import { DurableObject } from "cloudflare:workers";
 import { armFault, createArmedFaults, takeFault, type ArmedFault } from "./state/armed-faults.ts";
 import { bump, createCounts } from "./state/counts.ts";
 import { tallyEffects, type Effects } from "./state/effects.ts";
-import {
-  createNoteBook,
-  deleteNote,
-  listNotes,
-  writeNote,
-  type Note,
-  type NoteDraft,
-} from "./state/note-book.ts";
+import { createNoteBook, deleteNote, listNotes, writeNote, type Note, type NoteDraft } from "./state/note-book.ts";
 import {
   createRefundBook,
   findRefund,
@@ -98,8 +91,7 @@ export class DemoState extends DurableObject {
 
   /** Forgets everything. */
   reset(): void {
-    for (const table of ["refunds", "notes", "counts", "armed_faults"])
-      this.#sql.exec(`DROP TABLE IF EXISTS ${table}`);
+    for (const table of ["refunds", "notes", "counts", "armed_faults"]) this.#sql.exec(`DROP TABLE IF EXISTS ${table}`);
     this.#createTables();
   }
 

@@ -44,8 +44,7 @@ export function topLevelKeys(source: string): string[] {
     const text = token[0];
     if (text === "{" || text === "[") depth += 1;
     else if (text === "}" || text === "]") depth -= 1;
-    else if (depth === 1 && isFollowedByColon(source, tokens.lastIndex))
-      keys.push(String(JSON.parse(text)));
+    else if (depth === 1 && isFollowedByColon(source, tokens.lastIndex)) keys.push(String(JSON.parse(text)));
   }
   return keys;
 }

@@ -13,7 +13,9 @@ export interface EgressRequest {
 }
 
 /** The answer, or the reason nothing was sent. Network failures throw, as fetch does. */
-export type EgressAnswer = { readonly sent: true; readonly response: Response } | { readonly sent: false; readonly reason: string };
+export type EgressAnswer =
+  | { readonly sent: true; readonly response: Response }
+  | { readonly sent: false; readonly reason: string };
 
 /** A service binding. */
 export interface Service {
@@ -32,7 +34,13 @@ export interface EgressSettings {
 /** An egress bound to the deployment's services and rules. */
 export function createEgress(settings: EgressSettings): Egress {
   return async (request) => {
-    const init: RequestInit = { method: request.method, headers: request.headers, body: request.body, redirect: "manual", signal: request.signal };
+    const init: RequestInit = {
+      method: request.method,
+      headers: request.headers,
+      body: request.body,
+      redirect: "manual",
+      signal: request.signal,
+    };
     if (request.service !== undefined) {
       const service = settings.services.get(request.service);
       if (service === undefined) return { sent: false, reason: `no service binding "${request.service}"` };
@@ -59,5 +67,9 @@ const PRIVATE_SUFFIXES = ["localhost", "local", "internal", "home.arpa", "lan", 
 /** Whether a host is an IP literal (any family) or a name that only resolves inside a network. */
 function isPrivateName(name: string): boolean {
   const isLiteral = name.startsWith("[") || /^\d{1,3}(\.\d{1,3}){3}$/.test(name);
-  return isLiteral || !name.includes(".") || PRIVATE_SUFFIXES.some((suffix) => name === suffix || name.endsWith(`.${suffix}`));
+  return (
+    isLiteral ||
+    !name.includes(".") ||
+    PRIVATE_SUFFIXES.some((suffix) => name === suffix || name.endsWith(`.${suffix}`))
+  );
 }

@@ -12,7 +12,10 @@ export const listPrices: PriceBook = (provider, upstreamName) => {
   return price.tiers.some((tier) => tier.inputPico > 0 || tier.outputPico > 0) ? price : undefined;
 };
 
-function lookUp(upstreamName: string, options: { readonly providerId?: string; readonly providerApiUrl?: string }): ModelPrice | undefined {
+function lookUp(
+  upstreamName: string,
+  options: { readonly providerId?: string; readonly providerApiUrl?: string },
+): ModelPrice | undefined {
   try {
     return calcPrice({ input_tokens: 1, output_tokens: 1 }, upstreamName, options)?.model_price;
   } catch {
@@ -23,11 +26,23 @@ function lookUp(upstreamName: string, options: { readonly providerId?: string; r
 type Figure = ModelPrice[string];
 
 function tiersOf(price: ModelPrice): readonly PriceTier[] {
-  const starts = new Set([0, ...startsOf(price["input_mtok"]), ...startsOf(price["output_mtok"]), ...startsOf(price["cache_read_mtok"])]);
-  return [...starts].sort((left, right) => left - right).map((from) => {
-    const inputPico = picoAt(price["input_mtok"], from) ?? 0;
-    return { from, inputPico, outputPico: picoAt(price["output_mtok"], from) ?? 0, cacheReadPico: picoAt(price["cache_read_mtok"], from) ?? inputPico };
-  });
+  const starts = new Set([
+    0,
+    ...startsOf(price["input_mtok"]),
+    ...startsOf(price["output_mtok"]),
+    ...startsOf(price["cache_read_mtok"]),
+  ]);
+  return [...starts]
+    .sort((left, right) => left - right)
+    .map((from) => {
+      const inputPico = picoAt(price["input_mtok"], from) ?? 0;
+      return {
+        from,
+        inputPico,
+        outputPico: picoAt(price["output_mtok"], from) ?? 0,
+        cacheReadPico: picoAt(price["cache_read_mtok"], from) ?? inputPico,
+      };
+    });
 }
 
 function startsOf(figure: Figure): readonly number[] {

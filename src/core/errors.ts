@@ -71,7 +71,11 @@ export interface Refusal {
 }
 
 /** A refusal with its code and sentence. */
-export function refuse(code: ErrorCode, detail: string, more: Partial<Omit<Refusal, "ok" | "code" | "detail">> = {}): Refusal {
+export function refuse(
+  code: ErrorCode,
+  detail: string,
+  more: Partial<Omit<Refusal, "ok" | "code" | "detail">> = {},
+): Refusal {
   return { ok: false, code, detail, ...more };
 }
 

@@ -18,7 +18,13 @@ export interface CallMeta {
 
 /** An answer for the surface to render: the provider's, or a refusal. */
 export type ModelAnswer =
-  | { readonly ok: true; readonly status: number; readonly headers: Headers; readonly body: ReadableStream<Uint8Array> | Uint8Array | null; readonly meta: CallMeta }
+  | {
+      readonly ok: true;
+      readonly status: number;
+      readonly headers: Headers;
+      readonly body: ReadableStream<Uint8Array> | Uint8Array | null;
+      readonly meta: CallMeta;
+    }
   | { readonly ok: false; readonly refusal: Refusal; readonly meta: CallMeta };
 
 /** What a call brings along besides its ports. */

@@ -29,7 +29,12 @@ export function refOf(config: ActiveConfig, context: CallContext, spanId: string
 export function refusalOf(decision: Decision): Refusal {
   const against = decision.reasons.filter((reason) => reason.effect === decision.effect);
   const detail = against.map((reason) => reason.message).join("; ");
-  const code = decision.effect === "require_approval" ? "approval_required" : against.every((each) => each.rule_id === "scopes") ? "scope_missing" : "policy_denied";
+  const code =
+    decision.effect === "require_approval"
+      ? "approval_required"
+      : against.every((each) => each.rule_id === "scopes")
+        ? "scope_missing"
+        : "policy_denied";
   return refuse(code, detail, { extensions: { decision } });
 }
 
@@ -39,9 +44,14 @@ export function ledgerRefusal(reply: SessionReply): Refusal | undefined {
     case "budget_exceeded":
       return budgetRefusal(reply);
     case "other_actor":
-      return refuse("session_forbidden", "this session was opened by another actor; use a session id of its own for each actor");
+      return refuse(
+        "session_forbidden",
+        "this session was opened by another actor; use a session id of its own for each actor",
+      );
     case "outbox_full":
-      return refuse("trace_store_down", "too many records wait to be stored; calls resume once they are", { retryAfterS: 5 });
+      return refuse("trace_store_down", "too many records wait to be stored; calls resume once they are", {
+        retryAfterS: 5,
+      });
     case "too_many_tasks":
       return refuse("budget_exceeded", `the session already has ${reply.limit} tasks; start a new session`);
     case "unknown_hold":
@@ -58,10 +68,13 @@ export function ledgerRefusal(reply: SessionReply): Refusal | undefined {
 
 function budgetRefusal(reply: SessionReply & { type: "budget_exceeded" }): Refusal {
   const isMoney = reply.dimension === "usd" || reply.dimension === "tool_usd";
-  const shown = (value: number): string => (isMoney ? `${formatUsd(value)} USD` : reply.dimension === "wall_time" ? `${value} ms` : String(value));
+  const shown = (value: number): string =>
+    isMoney ? `${formatUsd(value)} USD` : reply.dimension === "wall_time" ? `${value} ms` : String(value);
   const detail =
     `the ${reply.scope}'s ${reply.dimension} budget of ${shown(reply.limit)} cannot cover this call: ` +
     `${shown(reply.used)} used, ${shown(reply.held)} held by running calls, ${shown(reply.needed)} needed`;
   const { scope, dimension, limit, used, held, needed } = reply;
-  return refuse("budget_exceeded", detail, { extensions: { budget: { scope, dimension, limit, used, held, needed, unit: isMoney ? "micro_usd" : dimension } } });
+  return refuse("budget_exceeded", detail, {
+    extensions: { budget: { scope, dimension, limit, used, held, needed, unit: isMoney ? "micro_usd" : dimension } },
+  });
 }

@@ -24,7 +24,10 @@ export async function answerWhole(admitted: AdmittedCall, answered: Answered): P
     bytes = await readBounded(answered.body);
   } catch {
     const hasLeft = abort.signal.aborted && abort.signal.reason === CALLER_LEFT;
-    const refusal = abort.signal.aborted && !hasLeft ? refuse("upstream_timeout", "the model provider's answer took too long") : refuse("upstream_failed", "the model provider's answer broke off");
+    const refusal =
+      abort.signal.aborted && !hasLeft
+        ? refuse("upstream_timeout", "the model provider's answer took too long")
+        : refuse("upstream_failed", "the model provider's answer broke off");
     around.defer(tally.settleAtHold(hasLeft ? "caller_left" : "failed", refusal));
     return { ok: false, refusal, meta };
   }

@@ -32,10 +32,21 @@ const DEFAULT_HEADERS_TIMEOUT_MS = 120_000;
 export async function callModel(ports: Ports, call: ModelCall, around: CallSurroundings): Promise<ModelAnswer> {
   const { context } = call;
   const config = await ports.configs.active(context.principal.tenant);
-  const meta: CallMeta = { traceId: context.trace.shown, session: context.session, policyVersion: config?.policyVersion, remainingUsd: null };
-  if (config === undefined) return { ok: false, refusal: refuse("not_configured", "publish a config first with `PUT /v1/config`"), meta };
+  const meta: CallMeta = {
+    traceId: context.trace.shown,
+    session: context.session,
+    policyVersion: config?.policyVersion,
+    remainingUsd: null,
+  };
+  if (config === undefined)
+    return { ok: false, refusal: refuse("not_configured", "publish a config first with `PUT /v1/config`"), meta };
   const model = config.model(call.model);
-  const decision = evaluateModelCall({ policyVersion: config.policyVersion, actorName: context.actor, actor: config.actor(context.actor), modelName: call.model });
+  const decision = evaluateModelCall({
+    policyVersion: config.policyVersion,
+    actorName: context.actor,
+    actor: config.actor(context.actor),
+    modelName: call.model,
+  });
   const tally = new ModelCallTally(ports, call, { config, model, decision, recorder: around.recorder });
   const stopped = stopBefore(call, model, decision);
   if (stopped !== undefined || model === undefined) {
@@ -50,21 +61,44 @@ export async function callModel(ports: Ports, call: ModelCall, around: CallSurro
     return { ok: false, refusal: refusal ?? refuse("internal", "the ledger gave no admission"), meta };
   }
   tally.admitted(reply);
-  return runAdmitted(ports, config, { call, model, tally, meta: { ...meta, ...shownRoute(model, call), remainingUsd: reply.remainingUsd }, abort: new AbortController(), around }, reply);
+  return runAdmitted(
+    ports,
+    config,
+    {
+      call,
+      model,
+      tally,
+      meta: { ...meta, ...shownRoute(model, call), remainingUsd: reply.remainingUsd },
+      abort: new AbortController(),
+      around,
+    },
+    reply,
+  );
 }
 
 function stopBefore(call: ModelCall, model: ResolvedModel | undefined, decision: Decision): Refusal | undefined {
-  if (model === undefined) return refuse("unknown_model", `no model "${call.model}" in the tenant's config`, { mistakes: [{ path: "model", message: "expected a configured model" }] });
+  if (model === undefined)
+    return refuse("unknown_model", `no model "${call.model}" in the tenant's config`, {
+      mistakes: [{ path: "model", message: "expected a configured model" }],
+    });
   return decision.effect === "allow" ? undefined : refusalOf(decision);
 }
 
 function shownRoute(model: ResolvedModel, call: ModelCall): Pick<CallMeta, "model" | "tier" | "routeReason"> {
   const tier = model.entry.tier;
-  return { model: model.name, ...(tier === undefined ? {} : { tier }), routeReason: call.model === model.name ? "explicit" : "alias" };
+  return {
+    model: model.name,
+    ...(tier === undefined ? {} : { tier }),
+    routeReason: call.model === model.name ? "explicit" : "alias",
+  };
 }
 
 function wantOf(model: ResolvedModel, call: ModelCall): Want {
-  const worst = worstCase(model.price, { bytes: call.bodyBytes, text: call.body.text, context: model.entry.context }, call.choices);
+  const worst = worstCase(
+    model.price,
+    { bytes: call.bodyBytes, text: call.body.text, context: model.entry.context },
+    call.choices,
+  );
   const most = model.entry.max_output_tokens;
   const asked = call.maxOutput?.tokens ?? most ?? DEFAULT_MAX_OUTPUT;
   const maxUnits = most === undefined ? asked : Math.min(asked, most);
@@ -72,7 +106,12 @@ function wantOf(model: ResolvedModel, call: ModelCall): Want {
   return { fixed, unitPico: worst.unitPico, unitTokens: worst.unitTokens, minUnits: Math.min(1, maxUnits), maxUnits };
 }
 
-function admissionOf(config: ActiveConfig, model: ResolvedModel, call: ModelCall, tally: ModelCallTally): Parameters<Ports["sessions"]["admit"]>[0] {
+function admissionOf(
+  config: ActiveConfig,
+  model: ResolvedModel,
+  call: ModelCall,
+  tally: ModelCallTally,
+): Parameters<Ports["sessions"]["admit"]>[0] {
   return {
     holdId: tally.spanId,
     scopes: scopesOf(config, call.context),
@@ -82,12 +121,20 @@ function admissionOf(config: ActiveConfig, model: ResolvedModel, call: ModelCall
   };
 }
 
-async function runAdmitted(ports: Ports, config: ActiveConfig, admitted: AdmittedCall, reply: SessionReply & { type: "admitted" }): Promise<ModelAnswer> {
+async function runAdmitted(
+  ports: Ports,
+  config: ActiveConfig,
+  admitted: AdmittedCall,
+  reply: SessionReply & { type: "admitted" },
+): Promise<ModelAnswer> {
   const { call, model, abort, around, tally } = admitted;
   const leave = (): void => abort.abort(CALLER_LEFT);
   if (around.callerSignal.aborted) leave();
   else around.callerSignal.addEventListener("abort", leave, { once: true });
-  const headersTimer = setTimeout(() => abort.abort("headers_timeout"), model.provider.timeout_ms ?? DEFAULT_HEADERS_TIMEOUT_MS);
+  const headersTimer = setTimeout(
+    () => abort.abort("headers_timeout"),
+    model.provider.timeout_ms ?? DEFAULT_HEADERS_TIMEOUT_MS,
+  );
   const totalTimer = setTimeout(() => abort.abort("total_timeout"), TOTAL_TIMEOUT_MS);
   tally.onSettled(() => clearTimeout(totalTimer));
   const answered = await ports.models.send({
@@ -102,7 +149,8 @@ async function runAdmitted(ports: Ports, config: ActiveConfig, admitted: Admitte
   clearTimeout(headersTimer);
   if (answered.type !== "answered") return notAnswered(admitted, answered);
   tally.answered(answered.status, answered.credential);
-  const isStream = call.isStream && answered.status < 300 && (answered.headers.get("content-type") ?? "").includes("event-stream");
+  const isStream =
+    call.isStream && answered.status < 300 && (answered.headers.get("content-type") ?? "").includes("event-stream");
   return isStream ? answerStream(admitted, answered) : answerWhole(admitted, answered);
 }
 
@@ -112,15 +160,23 @@ export function upstreamBody(call: ModelCall, model: ResolvedModel, grantedUnits
   if (model.upstreamName !== call.model) changes.set("model", JSON.stringify(model.upstreamName));
   const field = call.maxOutput?.field ?? (model.provider.kind === "openai" ? "max_completion_tokens" : "max_tokens");
   if (call.maxOutput?.tokens !== grantedUnits) changes.set(field, String(grantedUnits));
-  if (call.isStream && !call.wantsUsage) changes.set("stream_options", JSON.stringify({ ...call.streamOptions, include_usage: true }));
+  if (call.isStream && !call.wantsUsage)
+    changes.set("stream_options", JSON.stringify({ ...call.streamOptions, include_usage: true }));
   return withMembers(call.body, changes);
 }
 
-function notAnswered({ tally, meta, around, abort }: AdmittedCall, response: Exclude<ModelResponse, { type: "answered" }>): ModelAnswer {
+function notAnswered(
+  { tally, meta, around, abort }: AdmittedCall,
+  response: Exclude<ModelResponse, { type: "answered" }>,
+): ModelAnswer {
   const hasLeft = abort.signal.aborted && abort.signal.reason === CALLER_LEFT;
   const refusal = unansweredRefusal(response, abort.signal.aborted && !hasLeft);
   // A provider that was never reached has cost nothing; one that may have been reached is charged the hold.
-  around.defer(response.type === "blocked" ? tally.settleUnsent(refusal) : tally.settleAtHold(hasLeft ? "caller_left" : "failed", refusal));
+  around.defer(
+    response.type === "blocked"
+      ? tally.settleUnsent(refusal)
+      : tally.settleAtHold(hasLeft ? "caller_left" : "failed", refusal),
+  );
   return { ok: false, refusal, meta };
 }
 

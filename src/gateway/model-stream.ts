@@ -27,10 +27,26 @@ export async function answerStream(admitted: AdmittedCall, answered: Answered): 
   if (failed !== undefined) {
     await cancelRest(body);
     const hasLeft = abort.signal.reason === CALLER_LEFT;
-    around.defer(peeked.isBroken || peeked.text === "" ? tally.settleAtHold(hasLeft ? "caller_left" : "failed", failed) : tally.settleLearnt("failed", { usage: undefined, responseText: peeked.text, contentType: "text/event-stream", errorType: failed.code, outputBound: 0 }));
+    around.defer(
+      peeked.isBroken || peeked.text === ""
+        ? tally.settleAtHold(hasLeft ? "caller_left" : "failed", failed)
+        : tally.settleLearnt("failed", {
+            usage: undefined,
+            responseText: peeked.text,
+            contentType: "text/event-stream",
+            errorType: failed.code,
+            outputBound: 0,
+          }),
+    );
     return { ok: false, refusal: failed, meta };
   }
-  const relayed = relay({ first: peeked.bytes, rest: body, stripsUsage: !call.wantsUsage, signal: abort.signal, closingFrame });
+  const relayed = relay({
+    first: peeked.bytes,
+    rest: body,
+    stripsUsage: !call.wantsUsage,
+    signal: abort.signal,
+    closingFrame,
+  });
   around.defer(relayed.end.then((end) => tally.settleLearnt(statusOf(end), learntFrom(end))));
   return { ok: true, status: answered.status, headers: answered.headers, body: relayed.body, meta };
 }
@@ -61,7 +77,11 @@ async function peek(body: ReadableStream<Uint8Array>): Promise<Peeked> {
   } finally {
     reader.releaseLock();
   }
-  return { bytes: chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : concat(chunks, size), text, isBroken: false };
+  return {
+    bytes: chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : concat(chunks, size),
+    text,
+    isBroken: false,
+  };
 }
 
 function concat(chunks: readonly Uint8Array[], size: number): Uint8Array {
@@ -83,15 +103,20 @@ async function cancelRest(body: ReadableStream<Uint8Array>): Promise<void> {
 }
 
 function brokenRefusal(signal: AbortSignal): Refusal {
-  return signal.aborted && signal.reason !== CALLER_LEFT ? refuse("upstream_timeout", "the model provider's stream did not begin in time") : refuse("upstream_failed", "the model provider's stream broke before its first event");
+  return signal.aborted && signal.reason !== CALLER_LEFT
+    ? refuse("upstream_timeout", "the model provider's stream did not begin in time")
+    : refuse("upstream_failed", "the model provider's stream broke before its first event");
 }
 
 function firstEventRefusal(text: string): Refusal | undefined {
   const data = firstData(text);
-  if (data === undefined && text.trim() === "") return refuse("upstream_failed", "the model provider's stream was empty");
+  if (data === undefined && text.trim() === "")
+    return refuse("upstream_failed", "the model provider's stream was empty");
   const error = data === undefined ? undefined : errorIn(data);
   if (error === undefined) return undefined;
-  return refuse("upstream_failed", `the model provider answered with an error: ${messageOf(error)}`, { extensions: { upstream_error: error } });
+  return refuse("upstream_failed", `the model provider answered with an error: ${messageOf(error)}`, {
+    extensions: { upstream_error: error },
+  });
 }
 
 function errorIn(data: string): JsonObject | undefined {
@@ -117,8 +142,15 @@ function hasErrorEvent(text: string): boolean {
 function closingFrame(end: StreamEnd): string | undefined {
   if (hasDone(end.text) || hasErrorEvent(end.text)) return undefined;
   const isTimeout = end.ending === "timed_out";
-  const message = isTimeout ? "The stream was stopped at its deadline." : "The model provider's stream ended before it was complete.";
-  const error = { message, type: "server_error", param: null, code: isTimeout ? "upstream_timeout" : "upstream_failed" };
+  const message = isTimeout
+    ? "The stream was stopped at its deadline."
+    : "The model provider's stream ended before it was complete.";
+  const error = {
+    message,
+    type: "server_error",
+    param: null,
+    code: isTimeout ? "upstream_timeout" : "upstream_failed",
+  };
   return `\n\ndata: ${JSON.stringify({ error })}\n\n`;
 }
 
@@ -143,7 +175,12 @@ function learntFrom(end: StreamEnd): Learnt {
     outputBound: end.bytes,
     ...(typeof model === "string" ? { responseModel: model } : {}),
     ...(typeof id === "string" ? { responseId: id } : {}),
-    ...(status === "succeeded" ? {} : { errorType: status === "caller_left" ? "caller_left" : end.ending === "timed_out" ? "upstream_timeout" : "stream_cut" }),
+    ...(status === "succeeded"
+      ? {}
+      : {
+          errorType:
+            status === "caller_left" ? "caller_left" : end.ending === "timed_out" ? "upstream_timeout" : "stream_cut",
+        }),
   };
 }
 

@@ -70,7 +70,10 @@ export interface Configs {
   current(tenant: string): Promise<PublishedConfig | undefined>;
   version(tenant: string, version: number): Promise<PublishedConfig | undefined>;
   /** Publishes if `expected` is still the active version (0: none yet); refuses `precondition_failed` otherwise. */
-  publish(candidate: Omit<PublishedConfig, "version" | "published_at">, expected: number): Promise<Outcome<PublishedConfig>>;
+  publish(
+    candidate: Omit<PublishedConfig, "version" | "published_at">,
+    expected: number,
+  ): Promise<Outcome<PublishedConfig>>;
   versions(tenant: string): Promise<readonly ConfigVersion[]>;
 }
 
@@ -142,7 +145,13 @@ export interface ModelRequest {
 
 /** What came back from a provider, before anything is read of its body. */
 export type ModelResponse =
-  | { readonly type: "answered"; readonly status: number; readonly headers: Headers; readonly body: ReadableStream<Uint8Array> | null; readonly credential: string | undefined }
+  | {
+      readonly type: "answered";
+      readonly status: number;
+      readonly headers: Headers;
+      readonly body: ReadableStream<Uint8Array> | null;
+      readonly credential: string | undefined;
+    }
   | { readonly type: "blocked"; readonly message: string }
   | { readonly type: "unreachable"; readonly message: string }
   | { readonly type: "aborted" };

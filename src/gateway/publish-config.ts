@@ -17,22 +17,40 @@ export interface Deployment {
 export type CheckedConfig = Omit<PublishedConfig, "version" | "published_at">;
 
 /** Checks a candidate without publishing; refuses `invalid_config` with every mistake at once. */
-export async function checkCandidate(ports: Ports, deployment: Deployment, principal: Principal, candidate: unknown): Promise<Outcome<CheckedConfig>> {
+export async function checkCandidate(
+  ports: Ports,
+  deployment: Deployment,
+  principal: Principal,
+  candidate: unknown,
+): Promise<Outcome<CheckedConfig>> {
   const { tenant } = principal;
   const around: Surroundings = { ...deployment, secrets: await ports.secrets.names(tenant) };
   const checked = checkConfig(candidate, around);
   if (!checked.ok) {
     const count = checked.mistakes.length;
-    return refuse("invalid_config", `${count} mistake${count === 1 ? "" : "s"} in the config document`, { mistakes: checked.mistakes });
+    return refuse("invalid_config", `${count} mistake${count === 1 ? "" : "s"} in the config document`, {
+      mistakes: checked.mistakes,
+    });
   }
-  return accept({ tenant, digest: digestOf(checked.document), published_by: principal.keyId, document: checked.document, prices: checked.prices });
+  return accept({
+    tenant,
+    digest: digestOf(checked.document),
+    published_by: principal.keyId,
+    document: checked.document,
+    prices: checked.prices,
+  });
 }
 
 /**
  * Publishes a candidate as the next version, if the version its author read is still the active one.
  * `expected` is that version (0 when nothing was published); refuses `precondition_failed` when it is not.
  */
-export async function publishCandidate(ports: Ports, deployment: Deployment, principal: Principal, publication: { readonly candidate: unknown; readonly expected: number }): Promise<Outcome<PublishedConfig>> {
+export async function publishCandidate(
+  ports: Ports,
+  deployment: Deployment,
+  principal: Principal,
+  publication: { readonly candidate: unknown; readonly expected: number },
+): Promise<Outcome<PublishedConfig>> {
   const checked = await checkCandidate(ports, deployment, principal, publication.candidate);
   return checked.ok ? ports.configs.publish(checked.value, publication.expected) : checked;
 }

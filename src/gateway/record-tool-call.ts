@@ -29,14 +29,30 @@ export type ToolCallEnd =
 export function recordToolCall(ports: Ports, recorder: Recorder, happened: ToolCallHappened, end: ToolCallEnd): void {
   const { call, decision, request } = happened;
   const endedAt = ports.system.now();
-  const credentials = end.type === "executed" ? [...call.context.credentials, ...end.credentials] : call.context.credentials;
-  const decided = decisionSpan({ spanId: ports.system.randomHex(8), parentId: request.spanId }, decision, happened.startedAt);
-  recorder.write(buildRecord(indexRow(happened, end, endedAt), [callSpan(happened, end, endedAt), decided], bodies(call, end), credentials));
+  const credentials =
+    end.type === "executed" ? [...call.context.credentials, ...end.credentials] : call.context.credentials;
+  const decided = decisionSpan(
+    { spanId: ports.system.randomHex(8), parentId: request.spanId },
+    decision,
+    happened.startedAt,
+  );
+  recorder.write(
+    buildRecord(
+      indexRow(happened, end, endedAt),
+      [callSpan(happened, end, endedAt), decided],
+      bodies(call, end),
+      credentials,
+    ),
+  );
 }
 
 function statusOf(end: ToolCallEnd): string {
   if (end.type !== "refused") return end.record.status;
-  return end.refusal.code === "policy_denied" || end.refusal.code === "scope_missing" || end.refusal.code === "approval_required" ? "denied" : "refused";
+  return end.refusal.code === "policy_denied" ||
+    end.refusal.code === "scope_missing" ||
+    end.refusal.code === "approval_required"
+    ? "denied"
+    : "refused";
 }
 
 function errorOf(end: ToolCallEnd): string | undefined {
@@ -47,7 +63,11 @@ function errorOf(end: ToolCallEnd): string | undefined {
 }
 
 function bodies(call: ToolCall, end: ToolCallEnd): readonly RecordedBody[] {
-  const sent: RecordedBody = { name: "arguments", contentType: "application/json", text: JSON.stringify(call.envelope) };
+  const sent: RecordedBody = {
+    name: "arguments",
+    contentType: "application/json",
+    text: JSON.stringify(call.envelope),
+  };
   if (end.type === "refused" || end.record.outcome === null) return [sent];
   return [sent, { name: "result", contentType: "application/json", text: JSON.stringify(end.record.outcome) }];
 }
@@ -74,7 +94,8 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
       [ATTR.idempotencyReplayed]: end.type === "replayed",
       [ATTR.outcome]: statusOf(end),
       [ATTR.errorType]: errorOf(end),
-      [ATTR.httpStatus]: outcome === null || outcome.status === "unknown" ? undefined : (outcome.httpStatus ?? undefined),
+      [ATTR.httpStatus]:
+        outcome === null || outcome.status === "unknown" ? undefined : (outcome.httpStatus ?? undefined),
       [ATTR.costMicroUsd]: costOf(tool, end),
       [ATTR.seq]: end.type === "refused" ? undefined : (end.record.seq ?? undefined),
     },

@@ -45,7 +45,11 @@ function declaredFields(context: CallContext): readonly string[] {
 }
 
 /** The span of a decision: one per call, with every reason. */
-export function decisionSpan(ids: { readonly spanId: string; readonly parentId: string }, decision: Decision, at: number): Span {
+export function decisionSpan(
+  ids: { readonly spanId: string; readonly parentId: string },
+  decision: Decision,
+  at: number,
+): Span {
   return {
     span_id: ids.spanId,
     parent_span_id: ids.parentId,
@@ -70,14 +74,18 @@ export function buildRecord(
   credentials: readonly string[],
 ): TraceRecord {
   const payloads = bodies.map((body) => payloadOf(index.span_id, body, credentials));
-  const shown: readonly Span[] = spans.map((span) => ({ ...span, attributes: scrubAttributes(span.attributes, credentials) }));
+  const shown: readonly Span[] = spans.map((span) => ({
+    ...span,
+    attributes: scrubAttributes(span.attributes, credentials),
+  }));
   return { v: 1, index, spans: shown, payloads };
 }
 
 function payloadOf(spanId: string, body: RecordedBody, credentials: readonly string[]): Payload {
   const text = scrub(body.text, credentials);
   const shared = { name: body.name, span_id: spanId, content_type: body.contentType, bytes: text.length };
-  if (text.length > MAX_PAYLOAD_CHARS) return { ...shared, digest: sha256Hex(text), body: null, omitted: "larger than 512 KiB" };
+  if (text.length > MAX_PAYLOAD_CHARS)
+    return { ...shared, digest: sha256Hex(text), body: null, omitted: "larger than 512 KiB" };
   return { ...shared, digest: "", body: text };
 }
 

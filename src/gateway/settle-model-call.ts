@@ -83,7 +83,12 @@ export class ModelCallTally {
 
   /** Records a call that was refused before anything was held. */
   recordRefusal(refusal: Refusal): void {
-    if (this.#close()) this.#record(refusal.code === "policy_denied" || refusal.code === "scope_missing" ? "denied" : "failed", noCost(), { error: refusal.code, bodies: [] });
+    if (this.#close())
+      this.#record(
+        refusal.code === "policy_denied" || refusal.code === "scope_missing" ? "denied" : "failed",
+        noCost(),
+        { error: refusal.code, bodies: [] },
+      );
   }
 
   /** Gives the whole hold back: the provider was surely never reached. */
@@ -106,8 +111,14 @@ export class ModelCallTally {
     if (!this.#close()) return;
     const cost = this.#costOf(status, learnt);
     await this.#settle(cost);
-    const bodies: readonly RecordedBody[] = [{ name: "response", contentType: learnt.contentType, text: learnt.responseText }];
-    this.#record(status, cost, { learnt, bodies, ...(learnt.errorType === undefined ? {} : { error: learnt.errorType }) });
+    const bodies: readonly RecordedBody[] = [
+      { name: "response", contentType: learnt.contentType, text: learnt.responseText },
+    ];
+    this.#record(status, cost, {
+      learnt,
+      bodies,
+      ...(learnt.errorType === undefined ? {} : { error: learnt.errorType }),
+    });
   }
 
   #close(): boolean {
@@ -127,7 +138,12 @@ export class ModelCallTally {
     if (model === undefined) return noCost();
     if (learnt.usage !== undefined) {
       const pico = costPico(model.price, learnt.usage);
-      return { micro: costMicro(model.price, learnt.usage), nano: Math.ceil(pico / 1000), tokens: totalTokens(learnt.usage), basis: "usage" };
+      return {
+        micro: costMicro(model.price, learnt.usage),
+        nano: Math.ceil(pico / 1000),
+        tokens: totalTokens(learnt.usage),
+        basis: "usage",
+      };
     }
     // A refused request costs nothing at any provider; anything else without usage is charged its bound.
     if (status === "failed" && (this.#httpStatus ?? 0) >= 400) return noCost();
@@ -145,19 +161,42 @@ export class ModelCallTally {
   async #settle(cost: Cost): Promise<void> {
     if (this.#admission === undefined) return;
     const { tenant } = this.#call.context.principal;
-    await this.#ports.sessions.settle(tenant, this.#call.context.session, this.spanId, amounts({ usd: cost.micro, tokens: cost.tokens, calls: 1 }));
+    await this.#ports.sessions.settle(
+      tenant,
+      this.#call.context.session,
+      this.spanId,
+      amounts({ usd: cost.micro, tokens: cost.tokens, calls: 1 }),
+    );
   }
 
-  #record(status: ModelCallStatus, cost: Cost, more: { readonly error?: string; readonly learnt?: Learnt; readonly bodies: readonly RecordedBody[] }): void {
+  #record(
+    status: ModelCallStatus,
+    cost: Cost,
+    more: { readonly error?: string; readonly learnt?: Learnt; readonly bodies: readonly RecordedBody[] },
+  ): void {
     const { context } = this.#call;
     const endedAt = this.#ports.system.now();
     const index = this.#indexRow(status, cost, endedAt, more);
     const request: RecordedBody = { name: "request", contentType: "application/json", text: this.#call.body.text };
-    const spans = [this.#callSpan(status, cost, endedAt, more), decisionSpan({ spanId: this.#ports.system.randomHex(8), parentId: this.spanId }, this.#facts.decision, this.startedAt)];
-    this.#facts.recorder.write(buildRecord(index, spans, [request, ...more.bodies], [...context.credentials, ...this.#credentials]));
+    const spans = [
+      this.#callSpan(status, cost, endedAt, more),
+      decisionSpan(
+        { spanId: this.#ports.system.randomHex(8), parentId: this.spanId },
+        this.#facts.decision,
+        this.startedAt,
+      ),
+    ];
+    this.#facts.recorder.write(
+      buildRecord(index, spans, [request, ...more.bodies], [...context.credentials, ...this.#credentials]),
+    );
   }
 
-  #callSpan(status: ModelCallStatus, cost: Cost, endedAt: number, more: { readonly error?: string; readonly learnt?: Learnt }): Span {
+  #callSpan(
+    status: ModelCallStatus,
+    cost: Cost,
+    endedAt: number,
+    more: { readonly error?: string; readonly learnt?: Learnt },
+  ): Span {
     const { context, model } = this.#call;
     const usage = more.learnt?.usage;
     return {
@@ -195,7 +234,12 @@ export class ModelCallTally {
     };
   }
 
-  #indexRow(status: ModelCallStatus, cost: Cost, endedAt: number, more: { readonly error?: string; readonly learnt?: Learnt }): IndexRow {
+  #indexRow(
+    status: ModelCallStatus,
+    cost: Cost,
+    endedAt: number,
+    more: { readonly error?: string; readonly learnt?: Learnt },
+  ): IndexRow {
     const { context } = this.#call;
     return {
       tenant: context.principal.tenant,

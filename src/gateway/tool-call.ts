@@ -46,8 +46,18 @@ export async function callTool(ports: Ports, call: ToolCall, recorder: Recorder)
   const { context } = call;
   const startedAt = ports.system.now();
   const config = await ports.configs.active(context.principal.tenant);
-  const meta: CallMeta = { traceId: context.trace.shown, session: context.session, policyVersion: config?.policyVersion, remainingUsd: null };
-  if (config === undefined) return { outcome: refuse("not_configured", "publish a config first with `PUT /v1/config`"), record: undefined, meta };
+  const meta: CallMeta = {
+    traceId: context.trace.shown,
+    session: context.session,
+    policyVersion: config?.policyVersion,
+    remainingUsd: null,
+  };
+  if (config === undefined)
+    return {
+      outcome: refuse("not_configured", "publish a config first with `PUT /v1/config`"),
+      record: undefined,
+      meta,
+    };
   const prepared = prepare(ports, config, call, startedAt);
   if (!prepared.ok) return { outcome: prepared, record: undefined, meta };
   const { tool, decision, request } = prepared.value;
@@ -55,7 +65,11 @@ export async function callTool(ports: Ports, call: ToolCall, recorder: Recorder)
     request,
     decision,
     scopes: scopesOf(config, context),
-    amounts: amounts({ tool_calls: 1, usd: usdFromJson(tool.entry.cost_usd) ?? 0, tool_usd: amountOf(tool.entry, call.args) }),
+    amounts: amounts({
+      tool_calls: 1,
+      usd: usdFromJson(tool.entry.cost_usd) ?? 0,
+      tool_usd: amountOf(tool.entry, call.args),
+    }),
     ref: refOf(config, context, request.spanId, tool.name),
   });
   const happened: ToolCallHappened = { call, tool, decision, startedAt, request };
@@ -73,11 +87,19 @@ interface Running {
 
 function prepare(ports: Ports, config: ActiveConfig, call: ToolCall, now: number): Outcome<Prepared> {
   const tool = config.tool(call.toolName);
-  if (tool === undefined) return refuse("unknown_tool", `no tool "${call.toolName}" in the tenant's config`, { mistakes: [{ path: "tool_call.name", message: "expected a configured tool" }] });
+  if (tool === undefined)
+    return refuse("unknown_tool", `no tool "${call.toolName}" in the tenant's config`, {
+      mistakes: [{ path: "tool_call.name", message: "expected a configured tool" }],
+    });
   const mistakes = tool.check(call.args);
   if (mistakes.length > 0) {
-    const shown = mistakes.map((mistake) => ({ ...mistake, path: ["tool_call.args", mistake.path].filter((part) => part !== "").join(".") }));
-    return refuse("invalid_arguments", shown.map((mistake) => `${mistake.path}: ${mistake.message}`).join("; "), { mistakes: shown });
+    const shown = mistakes.map((mistake) => ({
+      ...mistake,
+      path: ["tool_call.args", mistake.path].filter((part) => part !== "").join("."),
+    }));
+    return refuse("invalid_arguments", shown.map((mistake) => `${mistake.path}: ${mistake.message}`).join("; "), {
+      mistakes: shown,
+    });
   }
   return accept({ config, tool, decision: decisionOn(config, tool, call), request: requestOf(ports, tool, call, now) });
 }
@@ -149,7 +171,13 @@ async function continueFrom(ports: Ports, running: Running, begun: BeginReply): 
     case "denied":
       return stop(refusalOf(begun.call.record.decision), begun.call.record);
     case "reused":
-      return stop(refuse("idempotency_key_reused", "this idempotency key was used with another body; use a new key for a new call", { mistakes: [{ path: "Idempotency-Key", message: "expected the body that was first sent with this key" }] }));
+      return stop(
+        refuse(
+          "idempotency_key_reused",
+          "this idempotency key was used with another body; use a new key for a new call",
+          { mistakes: [{ path: "Idempotency-Key", message: "expected the body that was first sent with this key" }] },
+        ),
+      );
     case "in_flight":
       return stop(refuse("call_in_flight", "the first call with this key is still running", { retryAfterS: 1 }));
     case "ask_ledger":
@@ -168,7 +196,10 @@ async function executeOnce(ports: Ports, running: Running, record: ToolCallRecor
     callId: record.request.id,
     tool,
     args: call.args,
-    traceparent: writeTraceparent(call.context.trace.hex, record.request.spanId, { isSampled: call.context.parent?.isSampled ?? true, isRandom: call.context.parent?.isRandom ?? false }),
+    traceparent: writeTraceparent(call.context.trace.hex, record.request.spanId, {
+      isSampled: call.context.parent?.isSampled ?? true,
+      isRandom: call.context.parent?.isRandom ?? false,
+    }),
     allowedHosts: config.published.document.egress.allow,
   });
   // A tool that echoes its credential must not hand it to the agent, to a replay or to the record.
@@ -180,7 +211,12 @@ async function executeOnce(ports: Ports, running: Running, record: ToolCallRecor
 }
 
 /** What the policy would say to a call; nothing is recorded, reserved or sent. */
-export async function decideTool(ports: Ports, call: ToolCall): Promise<Outcome<{ readonly decision: Decision; readonly tool: { readonly name: string; readonly definition_digest: string } }>> {
+export async function decideTool(
+  ports: Ports,
+  call: ToolCall,
+): Promise<
+  Outcome<{ readonly decision: Decision; readonly tool: { readonly name: string; readonly definition_digest: string } }>
+> {
   const config = await ports.configs.active(call.context.principal.tenant);
   if (config === undefined) return refuse("not_configured", "publish a config first with `PUT /v1/config`");
   const prepared = prepare(ports, config, call, ports.system.now());

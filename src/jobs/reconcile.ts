@@ -8,7 +8,9 @@ export async function reconcile(ports: Pick<Ports, "tenants">): Promise<void> {
       const wasRepaired = await ports.tenants.repairMirror(tenant);
       if (wasRepaired) console.warn(JSON.stringify({ event: "config_mirror_repaired", tenant }));
     } catch (error) {
-      console.error(JSON.stringify({ event: "reconcile_failed", tenant, reason: error instanceof Error ? error.name : "unknown" }));
+      console.error(
+        JSON.stringify({ event: "reconcile_failed", tenant, reason: error instanceof Error ? error.name : "unknown" }),
+      );
     }
   }
 }

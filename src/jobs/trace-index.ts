@@ -14,7 +14,10 @@ export interface TraceMessage {
  * Stores a batch. A message counts as taken only when its segment and its rows are stored; otherwise it comes again,
  * and rows stored twice are stored once. Lines that are no records are counted and dropped.
  */
-export async function indexTraces(ports: Pick<Ports, "index" | "segments">, messages: readonly TraceMessage[]): Promise<void> {
+export async function indexTraces(
+  ports: Pick<Ports, "index" | "segments">,
+  messages: readonly TraceMessage[],
+): Promise<void> {
   const read = messages.map((message) => ({ message, records: recordsOf(message.body) }));
   const records = new Map(read.flatMap((each) => each.records.map((record) => [recordKey(record), record] as const)));
   try {
@@ -22,13 +25,26 @@ export async function indexTraces(ports: Pick<Ports, "index" | "segments">, mess
     for (const [tenant, group] of byTenant) await store(ports, tenant, group);
     for (const { message } of read) message.ack();
   } catch (error) {
-    console.error(JSON.stringify({ event: "trace_batch_failed", messages: messages.length, reason: error instanceof Error ? error.name : "unknown" }));
+    console.error(
+      JSON.stringify({
+        event: "trace_batch_failed",
+        messages: messages.length,
+        reason: error instanceof Error ? error.name : "unknown",
+      }),
+    );
     for (const { message } of read) message.retry();
   }
 }
 
-async function store(ports: Pick<Ports, "index" | "segments">, tenant: string, records: readonly TraceRecord[]): Promise<void> {
-  const segment = await ports.segments.put(tenant, records.map((record) => JSON.stringify(record)));
+async function store(
+  ports: Pick<Ports, "index" | "segments">,
+  tenant: string,
+  records: readonly TraceRecord[],
+): Promise<void> {
+  const segment = await ports.segments.put(
+    tenant,
+    records.map((record) => JSON.stringify(record)),
+  );
   await ports.index.insert(records.map((record, line) => ({ ...record.index, segment, line })));
 }
 

@@ -90,10 +90,7 @@ export async function startUpstream(
 }
 
 function drive(origin: string, stop: () => Promise<void>): Upstream {
-  const call = (
-    path: string,
-    { method, headers, json, source, signal }: CallInit = {},
-  ): Promise<Response> => {
+  const call = (path: string, { method, headers, json, source, signal }: CallInit = {}): Promise<Response> => {
     const body = source ?? (json === undefined ? undefined : JSON.stringify(json));
     return fetch(origin + path, {
       method: method ?? (body === undefined ? "GET" : "POST"),

@@ -1,9 +1,6 @@
 // Proves the scripted model's tool calls end to end with the official client and the real tool APIs.
 import OpenAI from "openai";
-import type {
-  ChatCompletionMessageParam,
-  ChatCompletionTool,
-} from "openai/resources/chat/completions";
+import type { ChatCompletionMessageParam, ChatCompletionTool } from "openai/resources/chat/completions";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { startUpstream, TOKENS, type Upstream } from "./start-upstream.ts";
 
@@ -68,18 +65,12 @@ async function converse(
 async function realTools(name: string, args: string): Promise<string> {
   const { customer_id: customerId } = JSON.parse(args) as { customer_id: string };
   if (name === "crm_customer") return (await up.call(`/crm/customers/${customerId}`)).text();
-  return (
-    await up.call(name === "billing_refund" ? "/billing/refunds" : "/crm/notes", { source: args })
-  ).text();
+  return (await up.call(name === "billing_refund" ? "/billing/refunds" : "/crm/notes", { source: args })).text();
 }
 
 describe("support-refund script", () => {
   test("looks up, refunds, notes and reports through the official client", async () => {
-    const { calls, said } = await converse(
-      "Please refund cus_123 $42.00 for the broken mug.",
-      TOOLS,
-      realTools,
-    );
+    const { calls, said } = await converse("Please refund cus_123 $42.00 for the broken mug.", TOOLS, realTools);
     expect(calls).toEqual([
       ["crm_customer", { customer_id: "cus_123" }],
       ["billing_refund", { customer_id: "cus_123", amount_usd: 42 }],
@@ -95,19 +86,12 @@ describe("support-refund script", () => {
   });
 
   test.each([
-    [
-      '{"error":{"message":"over the limit"}}',
-      /did not make .* it was not done: over the limit.*escalating/,
-    ],
+    ['{"error":{"message":"over the limit"}}', /did not make .* it was not done: over the limit.*escalating/],
     ["Denied by policy.", /it was not done: Denied by policy\..*escalating/],
     ['{"status":"denied","decision":{"effect":"deny"}}', /it was not done\. I am escalating/],
     ['{"status":"pending_approval"}', /waiting for a person's approval/],
   ])("a refund answered with %s is not claimed", async (result, words) => {
-    const { said } = await converse(
-      "Refund cus_123 $42",
-      [tool("billing_refund")],
-      async () => result,
-    );
+    const { said } = await converse("Refund cus_123 $42", [tool("billing_refund")], async () => result);
     expect(said).toMatch(words);
   });
 

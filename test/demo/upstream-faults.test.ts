@@ -24,13 +24,8 @@ async function readAll(response: Response): Promise<{ text: string; isBroken: bo
   }
 }
 
-async function streamed(
-  model: string,
-): Promise<{ status: number; text: string; isBroken: boolean }> {
-  const response = await up.chat(
-    { model, stream: true, stream_options: { include_usage: true } },
-    STRICT,
-  );
+async function streamed(model: string): Promise<{ status: number; text: string; isBroken: boolean }> {
+  const response = await up.chat({ model, stream: true, stream_options: { include_usage: true } }, STRICT);
   return { status: response.status, ...(await readAll(response)) };
 }
 
@@ -57,8 +52,7 @@ describe("model faults", () => {
 
   test("fault-429-once refuses the first call of each key only", async () => {
     const statuses = [];
-    for (const key of ["a", "a", "b", "a"])
-      statuses.push((await up.chat({ model: `fault-429-once:${key}` })).status);
+    for (const key of ["a", "a", "b", "a"]) statuses.push((await up.chat({ model: `fault-429-once:${key}` })).status);
     expect(statuses).toEqual([429, 200, 429, 200]);
   });
 
@@ -89,13 +83,9 @@ describe("model faults", () => {
     const crlf = await streamed("fault-crlf");
     expect(crlf.text.startsWith("\uFEFFdata: ")).toBe(true);
     expect(crlf.text.replaceAll("\r\n", "")).not.toContain("\n");
-    expect((await streamed("fault-garbage-event")).text).toMatch(
-      /data: \{"id": nonsense\n\n[^]*\[DONE\]/,
-    );
+    expect((await streamed("fault-garbage-event")).text).toMatch(/data: \{"id": nonsense\n\n[^]*\[DONE\]/);
     expect((await streamed("fault-no-usage")).text).not.toContain("prompt_tokens");
-    const longest = (await streamed("fault-big-event")).text
-      .split("\n\n")
-      .map((event) => event.length);
+    const longest = (await streamed("fault-big-event")).text.split("\n\n").map((event) => event.length);
     expect(Math.max(...longest)).toBeGreaterThan(1_048_576);
   });
 
@@ -111,14 +101,9 @@ describe("model faults", () => {
 
 describe("cancelled calls", () => {
   test("a client that leaves a running stream is counted and billed for what it was sent", async () => {
-    const response = await up.chat(
-      { model: "slow-40", stream: true },
-      { ...STRICT, signal: AbortSignal.timeout(300) },
-    );
+    const response = await up.chat({ model: "slow-40", stream: true }, { ...STRICT, signal: AbortSignal.timeout(300) });
     expect((await readAll(response)).isBroken).toBe(true);
-    await expect
-      .poll(async () => (await up.effects()).cancelled, { timeout: 5000 })
-      .toEqual({ "slow-40": 1 });
+    await expect.poll(async () => (await up.effects()).cancelled, { timeout: 5000 }).toEqual({ "slow-40": 1 });
     const { billed_usd_micros: billed, completed } = await up.effects();
     expect(completed).toEqual({});
     expect(billed).toBeGreaterThan(0);
@@ -132,9 +117,7 @@ describe("cancelled calls", () => {
         json: { model, stream: true, messages: [{ role: "user", content: "hello" }] },
       });
       expect(await response.text()).toMatch(/^gave up/);
-      await expect
-        .poll(async () => (await up.effects()).cancelled, { timeout: 5000 })
-        .toEqual({ [model]: 1 });
+      await expect.poll(async () => (await up.effects()).cancelled, { timeout: 5000 }).toEqual({ [model]: 1 });
     },
   );
 });
@@ -187,9 +170,7 @@ describe("tool faults", () => {
     for (let round = 0; round < 3; round += 1)
       statuses.push((await up.call("/billing/refunds", { json: order })).status);
     expect(statuses).toEqual([200, 503, 503, 201]);
-    expect(
-      (await up.call("/_demo/faults", { json: { path_prefix: "/", fault: "none" } })).status,
-    ).toBe(422);
+    expect((await up.call("/_demo/faults", { json: { path_prefix: "/", fault: "none" } })).status).toBe(422);
   });
 });
 

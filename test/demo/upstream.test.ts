@@ -76,9 +76,7 @@ describe("model API", () => {
     expect(response.headers.get("content-type")).toContain("text/event-stream");
     const events = (await response.text()).split("\n\n").filter((event) => event !== "");
     expect(events.at(-1)).toBe("data: [DONE]");
-    const chunks = events
-      .slice(0, -1)
-      .map((event): unknown => JSON.parse(event.slice("data: ".length)));
+    const chunks = events.slice(0, -1).map((event): unknown => JSON.parse(event.slice("data: ".length)));
     expect(chunks).toHaveLength(2 + 3 * 2 + 2 + 1);
     expect(chunks[0]).toMatchObject({
       object: "chat.completion.chunk",
@@ -177,24 +175,20 @@ describe("billing and CRM", () => {
     const { id } = (await (await up.call("/billing/refunds", { source: order })).json()) as {
       id: string;
     };
-    for (let round = 0; round < 2; round += 1)
-      await up.call(`/billing/refunds/${id}/reverse`, { method: "POST" });
+    for (let round = 0; round < 2; round += 1) await up.call(`/billing/refunds/${id}/reverse`, { method: "POST" });
     expect(await (await up.call(`/billing/refunds/${id}`)).json()).toMatchObject({
       status: "reversed",
     });
     expect(await up.effects()).toMatchObject({ refunds: 1, reversals: 1 });
   });
 
-  test.each(["42.001", "-1", "0", "1e2", '"1,000"', "null", "12345678901"])(
-    "amount %s is refused",
-    async (amount) => {
-      const response = await up.call("/billing/refunds", {
-        source: `{"customer_id":"cus_123","amount_usd":${amount}}`,
-      });
-      expect(response.status).toBe(422);
-      expect(await up.effects()).toMatchObject({ refunds: 0 });
-    },
-  );
+  test.each(["42.001", "-1", "0", "1e2", '"1,000"', "null", "12345678901"])("amount %s is refused", async (amount) => {
+    const response = await up.call("/billing/refunds", {
+      source: `{"customer_id":"cus_123","amount_usd":${amount}}`,
+    });
+    expect(response.status).toBe(422);
+    expect(await up.effects()).toMatchObject({ refunds: 0 });
+  });
 
   test("cents add up exactly", async () => {
     for (const amount of ["0.1", "0.20", '"0.3"']) {
@@ -213,18 +207,14 @@ describe("billing and CRM", () => {
     });
     expect((await up.call(`/crm/notes/${id}`, { method: "DELETE" })).status).toBe(200);
     expect((await up.call(`/crm/notes/${id}`, { method: "DELETE" })).status).toBe(404);
-    expect(
-      (await up.call("/crm/notes", { json: { customer_id: "cus_456", text: "" } })).status,
-    ).toBe(422);
+    expect((await up.call("/crm/notes", { json: { customer_id: "cus_456", text: "" } })).status).toBe(422);
     expect(await up.effects()).toMatchObject({ notes: 1, notes_deleted: 1 });
   });
 
   test("tokens are required and shown only by echo-auth", async () => {
     const wrong = { headers: { authorization: `Bearer ${TOKENS.crm}` } };
     expect((await up.call("/billing/refunds", { source: order, ...wrong })).status).toBe(401);
-    expect(
-      (await up.call("/crm/customers/cus_123", { headers: { authorization: "Bearer no" } })).status,
-    ).toBe(401);
+    expect((await up.call("/crm/customers/cus_123", { headers: { authorization: "Bearer no" } })).status).toBe(401);
     const echoed = await up.call("/billing/echo-auth");
     expect(await echoed.json()).toEqual({ authorization: `Bearer ${TOKENS.billing}` });
     expect(await up.effects()).toMatchObject({ refunds: 0 });

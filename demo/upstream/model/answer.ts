@@ -61,10 +61,7 @@ function callAnswer(name: string, fragments: readonly string[], maxBytes: number
   };
 }
 
-function keepBytes(
-  pieces: readonly string[],
-  maxBytes: number,
-): { pieces: string[]; bytes: number; isCut: boolean } {
+function keepBytes(pieces: readonly string[], maxBytes: number): { pieces: string[]; bytes: number; isCut: boolean } {
   const kept: string[] = [];
   let bytes = 0;
   for (const piece of pieces) {
@@ -93,7 +90,5 @@ function cutAtByte(text: string, maxBytes: number): string {
 }
 
 function splitEvery(text: string, size: number): string[] {
-  return Array.from({ length: Math.ceil(text.length / size) }, (_, part) =>
-    text.slice(part * size, (part + 1) * size),
-  );
+  return Array.from({ length: Math.ceil(text.length / size) }, (_, part) => text.slice(part * size, (part + 1) * size));
 }

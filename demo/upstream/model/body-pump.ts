@@ -21,13 +21,12 @@ export function pumpBody(
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let demand = Promise.withResolvers<void>();
-  let isEnded = false;
-  let outputBytes = 0;
+  const progress = { isEnded: false, outputBytes: 0 };
 
   const end = async (ending: Ending | "cancelled"): Promise<void> => {
-    if (isEnded) return;
-    isEnded = true;
-    await onEnd(ending, outputBytes);
+    if (progress.isEnded) return;
+    progress.isEnded = true;
+    await onEnd(ending, progress.outputBytes);
   };
 
   const giveUp = (): void => {
@@ -36,19 +35,19 @@ export function pumpBody(
   };
 
   const play = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
-    for (let next = steps.next(); next.done !== true && !isEnded; next = steps.next()) {
+    for (let next = steps.next(); next.done !== true && !progress.isEnded; next = steps.next()) {
       const step = next.value;
       switch (step.kind) {
         case "send":
           controller.enqueue(encoder.encode(step.bytes));
-          outputBytes += step.outputBytes;
+          progress.outputBytes += step.outputBytes;
           if ((controller.desiredSize ?? 0) <= 0) await demand.promise;
           break;
         case "wait":
           await scheduler.wait(step.ms);
           break;
         case "stall":
-          while (!isEnded) await scheduler.wait(250);
+          while (!progress.isEnded) await scheduler.wait(250);
           break;
         case "end":
           await end(step.ending);

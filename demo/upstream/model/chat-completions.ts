@@ -20,21 +20,13 @@ interface ModelCall {
 }
 
 /** Answers any request under `/v1/`. */
-export async function answerModelApi(
-  request: Request,
-  env: DemoEnv,
-  ctx: ExecutionContext,
-): Promise<Response> {
+export async function answerModelApi(request: Request, env: DemoEnv, ctx: ExecutionContext): Promise<Response> {
   const { pathname } = new URL(request.url);
-  if (
-    env.MODEL_TOKEN !== undefined &&
-    request.headers.get("authorization") !== `Bearer ${env.MODEL_TOKEN}`
-  ) {
+  if (env.MODEL_TOKEN !== undefined && request.headers.get("authorization") !== `Bearer ${env.MODEL_TOKEN}`) {
     return wrongKey();
   }
   if (pathname === "/v1/models" && request.method === "GET") return listModels();
-  if (pathname === "/v1/chat/completions" && request.method === "POST")
-    return complete(request, env, ctx);
+  if (pathname === "/v1/chat/completions" && request.method === "POST") return complete(request, env, ctx);
   const message = `Invalid URL (${request.method} ${pathname})`;
   return modelError(404, { message, type: "invalid_request_error", code: "unknown_url" });
 }
@@ -108,8 +100,7 @@ const REFUSALS: Partial<Record<ModelFault, () => Response>> = {
 
 async function refuseBeforeHeaders(call: ModelCall, env: DemoEnv): Promise<Response | undefined> {
   const { behaviour, chat } = call;
-  if (behaviour.kind === "limited-once")
-    return (await isFirstUse(behaviour.key, env)) ? rateLimited() : undefined;
+  if (behaviour.kind === "limited-once") return (await isFirstUse(behaviour.key, env)) ? rateLimited() : undefined;
   if (behaviour.kind !== "fault") return undefined;
   const { fault } = behaviour;
   if (fault === "fault-hang") {
@@ -117,8 +108,7 @@ async function refuseBeforeHeaders(call: ModelCall, env: DemoEnv): Promise<Respo
     return stallForever();
   }
   const isInBand = fault === "fault-in-band" || fault === "fault-in-band-late";
-  if (isInBand && !chat.isStream)
-    return Response.json(IN_BAND_ERROR, { headers: { "x-request-id": newRequestId() } });
+  if (isInBand && !chat.isStream) return Response.json(IN_BAND_ERROR, { headers: { "x-request-id": newRequestId() } });
   return REFUSALS[fault]?.();
 }
 
@@ -141,10 +131,7 @@ function streamAnswer({ chat, behaviour, answer, meter, playback }: ModelCall): 
   const chunks = completionChunks(chat, answer, reportedUsage(chat, behaviour, answer));
   const allTokens = answer.tokens * chat.choices;
   const body = pumpBody(streamSteps(behaviour, chunks), playback, (ending, outputBytes) =>
-    meter(
-      ending,
-      ending === "completed" ? allTokens : Math.min(allTokens, Math.ceil(outputBytes / 4)),
-    ),
+    meter(ending, ending === "completed" ? allTokens : Math.min(allTokens, Math.ceil(outputBytes / 4))),
   );
   const headers = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -167,20 +154,14 @@ async function wholeAnswer(call: ModelCall): Promise<Response> {
     await meter("completed", allTokens);
     return new Response(body, { headers });
   }
-  const pumped = pumpBody(
-    bodySteps(behaviour, body, allTokens * 4),
-    playback,
-    (ending, outputBytes) => meter(ending, Math.ceil(outputBytes / 4)),
+  const pumped = pumpBody(bodySteps(behaviour, body, allTokens * 4), playback, (ending, outputBytes) =>
+    meter(ending, Math.ceil(outputBytes / 4)),
   );
   // NOTE: identity keeps a local compressing proxy from holding the headers back until a broken body ends.
   return new Response(pumped, { headers: { ...headers, "content-encoding": "identity" } });
 }
 
-function paddedBody(
-  chat: ChatRequest,
-  behaviour: Behaviour,
-  answer: Answer,
-): Record<string, unknown> {
+function paddedBody(chat: ChatRequest, behaviour: Behaviour, answer: Answer): Record<string, unknown> {
   const body = completionBody(chat, answer, reportedUsage(chat, behaviour, answer));
   const isBig = behaviour.kind === "fault" && behaviour.fault === "fault-big-event";
   return isBig ? { ...body, obfuscation: "x".repeat(1_048_576) } : body;

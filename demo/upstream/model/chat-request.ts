@@ -43,8 +43,7 @@ export function byteLength(text: string): number {
 /** Reads the body of `POST /v1/chat/completions`. */
 export function readChatRequest(source: string): ChatRequest | MalformedRequest {
   const body = parseRecord(source);
-  if (body === undefined)
-    return { malformed: "We could not parse the JSON body of your request.", param: null };
+  if (body === undefined) return { malformed: "We could not parse the JSON body of your request.", param: null };
   const wrong = findWrongParam(body);
   if (wrong !== undefined) return { malformed: `Invalid value for '${wrong}'.`, param: wrong };
   const options = body["stream_options"];
@@ -64,13 +63,10 @@ export function readChatRequest(source: string): ChatRequest | MalformedRequest 
 function findWrongParam(body: JsonRecord): string | undefined {
   if (typeof body["model"] !== "string") return "model";
   const messages = body["messages"];
-  if (!Array.isArray(messages) || messages.length === 0 || !messages.every(isRecord))
-    return "messages";
+  if (!Array.isArray(messages) || messages.length === 0 || !messages.every(isRecord)) return "messages";
   if (!isAbsent(body["tools"]) && !Array.isArray(body["tools"])) return "tools";
   if (!isAbsent(body["n"]) && !isIntegerIn(body["n"], 1, 128)) return "n";
-  return LIMITS.find(
-    (name) => !isAbsent(body[name]) && !isIntegerIn(body[name], 1, Number.MAX_SAFE_INTEGER),
-  );
+  return LIMITS.find((name) => !isAbsent(body[name]) && !isIntegerIn(body[name], 1, Number.MAX_SAFE_INTEGER));
 }
 
 const LIMITS = ["max_tokens", "max_completion_tokens"] as const;
@@ -99,9 +95,7 @@ function readMessage(message: unknown): ChatMessage {
 
 function contentText(content: unknown): string {
   if (typeof content === "string") return content;
-  const parts = listOf(content).map((part) =>
-    isRecord(part) && typeof part["text"] === "string" ? part["text"] : "",
-  );
+  const parts = listOf(content).map((part) => (isRecord(part) && typeof part["text"] === "string" ? part["text"] : ""));
   return parts.join("\n");
 }
 

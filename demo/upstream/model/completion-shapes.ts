@@ -61,11 +61,7 @@ export function completionBody(
 }
 
 /** The chunks of a stream in order. `demo_echo` is on the first; usage only when asked for. */
-export function* completionChunks(
-  request: ChatRequest,
-  answer: Answer,
-  usage: Usage | undefined,
-): Generator<Chunk> {
+export function* completionChunks(request: ChatRequest, answer: Answer, usage: Usage | undefined): Generator<Chunk> {
   const shared = {
     ...envelope(request, "chat.completion.chunk"),
     ...(request.includeUsage ? { usage: null } : {}),
@@ -105,11 +101,8 @@ export function* completionChunks(
   }
 }
 
-function* deltas(
-  answer: Answer,
-): Generator<{ delta: (callId: string) => Delta; outputBytes: number }> {
-  for (const content of answer.text)
-    yield { delta: () => ({ content }), outputBytes: byteLength(content) };
+function* deltas(answer: Answer): Generator<{ delta: (callId: string) => Delta; outputBytes: number }> {
+  for (const content of answer.text) yield { delta: () => ({ content }), outputBytes: byteLength(content) };
   if (answer.toolCall === undefined) return;
   const { name, fragments } = answer.toolCall;
   yield {

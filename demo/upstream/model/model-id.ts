@@ -47,7 +47,5 @@ function measured(model: string): Behaviour | undefined {
   const amount = Number(parts?.["amount"]);
   if (parts === undefined || amount > 1_000_000) return undefined;
   if (parts["family"] === "slow") return { kind: "paced", delayMs: amount };
-  return parts["family"] === "frames"
-    ? { kind: "burst", frames: amount }
-    : { kind: "text", tokens: amount };
+  return parts["family"] === "frames" ? { kind: "burst", frames: amount } : { kind: "text", tokens: amount };
 }

@@ -35,17 +35,11 @@ export function nextTurn(request: ChatRequest): Turn {
   return continueScript(task, request.tools, resultsSince(request.messages, lastUser));
 }
 
-function continueScript(
-  task: Task,
-  tools: readonly string[],
-  results: ReadonlyMap<Step, ToolResult>,
-): Turn {
+function continueScript(task: Task, tools: readonly string[], results: ReadonlyMap<Step, ToolResult>): Turn {
   const lookup = pickTool(tools, "lookup");
-  if (lookup !== undefined && !results.has("lookup"))
-    return call(lookup, { customer_id: task.customer });
+  if (lookup !== undefined && !results.has("lookup")) return call(lookup, { customer_id: task.customer });
   const found = results.get("lookup");
-  if (found !== undefined && found.kind !== "done")
-    return escalate(`I could not look up ${task.customer}`, found);
+  if (found !== undefined && found.kind !== "done") return escalate(`I could not look up ${task.customer}`, found);
   const refund = pickTool(tools, "refund");
   if (refund !== undefined && task.cents !== undefined && !results.has("refund")) {
     return call(refund, { customer_id: task.customer, amount_usd: dollarsNumber(task.cents) });
@@ -76,9 +70,7 @@ function conclude(task: Task, results: ReadonlyMap<Step, ToolResult>): Turn {
   if (refund.kind === "refused") return escalate(`I did not make ${wanted}`, refund);
   const receipt = refund.id === undefined ? "" : ` (${refund.id})`;
   const aside =
-    note === undefined || note.kind === "done"
-      ? ""
-      : " The note could not be written; I am escalating that.";
+    note === undefined || note.kind === "done" ? "" : " The note could not be written; I am escalating that.";
   return { kind: "say", text: `Done: I made ${wanted}${receipt}.${aside}` };
 }
 
@@ -102,9 +94,7 @@ function call(tool: string, args: Readonly<Record<string, string | number>>): Tu
 
 function plainAnswer(asked: string): string {
   const quoted = asked.replaceAll(/\s+/g, " ").trim().slice(0, 120);
-  return quoted === ""
-    ? "Hello from the demo model."
-    : `This is the demo model. You said: "${quoted}"`;
+  return quoted === "" ? "Hello from the demo model." : `This is the demo model. You said: "${quoted}"`;
 }
 
 function readTask(asked: string, isTenfold: boolean): Task | undefined {
@@ -117,23 +107,16 @@ function readTask(asked: string, isTenfold: boolean): Task | undefined {
 
 function isWorsePrompt(messages: readonly ChatMessage[]): boolean {
   return messages.some(
-    ({ role, text }) =>
-      (role === "system" || role === "developer") && text.includes("worse-prompt"),
+    ({ role, text }) => (role === "system" || role === "developer") && text.includes("worse-prompt"),
   );
 }
 
-function resultsSince(
-  messages: readonly ChatMessage[],
-  lastUser: number,
-): ReadonlyMap<Step, ToolResult> {
+function resultsSince(messages: readonly ChatMessage[], lastUser: number): ReadonlyMap<Step, ToolResult> {
   const turn = messages.slice(lastUser + 1);
-  const toolOfCall = new Map(
-    turn.flatMap(({ calls }) => calls.map(({ id, tool }) => [id, tool] as const)),
-  );
+  const toolOfCall = new Map(turn.flatMap(({ calls }) => calls.map(({ id, tool }) => [id, tool] as const)));
   const results = new Map<Step, ToolResult>();
   for (const message of turn) {
-    const tool =
-      message.answersCall === undefined ? undefined : toolOfCall.get(message.answersCall);
+    const tool = message.answersCall === undefined ? undefined : toolOfCall.get(message.answersCall);
     const step = tool === undefined ? undefined : stepOf(tool);
     if (step !== undefined) results.set(step, readToolResult(message.text));
   }

@@ -58,19 +58,14 @@ export function* streamSteps(behaviour: Behaviour, chunks: Iterable<Chunk>): Gen
     }
     if (chunk.kind === "output") outputs += 1;
     yield* chunkSteps(fault, chunk, outputs);
-    if (behaviour.kind === "paced" && chunk.kind === "output")
-      yield { kind: "wait", ms: behaviour.delayMs };
+    if (behaviour.kind === "paced" && chunk.kind === "output") yield { kind: "wait", ms: behaviour.delayMs };
   }
   yield send(reframe("data: [DONE]\n\n", fault, false));
   yield { kind: "end", ending: "completed", isBroken: false };
 }
 
 /** The steps of a body that is not streamed; hang-mid and cut stop half way through. */
-export function* bodySteps(
-  behaviour: Behaviour,
-  body: string,
-  outputBytes: number,
-): Generator<Step> {
+export function* bodySteps(behaviour: Behaviour, body: string, outputBytes: number): Generator<Step> {
   const fault = behaviour.kind === "fault" ? behaviour.fault : undefined;
   const broken = fault === "fault-hang-mid" || fault === "fault-cut" ? LATE_ENDS[fault] : undefined;
   if (broken !== undefined) {
@@ -82,26 +77,16 @@ export function* bodySteps(
     yield { kind: "end", ending: "failed", isBroken: false };
     return;
   }
-  yield send(
-    fault === "fault-garbage-event" ? `{"id": nonsense ${body.slice(0, 20)}` : body,
-    outputBytes,
-  );
+  yield send(fault === "fault-garbage-event" ? `{"id": nonsense ${body.slice(0, 20)}` : body, outputBytes);
   yield { kind: "end", ending: "completed", isBroken: false };
 }
 
-function* chunkSteps(
-  fault: ModelFault | undefined,
-  chunk: Chunk,
-  outputs: number,
-): Generator<Step> {
+function* chunkSteps(fault: ModelFault | undefined, chunk: Chunk, outputs: number): Generator<Step> {
   if (fault === "fault-garbage-event" && outputs === 3 && chunk.kind === "output")
     yield send('data: {"id": nonsense\n\n');
   const isPadded = fault === "fault-big-event" && outputs === 3 && chunk.kind === "output";
   const body = isPadded ? { ...chunk.body, obfuscation: "x".repeat(BIG_EVENT_BYTES) } : chunk.body;
-  yield send(
-    reframe(`data: ${JSON.stringify(body)}\n\n`, fault, chunk.kind === "role"),
-    chunk.outputBytes,
-  );
+  yield send(reframe(`data: ${JSON.stringify(body)}\n\n`, fault, chunk.kind === "role"), chunk.outputBytes);
 }
 
 /** CRLF line ends, and a byte order mark before the first event. */

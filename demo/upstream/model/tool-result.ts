@@ -25,14 +25,11 @@ const PENDING_STATUS = new Set(["pending", "pending_approval", "approval_require
 export function readToolResult(text: string): ToolResult {
   const body = parseRecord(text);
   if (body === undefined) {
-    const isRefused = /\b(error|denied|deny|refused|forbidden|failed|not allowed|blocked)\b/i.test(
-      text,
-    );
+    const isRefused = /\b(error|denied|deny|refused|forbidden|failed|not allowed|blocked)\b/i.test(text);
     return isRefused ? refused(text) : { kind: "done", id: undefined, reason: undefined };
   }
   const inner = isRecord(body["result"]) ? body["result"] : body;
-  if (isPending(body) || isPending(inner))
-    return { kind: "pending", id: undefined, reason: undefined };
+  if (isPending(body) || isPending(inner)) return { kind: "pending", id: undefined, reason: undefined };
   if (isRefusal(body) || isRefusal(inner)) return refused(reasonOf(body) ?? reasonOf(inner));
   return {
     kind: "done",
@@ -46,9 +43,7 @@ function refused(reason: string | undefined): ToolResult {
 }
 
 function isPending(body: JsonRecord): boolean {
-  return [body["status"], body["code"]].some(
-    (word) => typeof word === "string" && PENDING_STATUS.has(word),
-  );
+  return [body["status"], body["code"]].some((word) => typeof word === "string" && PENDING_STATUS.has(word));
 }
 
 function isRefusal(body: JsonRecord): boolean {
@@ -56,9 +51,7 @@ function isRefusal(body: JsonRecord): boolean {
   if ((error !== undefined && error !== null && error !== false) || isError === true) return true;
   if (denied !== undefined && denied !== false) return true;
   if (isRecord(decision) && decision["effect"] === "deny") return true;
-  return typeof status === "number"
-    ? status >= 400
-    : typeof status === "string" && REFUSED_STATUS.has(status);
+  return typeof status === "number" ? status >= 400 : typeof status === "string" && REFUSED_STATUS.has(status);
 }
 
 function reasonOf(body: JsonRecord): string | undefined {

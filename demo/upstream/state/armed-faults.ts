@@ -15,12 +15,7 @@ export function createArmedFaults(sql: SqlStorage): void {
 
 /** Arms a fault behind those already armed. */
 export function armFault(sql: SqlStorage, { pathPrefix, fault, times }: ArmedFault): void {
-  sql.exec(
-    "INSERT INTO armed_faults (path_prefix, fault, remaining) VALUES (?, ?, ?)",
-    pathPrefix,
-    fault,
-    times,
-  );
+  sql.exec("INSERT INTO armed_faults (path_prefix, fault, remaining) VALUES (?, ?, ?)", pathPrefix, fault, times);
 }
 
 /** Uses up one round of the oldest fault armed for this path and answers it. */

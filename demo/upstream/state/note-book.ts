@@ -14,9 +14,7 @@ export interface NoteDraft {
 
 /** Creates the table of notes. */
 export function createNoteBook(sql: SqlStorage): void {
-  sql.exec(
-    "CREATE TABLE IF NOT EXISTS notes (id TEXT PRIMARY KEY, customer_id TEXT NOT NULL, text TEXT NOT NULL)",
-  );
+  sql.exec("CREATE TABLE IF NOT EXISTS notes (id TEXT PRIMARY KEY, customer_id TEXT NOT NULL, text TEXT NOT NULL)");
 }
 
 /** Writes a note. */

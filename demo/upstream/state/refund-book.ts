@@ -95,9 +95,7 @@ export function reverseRefund(sql: SqlStorage, id: string): RefundReply | undefi
 /** How many refunds were ever made and their sum in cents; reversing takes nothing off. */
 export function totalRefunds(sql: SqlStorage): { readonly n: number; readonly cents: number } {
   return sql
-    .exec<{ n: number; cents: number }>(
-      "SELECT count(*) AS n, coalesce(sum(cents), 0) AS cents FROM refunds",
-    )
+    .exec<{ n: number; cents: number }>("SELECT count(*) AS n, coalesce(sum(cents), 0) AS cents FROM refunds")
     .one();
 }
 

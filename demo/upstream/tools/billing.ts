@@ -10,20 +10,13 @@ export const billing = new Hono<ToolHost>();
 
 billing.post("/refunds", async (c) => {
   const body = parseRecordKeepingDigits(await c.req.text());
-  if (body === undefined)
-    return toolError(c, 422, "invalid_body", "The body must be a JSON object.");
+  if (body === undefined) return toolError(c, 422, "invalid_body", "The body must be a JSON object.");
   const customer = findCustomer(String(body["customer_id"]));
-  if (customer === undefined)
-    return toolError(c, 422, "invalid_customer", "customer_id must name a customer.");
+  if (customer === undefined) return toolError(c, 422, "invalid_customer", "customer_id must name a customer.");
   const amount = body["amount_usd"];
   const cents = typeof amount === "string" ? parseCents(amount) : undefined;
   if (cents === undefined || cents === 0) {
-    return toolError(
-      c,
-      422,
-      "invalid_amount",
-      "amount_usd must be a positive decimal with at most two places.",
-    );
+    return toolError(c, 422, "invalid_amount", "amount_usd must be a positive decimal with at most two places.");
   }
   const idempotencyKey = c.req.header("idempotency-key") ?? null;
   const { outcome, refund } = await c.var.state.makeRefund({

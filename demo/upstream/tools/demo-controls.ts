@@ -18,12 +18,7 @@ demoControls.post("/faults", async (c) => {
   const body = parseRecord(await c.req.text());
   const { path_prefix: pathPrefix, fault, times = 1 } = body ?? {};
   if (typeof pathPrefix !== "string" || typeof fault !== "string" || !isToolFault(fault)) {
-    return toolError(
-      c,
-      422,
-      "invalid_fault",
-      "path_prefix must be a text and fault the name of a fault.",
-    );
+    return toolError(c, 422, "invalid_fault", "path_prefix must be a text and fault the name of a fault.");
   }
   if (typeof times !== "number" || !Number.isInteger(times) || times < 1) {
     return toolError(c, 422, "invalid_times", "times must be a whole number from 1.");

@@ -18,10 +18,7 @@ const FLUSH_MS = 20;
 /** Whether a text names a fault: one of the fixed names, or `slow:<ms>` up to ten minutes. */
 export function isToolFault(fault: string): boolean {
   if (fault.startsWith("slow:")) return slowMs(fault) !== undefined;
-  return (
-    BEFORE_EFFECT.some((name) => name === fault) ||
-    AFTER_EFFECT.some((name) => name === fault && name !== "slow")
-  );
+  return BEFORE_EFFECT.some((name) => name === fault) || AFTER_EFFECT.some((name) => name === fault && name !== "slow");
 }
 
 /**
@@ -29,11 +26,9 @@ export function isToolFault(fault: string): boolean {
  * path. `slow` has its effect first and answers late, so a caller that gives up is in doubt.
  */
 export const injectFault: MiddlewareHandler<ToolHost> = async (c, next) => {
-  const fault =
-    c.req.header("fault") ?? c.req.query("fault") ?? (await c.var.state.takeFault(c.req.path));
+  const fault = c.req.header("fault") ?? c.req.query("fault") ?? (await c.var.state.takeFault(c.req.path));
   if (fault === undefined) return next();
-  if (!isToolFault(fault))
-    return toolError(c, 422, "unknown_fault", `There is no fault '${fault}'.`);
+  if (!isToolFault(fault)) return toolError(c, 422, "unknown_fault", `There is no fault '${fault}'.`);
   const before = BEFORE_EFFECT.find((name) => name === fault);
   if (before !== undefined) return failBefore(c, before);
   await next();
@@ -92,8 +87,7 @@ function brokenBody(text: string): ReadableStream<Uint8Array> {
   let isStarted = false;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      if (!isStarted)
-        controller.enqueue(new TextEncoder().encode(text.slice(0, Math.ceil(text.length / 2))));
+      if (!isStarted) controller.enqueue(new TextEncoder().encode(text.slice(0, Math.ceil(text.length / 2))));
       if (isStarted) {
         await scheduler.wait(FLUSH_MS);
         controller.error(new Error("The demo tool reset this answer."));

@@ -28,5 +28,8 @@ export const calls = sqliteTable(
     segment: text("segment").notNull(),
     line: integer("line").notNull(),
   },
-  (table) => [primaryKey({ columns: [table.tenant, table.traceHex, table.spanId] }), index("calls_by_time").on(table.tenant, table.startedAt, table.spanId)],
+  (table) => [
+    primaryKey({ columns: [table.tenant, table.traceHex, table.spanId] }),
+    index("calls_by_time").on(table.tenant, table.startedAt, table.spanId),
+  ],
 );

@@ -14,20 +14,46 @@ export function d1TraceIndex(database: D1Database): TraceIndex {
   const db = drizzle(database);
   return {
     insert: async (rows) => {
-      const statements = chunksOf(rows, ROWS_PER_STATEMENT).map((chunk) => database.prepare(INSERT).bind(JSON.stringify(chunk)));
+      const statements = chunksOf(rows, ROWS_PER_STATEMENT).map((chunk) =>
+        database.prepare(INSERT).bind(JSON.stringify(chunk)),
+      );
       if (statements.length > 0) await database.batch(statements);
     },
     list: (tenant, filter) => listPage(db, tenant, filter),
     ofTrace: async (tenant, traceHex) => {
-      const found = await db.select().from(calls).where(and(eq(calls.tenant, tenant), eq(calls.traceHex, traceHex))).orderBy(calls.startedAt, calls.spanId);
+      const found = await db
+        .select()
+        .from(calls)
+        .where(and(eq(calls.tenant, tenant), eq(calls.traceHex, traceHex)))
+        .orderBy(calls.startedAt, calls.spanId);
       return found.map(indexedRow);
     },
   };
 }
 
 const COLUMNS = [
-  "tenant", "trace_hex", "span_id", "trace_id", "started_at", "duration_ms", "kind", "session_id", "task_id", "actor", "subject", "status",
-  "decision", "error_code", "policy_version", "cost_micro_usd", "input_tokens", "output_tokens", "seq", "call_id", "segment", "line",
+  "tenant",
+  "trace_hex",
+  "span_id",
+  "trace_id",
+  "started_at",
+  "duration_ms",
+  "kind",
+  "session_id",
+  "task_id",
+  "actor",
+  "subject",
+  "status",
+  "decision",
+  "error_code",
+  "policy_version",
+  "cost_micro_usd",
+  "input_tokens",
+  "output_tokens",
+  "seq",
+  "call_id",
+  "segment",
+  "line",
 ] as const;
 
 /** A record that arrives twice keeps its first row: queues deliver at least once. */

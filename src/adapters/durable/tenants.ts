@@ -21,7 +21,10 @@ export function durableTenants(namespace: ObjectNamespace<RemoteTenantLedger>, k
       const found: string[] = [];
       let cursor: string | undefined;
       do {
-        const page: KVNamespaceListResult<unknown> = await kv.list({ prefix: "tenant/", ...(cursor === undefined ? {} : { cursor }) });
+        const page: KVNamespaceListResult<unknown> = await kv.list({
+          prefix: "tenant/",
+          ...(cursor === undefined ? {} : { cursor }),
+        });
         found.push(...page.keys.map(({ name }) => name.slice("tenant/".length)));
         cursor = page.list_complete ? undefined : page.cursor;
       } while (cursor !== undefined);
@@ -41,7 +44,11 @@ interface Cached {
  * Config versions: written through the tenant's ledger, read from KV and kept compiled in the isolate.
  * The pointer is asked for again when it is older than two seconds.
  */
-export function durableConfigs(namespace: ObjectNamespace<RemoteTenantLedger>, kv: KVNamespace, system: System): Configs {
+export function durableConfigs(
+  namespace: ObjectNamespace<RemoteTenantLedger>,
+  kv: KVNamespace,
+  system: System,
+): Configs {
   const cache = new Map<string, Cached>();
   const keep = (tenant: string, published: PublishedConfig): ActiveConfig => {
     const known = cache.get(tenant)?.config;
@@ -61,8 +68,10 @@ export function durableConfigs(namespace: ObjectNamespace<RemoteTenantLedger>, k
       const cached = cache.get(tenant);
       if (cached !== undefined && system.now() - cached.checkedAt < FRESH_MS) return cached.config;
       const pointer = await kv.get<{ version: number }>(`active/${tenant}`, "json");
-      if (pointer !== null && pointer.version === cached?.config.published.version) return keep(tenant, cached.config.published);
-      const mirrored = pointer === null ? null : await kv.get<PublishedConfig>(`config/${tenant}/${pointer.version}`, "json");
+      if (pointer !== null && pointer.version === cached?.config.published.version)
+        return keep(tenant, cached.config.published);
+      const mirrored =
+        pointer === null ? null : await kv.get<PublishedConfig>(`config/${tenant}/${pointer.version}`, "json");
       // A pointer or document that has not reached this location yet: its owner has it.
       const published = mirrored ?? (await current(tenant));
       return published === undefined ? undefined : keep(tenant, published);
@@ -70,14 +79,24 @@ export function durableConfigs(namespace: ObjectNamespace<RemoteTenantLedger>, k
     version: (tenant, version) => namespace.getByName(tenant).version(version),
     publish: async (candidate, expected) => {
       const reply = await namespace.getByName(candidate.tenant).publish(candidate, expected);
-      if (reply.type === "stale") return refuse("precondition_failed", `the active version is ${reply.active}, not ${expected}: read it again, merge, and publish against that`);
-      if (reply.type !== "published") throw new GatewayFault("internal", `the tenant's ledger answered "${reply.type}" to a publication`);
+      if (reply.type === "stale")
+        return refuse(
+          "precondition_failed",
+          `the active version is ${reply.active}, not ${expected}: read it again, merge, and publish against that`,
+        );
+      if (reply.type !== "published")
+        throw new GatewayFault("internal", `the tenant's ledger answered "${reply.type}" to a publication`);
       keep(candidate.tenant, reply.config);
       return accept(reply.config);
     },
     versions: async (tenant) => {
       const all = await namespace.getByName(tenant).versions();
-      return all.map(({ version, digest, published_at, published_by }) => ({ version, digest, published_at, published_by }));
+      return all.map(({ version, digest, published_at, published_by }) => ({
+        version,
+        digest,
+        published_at,
+        published_by,
+      }));
     },
   };
 }

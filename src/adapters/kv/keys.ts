@@ -30,7 +30,14 @@ export interface RootKey {
 export function kvKeys(kv: KVNamespace, system: System, root: RootKey): Keys {
   const cache = new Map<string, { readonly principal: Principal; readonly at: number }>();
   const rootHash = sha256Hex(root.text);
-  const rootPrincipal: Principal = { tenant: root.tenant ?? "", keyId: "root", roles: ["admin"], scopes: ["*"], actors: ["*"], isRoot: true };
+  const rootPrincipal: Principal = {
+    tenant: root.tenant ?? "",
+    keyId: "root",
+    roles: ["admin"],
+    scopes: ["*"],
+    actors: ["*"],
+    isRoot: true,
+  };
   return {
     find: async (text) => {
       const cached = cache.get(text);
@@ -50,7 +57,11 @@ export function kvKeys(kv: KVNamespace, system: System, root: RootKey): Keys {
     create: async (key) => {
       const text = `ilk_${system.randomHex(24)}`;
       const hash = sha256Hex(text);
-      const listing: KeyListing = { id: `key_${system.randomHex(8)}`, ...key, created_at: new Date(system.now()).toISOString() };
+      const listing: KeyListing = {
+        id: `key_${system.randomHex(8)}`,
+        ...key,
+        created_at: new Date(system.now()).toISOString(),
+      };
       await kv.put(`keys/${key.tenant}/${listing.id}`, JSON.stringify({ ...listing, hash }));
       await kv.put(`key/${hash}`, JSON.stringify(listing));
       return { listing, text };

@@ -21,7 +21,8 @@ export function kvSecrets(kv: KVNamespace, rootKey: string, system: System): Sec
       const cached = revealed.get(at(tenant, name));
       if (cached !== undefined && system.now() - cached.at < FRESH_MS) return cached.text;
       const sealed = await kv.get(at(tenant, name), "arrayBuffer");
-      const text = sealed === null ? undefined : await open(await keyOf(tenant), at(tenant, name), new Uint8Array(sealed));
+      const text =
+        sealed === null ? undefined : await open(await keyOf(tenant), at(tenant, name), new Uint8Array(sealed));
       revealed.set(at(tenant, name), { text, at: system.now() });
       return text;
     },
@@ -46,13 +47,21 @@ async function deriveKey(rootKey: string, tenant: string): Promise<CryptoKey> {
   const material = Uint8Array.from(atob(rootKey), (character) => character.charCodeAt(0));
   const base = await crypto.subtle.importKey("raw", material, "HKDF", false, ["deriveKey"]);
   const info = new TextEncoder().encode(`interlock tenant ${tenant}`);
-  return crypto.subtle.deriveKey({ name: "HKDF", hash: "SHA-256", salt: new Uint8Array(32), info }, base, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
+  return crypto.subtle.deriveKey(
+    { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(32), info },
+    base,
+    { name: "AES-GCM", length: 256 },
+    false,
+    ["encrypt", "decrypt"],
+  );
 }
 
 async function seal(key: CryptoKey, name: string, text: string): Promise<Uint8Array> {
   const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
   const additionalData = new TextEncoder().encode(name);
-  const sealed = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-GCM", iv, additionalData }, key, new TextEncoder().encode(text)));
+  const sealed = new Uint8Array(
+    await crypto.subtle.encrypt({ name: "AES-GCM", iv, additionalData }, key, new TextEncoder().encode(text)),
+  );
   const out = new Uint8Array(IV_BYTES + sealed.byteLength);
   out.set(iv);
   out.set(sealed, IV_BYTES);
@@ -62,7 +71,11 @@ async function seal(key: CryptoKey, name: string, text: string): Promise<Uint8Ar
 async function open(key: CryptoKey, name: string, sealed: Uint8Array): Promise<string> {
   const additionalData = new TextEncoder().encode(name);
   try {
-    const plain = await crypto.subtle.decrypt({ name: "AES-GCM", iv: sealed.slice(0, IV_BYTES), additionalData }, key, sealed.slice(IV_BYTES));
+    const plain = await crypto.subtle.decrypt(
+      { name: "AES-GCM", iv: sealed.slice(0, IV_BYTES), additionalData },
+      key,
+      sealed.slice(IV_BYTES),
+    );
     return new TextDecoder().decode(plain);
   } catch (error) {
     throw new GatewayFault("internal", "a stored credential cannot be decrypted: was SECRETS_KEY changed?", error);

@@ -9,21 +9,37 @@ export function openAiModels(egress: Egress, secrets: Secrets): Models {
   return {
     send: async (request): Promise<ModelResponse> => {
       const { provider } = request;
-      const credential = provider.secret === undefined ? undefined : await secrets.reveal(request.tenant, provider.secret);
-      if (provider.secret !== undefined && credential === undefined) return { type: "blocked", message: `the stored secret "${provider.secret}" is gone` };
+      const credential =
+        provider.secret === undefined ? undefined : await secrets.reveal(request.tenant, provider.secret);
+      if (provider.secret !== undefined && credential === undefined)
+        return { type: "blocked", message: `the stored secret "${provider.secret}" is gone` };
       const headers = new Headers([...request.headers]);
       headers.set("content-type", "application/json");
       if (credential !== undefined) headers.set("authorization", `Bearer ${credential}`);
       const base = (provider.base_url ?? OPENAI_BASE).replace(/\/+$/, "");
       const allowedHosts = provider.base_url === undefined ? ["api.openai.com"] : request.allowedHosts;
       try {
-        const answer = await egress({ url: `${base}/${request.path}`, method: "POST", headers, body: request.body, allowedHosts, service: provider.service, signal: request.signal });
+        const answer = await egress({
+          url: `${base}/${request.path}`,
+          method: "POST",
+          headers,
+          body: request.body,
+          allowedHosts,
+          service: provider.service,
+          signal: request.signal,
+        });
         if (!answer.sent) return { type: "blocked", message: answer.reason };
         const { status, headers: answered, body } = answer.response;
         return { type: "answered", status, headers: answered, body, credential };
       } catch (error) {
         if (request.signal.aborted) return { type: "aborted" };
-        return { type: "unreachable", message: error instanceof Error ? "the model provider's connection failed" : "the model provider could not be reached" };
+        return {
+          type: "unreachable",
+          message:
+            error instanceof Error
+              ? "the model provider's connection failed"
+              : "the model provider could not be reached",
+        };
       }
     },
   };

@@ -58,7 +58,10 @@ export class QueueRecorder {
       const smaller = await this.#offload(record);
       return { record: smaller, bytes: encode(smaller) };
     } catch {
-      const bare: TraceRecord = { ...record, payloads: record.payloads.map((payload) => ({ ...payload, body: null, omitted: "could not be stored" })) };
+      const bare: TraceRecord = {
+        ...record,
+        payloads: record.payloads.map((payload) => ({ ...payload, body: null, omitted: "could not be stored" })),
+      };
       return { record: bare, bytes: encode(bare) };
     }
   }

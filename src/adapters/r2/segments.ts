@@ -10,7 +10,9 @@ export function r2Segments(bucket: R2Bucket, system: System): Segments {
       const text = lines.join("\n");
       const day = new Date(system.now()).toISOString().slice(0, 10);
       const key = `segments/${tenant}/${day}/${sha256Hex(text).slice(0, 32)}.ndjson.gz`;
-      const body = await new Response(new Response(text).body?.pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
+      const body = await new Response(
+        new Response(text).body?.pipeThrough(new CompressionStream("gzip")),
+      ).arrayBuffer();
       await bucket.put(key, body, { httpMetadata: { contentType: "application/x-ndjson", contentEncoding: "gzip" } });
       return key;
     },

@@ -23,7 +23,16 @@ export function httpTools(egress: Egress, secrets: Secrets): Tools {
       const credential = await credentialOf(secrets, execution.tenant, execution.tool.entry);
       const credentials = credential === null || credential === undefined ? [] : [credential.text];
       if (credential === undefined) {
-        return { outcome: { status: "failed", code: "egress_blocked", message: "the tool's stored secret is gone", httpStatus: null, result: null }, credentials };
+        return {
+          outcome: {
+            status: "failed",
+            code: "egress_blocked",
+            message: "the tool's stored secret is gone",
+            httpStatus: null,
+            result: null,
+          },
+          credentials,
+        };
       }
       const answer = await send(egress, execution, credential);
       return { outcome: classifyHttp(execution.tool.entry.effect, answer), credentials };
@@ -36,7 +45,15 @@ async function send(egress: Egress, execution: ToolExecution, credential: Creden
   const signal = AbortSignal.timeout(entry.timeout_ms ?? DEFAULT_TIMEOUT_MS);
   const { url, body } = requestOf(entry, execution.args);
   try {
-    const answer = await egress({ url, method: entry.method, headers: headersOf(execution, credential, body), body, allowedHosts: execution.allowedHosts, service: entry.service, signal });
+    const answer = await egress({
+      url,
+      method: entry.method,
+      headers: headersOf(execution, credential, body),
+      body,
+      allowedHosts: execution.allowedHosts,
+      service: entry.service,
+      signal,
+    });
     if (!answer.sent) return { type: "blocked", reason: answer.reason };
     return await readAnswer(answer.response, signal);
   } catch {
@@ -48,7 +65,11 @@ async function readAnswer(response: Response, signal: AbortSignal): Promise<Http
   const { status } = response;
   try {
     const text = await readBounded(response);
-    return { type: "answered", status, body: text === undefined ? { omitted: "the answer is larger than 512 KiB" } : asJson(text) };
+    return {
+      type: "answered",
+      status,
+      body: text === undefined ? { omitted: "the answer is larger than 512 KiB" } : asJson(text),
+    };
   } catch {
     return signal.aborted ? { type: "timed_out" } : { type: "cut", status };
   }
@@ -87,7 +108,8 @@ function requestOf(entry: ToolEntry, args: JsonObject): { readonly url: string; 
     return encodeURIComponent(textOf(args[name]));
   });
   const rest = Object.entries(args).filter(([name]) => !used.has(name));
-  if (entry.method !== "GET" && entry.method !== "DELETE") return { url: filled, body: JSON.stringify(Object.fromEntries(rest)) };
+  if (entry.method !== "GET" && entry.method !== "DELETE")
+    return { url: filled, body: JSON.stringify(Object.fromEntries(rest)) };
   const url = new URL(filled);
   for (const [name, value] of rest) url.searchParams.set(name, textOf(value));
   return { url: url.href, body: null };
@@ -95,22 +117,37 @@ function requestOf(entry: ToolEntry, args: JsonObject): { readonly url: string; 
 
 function textOf(value: Json | undefined): string {
   if (typeof value === "string") return value;
-  return value === undefined || value === null ? "" : isJsonObject(value) || Array.isArray(value) ? JSON.stringify(value) : String(value);
+  return value === undefined || value === null
+    ? ""
+    : isJsonObject(value) || Array.isArray(value)
+      ? JSON.stringify(value)
+      : String(value);
 }
 
-function headersOf({ tenant, callId, tool, traceparent }: ToolExecution, credential: Credential | null, body: string | null): Headers {
+function headersOf(
+  { tenant, callId, tool, traceparent }: ToolExecution,
+  credential: Credential | null,
+  body: string | null,
+): Headers {
   const headers = new Headers({ accept: "application/json", traceparent });
   if (body !== null) headers.set("content-type", "application/json");
   // A digest scoped to the tenant: the upstream learns neither our ids nor another tenant's keys.
-  if (tool.entry.idempotency !== undefined) headers.set(tool.entry.idempotency.header, sha256Hex(`idempotency\n${tenant}\n${callId}`));
+  if (tool.entry.idempotency !== undefined)
+    headers.set(tool.entry.idempotency.header, sha256Hex(`idempotency\n${tenant}\n${callId}`));
   if (credential !== null) headers.set(credential.header, credential.value);
   return headers;
 }
 
 /** `null` when the tool needs none, `undefined` when the stored secret is gone. */
-async function credentialOf(secrets: Secrets, tenant: string, entry: ToolEntry): Promise<Credential | null | undefined> {
+async function credentialOf(
+  secrets: Secrets,
+  tenant: string,
+  entry: ToolEntry,
+): Promise<Credential | null | undefined> {
   if (entry.auth === undefined) return null;
   const text = await secrets.reveal(tenant, entry.auth.secret);
   if (text === undefined) return undefined;
-  return entry.auth.kind === "bearer" ? { header: "authorization", value: `Bearer ${text}`, text } : { header: entry.auth.name, value: text, text };
+  return entry.auth.kind === "bearer"
+    ? { header: "authorization", value: `Bearer ${text}`, text }
+    : { header: entry.auth.name, value: text, text };
 }

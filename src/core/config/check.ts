@@ -25,10 +25,52 @@ export type ConfigCheck =
   | { readonly ok: false; readonly mistakes: readonly Mistake[] };
 
 const KNOWN_FIELDS = [
-  "providers", "models", "tools", "actors", "egress", "kind", "base_url", "service", "secret", "timeout_ms", "provider", "upstream",
-  "tier", "context", "max_output_tokens", "price", "description", "method", "url", "input_schema", "effect", "amount", "field", "currency",
-  "pii", "writes", "scopes", "auth", "idempotency", "header", "repeat", "cost_usd", "allowed_tools", "max_amount_usd", "budgets",
-  "session", "task", "usd", "tokens", "calls", "tool_calls", "tool_usd", "wall_time_s", "allow", "input_per_mtok_usd", "output_per_mtok_usd",
+  "providers",
+  "models",
+  "tools",
+  "actors",
+  "egress",
+  "kind",
+  "base_url",
+  "service",
+  "secret",
+  "timeout_ms",
+  "provider",
+  "upstream",
+  "tier",
+  "context",
+  "max_output_tokens",
+  "price",
+  "description",
+  "method",
+  "url",
+  "input_schema",
+  "effect",
+  "amount",
+  "field",
+  "currency",
+  "pii",
+  "writes",
+  "scopes",
+  "auth",
+  "idempotency",
+  "header",
+  "repeat",
+  "cost_usd",
+  "allowed_tools",
+  "max_amount_usd",
+  "budgets",
+  "session",
+  "task",
+  "usd",
+  "tokens",
+  "calls",
+  "tool_calls",
+  "tool_usd",
+  "wall_time_s",
+  "allow",
+  "input_per_mtok_usd",
+  "output_per_mtok_usd",
 ];
 
 /** Checks a candidate document and reports all mistakes together, each with its path. */
@@ -38,13 +80,17 @@ export function checkConfig(candidate: unknown, around: Surroundings): ConfigChe
   const document = parsed.data;
   const prices: Record<string, Price> = {};
   const mistakes = [
-    ...Object.entries(document.providers).flatMap(([name, entry]) => providerMistakes(`providers.${name}`, entry, document, around)),
+    ...Object.entries(document.providers).flatMap(([name, entry]) =>
+      providerMistakes(`providers.${name}`, entry, document, around),
+    ),
     ...Object.entries(document.models).flatMap(([name, entry]) => {
       const price = priceOf(name, entry, document, around.priceBook);
       if (price !== undefined) prices[name] = price;
       return modelMistakes(`models.${name}`, entry, document, price);
     }),
-    ...Object.entries(document.tools).flatMap(([name, entry]) => toolMistakes(`tools.${name}`, entry, document, around)),
+    ...Object.entries(document.tools).flatMap(([name, entry]) =>
+      toolMistakes(`tools.${name}`, entry, document, around),
+    ),
     ...actorMistakes(document),
   ];
   return mistakes.length === 0 ? { ok: true, document, prices } : { ok: false, mistakes };
@@ -54,42 +100,76 @@ function priceOf(name: string, entry: ModelEntry, document: ConfigDocument, book
   if (entry.price !== undefined) {
     const input = picoPerToken(entry.price.input_per_mtok_usd) ?? 0;
     const output = picoPerToken(entry.price.output_per_mtok_usd) ?? 0;
-    const cacheRead = entry.price.cache_read_per_mtok_usd === undefined ? input : (picoPerToken(entry.price.cache_read_per_mtok_usd) ?? input);
+    const cacheRead =
+      entry.price.cache_read_per_mtok_usd === undefined
+        ? input
+        : (picoPerToken(entry.price.cache_read_per_mtok_usd) ?? input);
     return { source: "config", tiers: [{ from: 0, inputPico: input, outputPico: output, cacheReadPico: cacheRead }] };
   }
   const provider = document.providers[entry.provider];
   return provider === undefined ? undefined : book(provider, entry.upstream ?? name);
 }
 
-function providerMistakes(path: string, entry: ProviderEntry, document: ConfigDocument, around: Surroundings): readonly Mistake[] {
+function providerMistakes(
+  path: string,
+  entry: ProviderEntry,
+  document: ConfigDocument,
+  around: Surroundings,
+): readonly Mistake[] {
   return [
     ...(entry.base_url === undefined && entry.kind === "openai-compatible"
-      ? [{ path: `${path}.base_url`, message: "expected an absolute URL: an openai-compatible provider has no default" }]
+      ? [
+          {
+            path: `${path}.base_url`,
+            message: "expected an absolute URL: an openai-compatible provider has no default",
+          },
+        ]
       : []),
     ...targetMistakes(`${path}.base_url`, entry.base_url, entry.service, document, around),
     ...secretMistakes(`${path}.secret`, entry.secret, around),
   ];
 }
 
-function modelMistakes(path: string, entry: ModelEntry, document: ConfigDocument, price: Price | undefined): readonly Mistake[] {
+function modelMistakes(
+  path: string,
+  entry: ModelEntry,
+  document: ConfigDocument,
+  price: Price | undefined,
+): readonly Mistake[] {
   const providers = Object.keys(document.providers);
   if (!providers.includes(entry.provider)) {
     return [{ path: `${path}.provider`, message: `no such provider${didYouMean(entry.provider, providers)}` }];
   }
   return price === undefined
-    ? [{ path: `${path}.price`, message: "no known list price for this model: expected input_per_mtok_usd and output_per_mtok_usd" }]
+    ? [
+        {
+          path: `${path}.price`,
+          message: "no known list price for this model: expected input_per_mtok_usd and output_per_mtok_usd",
+        },
+      ]
     : [];
 }
 
-function toolMistakes(path: string, entry: ToolEntry, document: ConfigDocument, around: Surroundings): readonly Mistake[] {
+function toolMistakes(
+  path: string,
+  entry: ToolEntry,
+  document: ConfigDocument,
+  around: Surroundings,
+): readonly Mistake[] {
   const properties = Object.keys((entry.input_schema["properties"] ?? {}) as Record<string, unknown>);
   const templated = [...entry.url.matchAll(/\{([^{}]*)\}/g)].map((match) => match[1] ?? "");
   const unknownIn = (field: string, names: readonly string[]): readonly Mistake[] =>
     names
       .filter((each) => !properties.includes(each.split(".")[0] ?? each))
-      .map((each) => ({ path: `${path}.${field}`, message: `"${each}" is not an argument of the tool${didYouMean(each, properties)}` }));
+      .map((each) => ({
+        path: `${path}.${field}`,
+        message: `"${each}" is not an argument of the tool${didYouMean(each, properties)}`,
+      }));
   return [
-    ...schemaMistakes(entry.input_schema).map((mistake) => ({ ...mistake, path: [`${path}.input_schema`, mistake.path].filter((part) => part !== "").join(".") })),
+    ...schemaMistakes(entry.input_schema).map((mistake) => ({
+      ...mistake,
+      path: [`${path}.input_schema`, mistake.path].filter((part) => part !== "").join("."),
+    })),
     ...unknownIn("url", templated),
     ...unknownIn("amount.field", entry.amount === undefined ? [] : [entry.amount.field]),
     ...unknownIn("pii.writes", entry.pii?.writes ?? []),
@@ -98,7 +178,13 @@ function toolMistakes(path: string, entry: ToolEntry, document: ConfigDocument, 
   ];
 }
 
-function targetMistakes(path: string, url: string | undefined, service: string | undefined, document: ConfigDocument, around: Surroundings): readonly Mistake[] {
+function targetMistakes(
+  path: string,
+  url: string | undefined,
+  service: string | undefined,
+  document: ConfigDocument,
+  around: Surroundings,
+): readonly Mistake[] {
   if (service !== undefined && !around.services.includes(service)) {
     return [{ path: path.replace(/[^.]*$/, "service"), message: `no service binding "${service}" in this deployment` }];
   }
@@ -107,17 +193,27 @@ function targetMistakes(path: string, url: string | undefined, service: string |
   if (service !== undefined) return [];
   const { protocol, host, hostname } = new URL(url);
   if (protocol !== "https:" && !around.allowPrivateEgress) return [{ path, message: "expected an https URL" }];
-  return isHostAllowed(document.egress.allow, host, hostname) ? [] : [{ path, message: `host "${host}" is not in egress.allow` }];
+  return isHostAllowed(document.egress.allow, host, hostname)
+    ? []
+    : [{ path, message: `host "${host}" is not in egress.allow` }];
 }
 
 /** Whether a host (`name` or `name:port`) is on an allow-list of hosts and `*.suffix` patterns. */
 export function isHostAllowed(allow: readonly string[], host: string, hostname: string): boolean {
-  return allow.some((pattern) => pattern === host || pattern === hostname || (pattern.startsWith("*.") && hostname.endsWith(pattern.slice(1))));
+  return allow.some(
+    (pattern) =>
+      pattern === host || pattern === hostname || (pattern.startsWith("*.") && hostname.endsWith(pattern.slice(1))),
+  );
 }
 
 function secretMistakes(path: string, secret: string | undefined, around: Surroundings): readonly Mistake[] {
   if (secret === undefined || around.secrets.includes(secret)) return [];
-  return [{ path, message: `no stored secret "${secret}"${didYouMean(secret, around.secrets)}: store it first with \`PUT /v1/secrets/${secret}\`` }];
+  return [
+    {
+      path,
+      message: `no stored secret "${secret}"${didYouMean(secret, around.secrets)}: store it first with \`PUT /v1/secrets/${secret}\``,
+    },
+  ];
 }
 
 function actorMistakes(document: ConfigDocument): readonly Mistake[] {

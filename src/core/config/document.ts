@@ -5,16 +5,27 @@ import { parseUsd, usdFromJson } from "../units/money.ts";
 
 z.config(en());
 
-const name = z.string().check(
-  z.regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, "expected a letter, then up to 63 letters, digits, `_`, `.` or `-`"),
-);
-const scope = z.string().check(z.regex(/^(\*|[a-z0-9_.-]+(:[a-z0-9_.-]+)*)$/, "expected a scope such as `billing:write`, or `*`"));
-const host = z.string().check(
-  z.regex(/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?$/, "expected a host such as `api.example.com`, `*.example.com` or `host:8443`"),
-);
+const name = z
+  .string()
+  .check(
+    z.regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, "expected a letter, then up to 63 letters, digits, `_`, `.` or `-`"),
+  );
+const scope = z
+  .string()
+  .check(z.regex(/^(\*|[a-z0-9_.-]+(:[a-z0-9_.-]+)*)$/, "expected a scope such as `billing:write`, or `*`"));
+const host = z
+  .string()
+  .check(
+    z.regex(
+      /^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?$/,
+      "expected a host such as `api.example.com`, `*.example.com` or `host:8443`",
+    ),
+  );
 const usd = z
   .union([z.number(), z.string()])
-  .check(z.refine((value) => usdFromJson(value) !== undefined, "expected dollars, at least 0, with at most six decimals"));
+  .check(
+    z.refine((value) => usdFromJson(value) !== undefined, "expected dollars, at least 0, with at most six decimals"),
+  );
 const count = z.int().check(z.gte(0, "expected 0 or more"));
 const milliseconds = z.int().check(z.gte(1, "expected at least 1 ms"), z.lte(600_000, "expected at most 600000 ms"));
 const pricePerMillion = z

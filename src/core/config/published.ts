@@ -75,7 +75,12 @@ export class ActiveConfig {
     if (known !== undefined) return known;
     const entry = own(this.published.document.tools, name);
     if (entry === undefined) return undefined;
-    const tool = { name, entry, definitionDigest: digestOf({ name, ...entry }), check: argumentCheck(entry.input_schema) };
+    const tool = {
+      name,
+      entry,
+      definitionDigest: digestOf({ name, ...entry }),
+      check: argumentCheck(entry.input_schema),
+    };
     this.#tools.set(name, tool);
     return tool;
   }

@@ -25,7 +25,8 @@ interface Detail {
  * Remote references are never fetched.
  */
 export function schemaMistakes(schema: Readonly<Record<string, unknown>>): readonly Mistake[] {
-  if (JSON.stringify(schema).length > MAX_SCHEMA_BYTES) return [{ path: "", message: "the schema is larger than 64 KiB" }];
+  if (JSON.stringify(schema).length > MAX_SCHEMA_BYTES)
+    return [{ path: "", message: "the schema is larger than 64 KiB" }];
   const version = dialectOf(schema);
   if (version === undefined) {
     return [{ path: "$schema", message: `unsupported dialect; expected one of ${[...DIALECTS.keys()].join(", ")}` }];
@@ -45,7 +46,9 @@ export function argumentCheck(schema: Readonly<Record<string, unknown>>): Argume
   };
 }
 
-function dialectOf(schema: Readonly<Record<string, unknown>>): "draft2020-12" | "draft2019-09" | "draft-07" | undefined {
+function dialectOf(
+  schema: Readonly<Record<string, unknown>>,
+): "draft2020-12" | "draft2019-09" | "draft-07" | undefined {
   const named = schema["$schema"];
   if (named === undefined) return "draft2020-12";
   return typeof named === "string" ? DIALECTS.get(named) : undefined;

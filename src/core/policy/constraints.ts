@@ -4,7 +4,9 @@ import { usdFromJson } from "../units/money.ts";
 
 const usd = z
   .union([z.number(), z.string()])
-  .check(z.refine((value) => usdFromJson(value) !== undefined, "expected dollars, at least 0, with at most six decimals"));
+  .check(
+    z.refine((value) => usdFromJson(value) !== undefined, "expected dollars, at least 0, with at most six decimals"),
+  );
 
 /** The `constraints` member of the envelope. */
 export const Constraints = z.strictObject({
@@ -39,11 +41,15 @@ function least(left: Usd, right: Usd): Usd {
 }
 
 function intersection(left: readonly string[] | undefined, right: readonly string[] | undefined): string[] | undefined {
-  if (left === undefined || right === undefined) return left === undefined && right === undefined ? undefined : [...(left ?? right ?? [])];
+  if (left === undefined || right === undefined)
+    return left === undefined && right === undefined ? undefined : [...(left ?? right ?? [])];
   return [...left.filter((name) => matchesAny(name, right)), ...right.filter((name) => matchesAny(name, left))];
 }
 
 /** Whether a name is listed: by itself, by `prefix.*`, or by `*`. */
 export function matchesAny(name: string, patterns: readonly string[]): boolean {
-  return patterns.some((pattern) => pattern === "*" || pattern === name || (pattern.endsWith(".*") && name.startsWith(pattern.slice(0, -1))));
+  return patterns.some(
+    (pattern) =>
+      pattern === "*" || pattern === name || (pattern.endsWith(".*") && name.startsWith(pattern.slice(0, -1))),
+  );
 }

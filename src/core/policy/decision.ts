@@ -36,7 +36,11 @@ export function stricter(left: Effect, right: Effect): Effect {
 }
 
 /** Folds reasons into a decision: all are kept, the strictest wins, none means deny. */
-export function decide(reasons: readonly Reason[], policyVersion: string, obligations: readonly Obligation[] = []): Decision {
+export function decide(
+  reasons: readonly Reason[],
+  policyVersion: string,
+  obligations: readonly Obligation[] = [],
+): Decision {
   const nothingSpoke: Reason = { rule_id: "default", effect: "deny", message: "nothing allows this call" };
   const all = reasons.length === 0 ? [nothingSpoke] : reasons;
   const effect = all.reduce<Effect>((strictest, reason) => stricter(strictest, reason.effect), "allow");

@@ -31,7 +31,13 @@ export interface ModelCallFacts {
  * Deny beats require_approval beats allow; the actor's listing of the tool is the only thing that allows.
  */
 export function evaluateToolCall(facts: ToolCallFacts): Decision {
-  const reasons = [...actorReasons(facts.actorName, facts.actor), ...listingReasons(facts), ...scopeReasons(facts), ...amountReasons(facts), ...piiReasons(facts)];
+  const reasons = [
+    ...actorReasons(facts.actorName, facts.actor),
+    ...listingReasons(facts),
+    ...scopeReasons(facts),
+    ...amountReasons(facts),
+    ...piiReasons(facts),
+  ];
   return decide(reasons, facts.policyVersion);
 }
 
@@ -40,20 +46,34 @@ export function evaluateModelCall(facts: ModelCallFacts): Decision {
   const { actor, actorName, modelName } = facts;
   if (actor === undefined) return decide(actorReasons(actorName, actor), facts.policyVersion);
   const listed = matchesAny(modelName, actor.models ?? []);
-  const message = listed ? `actor "${actorName}" may use model "${modelName}"` : `actor "${actorName}" does not list model "${modelName}"`;
-  return decide([{ rule_id: "actor.models", effect: listed ? "allow" : "deny", message, path: "model" }], facts.policyVersion);
+  const message = listed
+    ? `actor "${actorName}" may use model "${modelName}"`
+    : `actor "${actorName}" does not list model "${modelName}"`;
+  return decide(
+    [{ rule_id: "actor.models", effect: listed ? "allow" : "deny", message, path: "model" }],
+    facts.policyVersion,
+  );
 }
 
 function actorReasons(name: string, actor: ActorEntry | undefined): readonly Reason[] {
-  return actor === undefined ? [{ rule_id: "actor.known", effect: "deny", message: `actor "${name}" is not in the config`, path: "actor" }] : [];
+  return actor === undefined
+    ? [{ rule_id: "actor.known", effect: "deny", message: `actor "${name}" is not in the config`, path: "actor" }]
+    : [];
 }
 
 function listingReasons({ actor, actorName, toolName, constraints }: ToolCallFacts): readonly Reason[] {
   const reasons: Reason[] = [];
   if (actor !== undefined) {
     const listed = matchesAny(toolName, actor.allowed_tools ?? []);
-    const message = listed ? `actor "${actorName}" may call "${toolName}"` : `actor "${actorName}" does not list tool "${toolName}"`;
-    reasons.push({ rule_id: "actor.allowed_tools", effect: listed ? "allow" : "deny", message, path: "tool_call.name" });
+    const message = listed
+      ? `actor "${actorName}" may call "${toolName}"`
+      : `actor "${actorName}" does not list tool "${toolName}"`;
+    reasons.push({
+      rule_id: "actor.allowed_tools",
+      effect: listed ? "allow" : "deny",
+      message,
+      path: "tool_call.name",
+    });
   }
   if (constraints.allowed_tools !== undefined && !matchesAny(toolName, constraints.allowed_tools)) {
     const message = `the caller's own constraints do not list "${toolName}"`;
@@ -75,18 +95,41 @@ function amountReasons(facts: ToolCallFacts): readonly Reason[] {
   const path = `tool_call.args.${tool.amount.field}`;
   const amount = usdFromJson(valueAt(args, tool.amount.field));
   if (amount === undefined) {
-    return [{ rule_id: "tool.amount", effect: "deny", message: "the amount is missing or is not exact dollars of at most six decimals", path }];
+    return [
+      {
+        rule_id: "tool.amount",
+        effect: "deny",
+        message: "the amount is missing or is not exact dollars of at most six decimals",
+        path,
+      },
+    ];
   }
-  const over = (rule_id: string, limit: string | number | undefined, effect: "deny" | "require_approval"): readonly Reason[] => {
+  const over = (
+    rule_id: string,
+    limit: string | number | undefined,
+    effect: "deny" | "require_approval",
+  ): readonly Reason[] => {
     const cap = limit === undefined ? undefined : usdFromJson(limit);
     if (cap === undefined || amount <= cap) return [];
     const asks = effect === "deny" ? "is over the limit of" : "needs a person's approval above";
-    return [{ rule_id, effect, message: `${formatUsd(amount)} USD ${asks} ${formatUsd(cap)} USD`, path, values: { amount_usd: formatUsd(amount), limit_usd: formatUsd(cap) } }];
+    return [
+      {
+        rule_id,
+        effect,
+        message: `${formatUsd(amount)} USD ${asks} ${formatUsd(cap)} USD`,
+        path,
+        values: { amount_usd: formatUsd(amount), limit_usd: formatUsd(cap) },
+      },
+    ];
   };
   return [
     ...over("actor.max_amount_usd", actor?.max_amount_usd, "deny"),
     ...over("envelope.max_amount_usd", constraints.max_amount_usd, "deny"),
-    ...over("envelope.requires_human_approval_over_usd", constraints.requires_human_approval_over_usd, "require_approval"),
+    ...over(
+      "envelope.requires_human_approval_over_usd",
+      constraints.requires_human_approval_over_usd,
+      "require_approval",
+    ),
   ];
 }
 
@@ -94,7 +137,12 @@ function piiReasons({ tool, args, constraints }: ToolCallFacts): readonly Reason
   if (constraints.pii_write_allowed !== false) return [];
   return (tool.pii?.writes ?? [])
     .filter((path) => valueAt(args, path) !== undefined)
-    .map((path) => ({ rule_id: "envelope.pii_write_allowed", effect: "deny" as const, message: `"${path}" writes personal data, which the caller's constraints forbid`, path: `tool_call.args.${path}` }));
+    .map((path) => ({
+      rule_id: "envelope.pii_write_allowed",
+      effect: "deny" as const,
+      message: `"${path}" writes personal data, which the caller's constraints forbid`,
+      path: `tool_call.args.${path}`,
+    }));
 }
 
 /** The value at a dotted path of the arguments, or `undefined`. Own members only: no prototype is ever read. */

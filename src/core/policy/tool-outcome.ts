@@ -22,11 +22,17 @@ export function classifyHttp(effect: "read" | "write" | "irreversible", answer: 
     case "blocked":
       return failed("egress_blocked", answer.reason);
     case "timed_out":
-      return isRead ? failed("tool_timeout", "the tool did not answer in time") : unknown("the tool did not answer in time: the effect may have happened");
+      return isRead
+        ? failed("tool_timeout", "the tool did not answer in time")
+        : unknown("the tool did not answer in time: the effect may have happened");
     case "lost":
-      return isRead ? failed("tool_failed", "the connection to the tool failed") : unknown("the connection to the tool was lost: the effect may have happened");
+      return isRead
+        ? failed("tool_failed", "the connection to the tool failed")
+        : unknown("the connection to the tool was lost: the effect may have happened");
     case "cut":
-      return isRead ? failed("tool_failed", "the tool's answer broke off") : unknown(`the tool answered ${answer.status} but its answer broke off`);
+      return isRead
+        ? failed("tool_failed", "the tool's answer broke off")
+        : unknown(`the tool answered ${answer.status} but its answer broke off`);
     case "answered":
       return answered(isRead, answer.status, answer.body);
     default:
@@ -36,7 +42,14 @@ export function classifyHttp(effect: "read" | "write" | "irreversible", answer: 
 
 function answered(isRead: boolean, status: number, body: Json): ToolOutcome {
   if (status < 300) return { status: "succeeded", result: body, httpStatus: status };
-  if (status < 500 || isRead) return { status: "failed", code: "tool_failed", message: `the tool answered ${status}`, httpStatus: status, result: body };
+  if (status < 500 || isRead)
+    return {
+      status: "failed",
+      code: "tool_failed",
+      message: `the tool answered ${status}`,
+      httpStatus: status,
+      result: body,
+    };
   return unknown(`the tool answered ${status}: the effect may have happened`);
 }
 

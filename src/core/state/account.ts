@@ -1,5 +1,15 @@
 // Decides the arithmetic of one budget account: what is used, held and durably set aside, and what still fits.
-import { amounts, combine, DIMENSIONS, minus, NOTHING, plus, type Amounts, type Dimension, type Limits } from "../budget/amounts.ts";
+import {
+  amounts,
+  combine,
+  DIMENSIONS,
+  minus,
+  NOTHING,
+  plus,
+  type Amounts,
+  type Dimension,
+  type Limits,
+} from "../budget/amounts.ts";
 import { microFromPico, PICO_PER_MICRO } from "../units/money.ts";
 
 /**
@@ -76,10 +86,22 @@ export function largestGrant(account: Account, want: Want, now: number): { reado
     const room = headroom(account, dimension);
     const limit = account.limits[dimension];
     if (room !== undefined && limit !== undefined && least[dimension] > room) {
-      return { dimension, limit, used: account.used[dimension], held: account.held[dimension], needed: least[dimension] };
+      return {
+        dimension,
+        limit,
+        used: account.used[dimension],
+        held: account.held[dimension],
+        needed: least[dimension],
+      };
     }
   }
-  return { units: Math.min(want.maxUnits, unitsFor(want, headroom(account, "usd")), unitsForTokens(want, headroom(account, "tokens"))) };
+  return {
+    units: Math.min(
+      want.maxUnits,
+      unitsFor(want, headroom(account, "usd")),
+      unitsForTokens(want, headroom(account, "tokens")),
+    ),
+  };
 }
 
 function unitsFor(want: Want, room: number | undefined): number {
@@ -110,7 +132,9 @@ function isUncovered(account: Account): boolean {
 
 /** Whether more than one chunk is set aside without being used or held. */
 function isSlack(account: Account): boolean {
-  return DIMENSIONS.some((each) => account.committed[each] - account.used[each] - account.held[each] > account.chunk[each]);
+  return DIMENSIONS.some(
+    (each) => account.committed[each] - account.used[each] - account.held[each] > account.chunk[each],
+  );
 }
 
 /** Sets aside exactly a chunk beyond what is used and held, within the limits. */
@@ -137,7 +161,9 @@ export interface AccountChange {
 /** Holds an amount that `largestGrant` found to fit; sets a further chunk aside only when the last is used up. */
 export function hold(account: Account, need: Amounts): AccountChange {
   const next = { ...account, held: plus(account.held, need) };
-  return isUncovered(next) ? { account: recommit(next, need), isCommitted: true } : { account: next, isCommitted: false };
+  return isUncovered(next)
+    ? { account: recommit(next, need), isCommitted: true }
+    : { account: next, isCommitted: false };
 }
 
 /**
@@ -146,13 +172,17 @@ export function hold(account: Account, need: Amounts): AccountChange {
  */
 export function settle(account: Account, held: Amounts, actual: Amounts): AccountChange {
   const next = { ...account, held: minus(account.held, held), used: plus(account.used, actual) };
-  return isUncovered(next) || isSlack(next) ? { account: recommit(next, NOTHING), isCommitted: true } : { account: next, isCommitted: false };
+  return isUncovered(next) || isSlack(next)
+    ? { account: recommit(next, NOTHING), isCommitted: true }
+    : { account: next, isCommitted: false };
 }
 
 /** Uses an amount at once, without a hold. */
 export function charge(account: Account, amount: Amounts): AccountChange {
   const next = { ...account, used: plus(account.used, amount) };
-  return isUncovered(next) ? { account: recommit(next, amount), isCommitted: true } : { account: next, isCommitted: false };
+  return isUncovered(next)
+    ? { account: recommit(next, amount), isCommitted: true }
+    : { account: next, isCommitted: false };
 }
 
 /** Takes back an amount that was charged for something that surely never happened. */
@@ -172,5 +202,7 @@ export function forfeited(account: Account): Account {
 
 /** What an unclean stop turns from idle to used. */
 export function forfeitOf(account: Account): Amounts {
-  return combine(account.committed, plus(account.used, account.held), (committed, busy) => Math.max(0, committed - busy));
+  return combine(account.committed, plus(account.used, account.held), (committed, busy) =>
+    Math.max(0, committed - busy),
+  );
 }

@@ -53,9 +53,25 @@ export interface Scopes {
 
 /** Commands of the ledger. `outboxDepth` and `priorCharge` are facts its object reads from its own tables. */
 export type SessionCommand =
-  | { readonly type: "admit"; readonly holdId: string; readonly scopes: Scopes; readonly want: Want; readonly expiresAt: number; readonly ref: CallRef; readonly outboxDepth: number }
+  | {
+      readonly type: "admit";
+      readonly holdId: string;
+      readonly scopes: Scopes;
+      readonly want: Want;
+      readonly expiresAt: number;
+      readonly ref: CallRef;
+      readonly outboxDepth: number;
+    }
   | { readonly type: "settle"; readonly holdId: string; readonly actual: Amounts }
-  | { readonly type: "charge"; readonly callId: string; readonly scopes: Scopes; readonly amounts: Amounts; readonly ref: CallRef; readonly priorCharge: Charge | null; readonly outboxDepth: number }
+  | {
+      readonly type: "charge";
+      readonly callId: string;
+      readonly scopes: Scopes;
+      readonly amounts: Amounts;
+      readonly ref: CallRef;
+      readonly priorCharge: Charge | null;
+      readonly outboxDepth: number;
+    }
   | { readonly type: "give_back"; readonly callId: string; readonly priorCharge: Charge | null }
   | { readonly type: "tick" };
 
@@ -79,7 +95,13 @@ export type SessionRefusal =
 
 /** Replies of the ledger. */
 export type SessionReply =
-  | { readonly type: "admitted"; readonly seq: number; readonly units: number; readonly held: Amounts; readonly remainingUsd: number | null }
+  | {
+      readonly type: "admitted";
+      readonly seq: number;
+      readonly units: number;
+      readonly held: Amounts;
+      readonly remainingUsd: number | null;
+    }
   | { readonly type: "settled"; readonly remainingUsd: number | null }
   | { readonly type: "unknown_hold" }
   | { readonly type: "charged"; readonly seq: number; readonly remainingUsd: number | null }
@@ -177,13 +199,18 @@ interface Opened {
 
 type CallOpening = Pick<SessionCommand & { type: "admit" }, "scopes" | "ref" | "outboxDepth">;
 
-function open(state: SessionLedgerState, { scopes, ref, outboxDepth }: CallOpening, now: number): Opened | SessionRefusal {
+function open(
+  state: SessionLedgerState,
+  { scopes, ref, outboxDepth }: CallOpening,
+  now: number,
+): Opened | SessionRefusal {
   if (state.actor !== null && state.actor !== ref.actor) return { type: "other_actor" };
   if (outboxDepth >= MAX_OUTBOX) return { type: "outbox_full" };
   const session = { ...(state.session ?? accounts.openAccount(scopes.session, now)), limits: scopes.session };
   if (scopes.task === null) return { session, task: null };
   const known = state.tasks[scopes.task.id];
-  if (known === undefined && Object.keys(state.tasks).length >= MAX_TASKS) return { type: "too_many_tasks", limit: MAX_TASKS };
+  if (known === undefined && Object.keys(state.tasks).length >= MAX_TASKS)
+    return { type: "too_many_tasks", limit: MAX_TASKS };
   return { session, task: { ...(known ?? accounts.openAccount(scopes.task.limits, now)), limits: scopes.task.limits } };
 }
 
@@ -203,7 +230,17 @@ function refused(state: SessionLedgerState, reply: SessionRefusal): SessionTrans
 function admit(state: SessionLedgerState, command: SessionCommand & { type: "admit" }, now: number): SessionTransition {
   const repeated = state.holds[command.holdId];
   if (repeated !== undefined) {
-    return { next: state, reply: { type: "admitted", seq: repeated.seq, units: unitsIn(command.want, repeated.amounts), held: repeated.amounts, remainingUsd: remaining(state.session) }, effects: [] };
+    return {
+      next: state,
+      reply: {
+        type: "admitted",
+        seq: repeated.seq,
+        units: unitsIn(command.want, repeated.amounts),
+        held: repeated.amounts,
+        remainingUsd: remaining(state.session),
+      },
+      effects: [],
+    };
   }
   const opened = open(state, command, now);
   if ("type" in opened) return refused(state, opened);
@@ -214,7 +251,15 @@ function admit(state: SessionLedgerState, command: SessionCommand & { type: "adm
   const inTask = opened.task === null ? null : accounts.hold(opened.task, need);
   const seq = state.seq + 1;
   const taskId = command.scopes.task?.id ?? null;
-  const newHold: Hold = { id: command.holdId, seq, task: taskId, amounts: need, expiresAt: command.expiresAt, openedAt: now, ref: command.ref };
+  const newHold: Hold = {
+    id: command.holdId,
+    seq,
+    task: taskId,
+    amounts: need,
+    expiresAt: command.expiresAt,
+    openedAt: now,
+    ref: command.ref,
+  };
   const isUnsafe = state.isExact || seq > state.seqCommitted || inSession.isCommitted || inTask?.isCommitted === true;
   const next: SessionLedgerState = {
     ...state,
@@ -228,7 +273,13 @@ function admit(state: SessionLedgerState, command: SessionCommand & { type: "adm
     isExact: false,
     lastActivityAt: now,
   };
-  const reply: SessionReply = { type: "admitted", seq, units: grant.units, held: need, remainingUsd: remaining(next.session) };
+  const reply: SessionReply = {
+    type: "admitted",
+    seq,
+    units: grant.units,
+    held: need,
+    remainingUsd: remaining(next.session),
+  };
   return { next, reply, effects: isUnsafe ? [{ type: "persist" }] : [] };
 }
 
@@ -238,26 +289,43 @@ function unitsIn(want: Want, held: Amounts): number {
 
 function settle(state: SessionLedgerState, holdId: string, actual: Amounts, now: number): SessionTransition {
   const open = state.holds[holdId];
-  if (open === undefined || state.session === null) return { next: state, reply: { type: "unknown_hold" }, effects: [] };
+  if (open === undefined || state.session === null)
+    return { next: state, reply: { type: "unknown_hold" }, effects: [] };
   const settled = settleHold(state, state.session, open, actual);
   const next = { ...settled.next, isExact: false, lastActivityAt: now };
   const effects: SessionEffect[] = state.isExact || settled.isCommitted ? [{ type: "persist" }] : [];
   return { next, reply: { type: "settled", remainingUsd: remaining(next.session) }, effects };
 }
 
-function settleHold(state: SessionLedgerState, session: Account, open: Hold, actual: Amounts): { readonly next: SessionLedgerState; readonly isCommitted: boolean } {
+function settleHold(
+  state: SessionLedgerState,
+  session: Account,
+  open: Hold,
+  actual: Amounts,
+): { readonly next: SessionLedgerState; readonly isCommitted: boolean } {
   const inSession = accounts.settle(session, open.amounts, actual);
   const task = open.task === null ? undefined : state.tasks[open.task];
   const inTask = task === undefined ? null : accounts.settle(task, open.amounts, actual);
   const holds = Object.fromEntries(Object.entries(state.holds).filter(([id]) => id !== open.id));
   const tasks = open.task === null || inTask === null ? state.tasks : { ...state.tasks, [open.task]: inTask.account };
-  return { next: { ...state, session: inSession.account, tasks, holds }, isCommitted: inSession.isCommitted || inTask?.isCommitted === true };
+  return {
+    next: { ...state, session: inSession.account, tasks, holds },
+    isCommitted: inSession.isCommitted || inTask?.isCommitted === true,
+  };
 }
 
-function charge(state: SessionLedgerState, command: SessionCommand & { type: "charge" }, now: number): SessionTransition {
+function charge(
+  state: SessionLedgerState,
+  command: SessionCommand & { type: "charge" },
+  now: number,
+): SessionTransition {
   const prior = command.priorCharge;
   if (prior !== null && prior.status === "charged") {
-    return { next: state, reply: { type: "charged", seq: prior.seq, remainingUsd: remaining(state.session) }, effects: [] };
+    return {
+      next: state,
+      reply: { type: "charged", seq: prior.seq, remainingUsd: remaining(state.session) },
+      effects: [],
+    };
   }
   const opened = open(state, command, now);
   if ("type" in opened) return refused(state, opened);
@@ -277,20 +345,40 @@ function charge(state: SessionLedgerState, command: SessionCommand & { type: "ch
     seqCommitted: Math.max(seq, state.seqCommitted),
     lastActivityAt: now,
   });
-  const intent: Charge = { callId: command.callId, seq, task, amounts: command.amounts, status: "charged", at: now, ref: command.ref };
-  return { next, reply: { type: "charged", seq, remainingUsd: remaining(next.session) }, effects: [{ type: "persist" }, { type: "write_charge", charge: intent }] };
+  const intent: Charge = {
+    callId: command.callId,
+    seq,
+    task,
+    amounts: command.amounts,
+    status: "charged",
+    at: now,
+    ref: command.ref,
+  };
+  return {
+    next,
+    reply: { type: "charged", seq, remainingUsd: remaining(next.session) },
+    effects: [{ type: "persist" }, { type: "write_charge", charge: intent }],
+  };
 }
 
 function giveBack(state: SessionLedgerState, prior: Charge | null, now: number): SessionTransition {
-  if (prior === null || prior.status !== "charged" || state.session === null) return { next: state, reply: { type: "given_back" }, effects: [] };
+  if (prior === null || prior.status !== "charged" || state.session === null)
+    return { next: state, reply: { type: "given_back" }, effects: [] };
   const task = prior.task === null ? undefined : state.tasks[prior.task];
   const next = whenExact({
     ...state,
     session: accounts.giveBack(state.session, prior.amounts),
-    tasks: prior.task === null || task === undefined ? state.tasks : { ...state.tasks, [prior.task]: accounts.giveBack(task, prior.amounts) },
+    tasks:
+      prior.task === null || task === undefined
+        ? state.tasks
+        : { ...state.tasks, [prior.task]: accounts.giveBack(task, prior.amounts) },
     lastActivityAt: now,
   });
-  return { next, reply: { type: "given_back" }, effects: [{ type: "persist" }, { type: "write_charge", charge: { ...prior, status: "given_back" } }] };
+  return {
+    next,
+    reply: { type: "given_back" },
+    effects: [{ type: "persist" }, { type: "write_charge", charge: { ...prior, status: "given_back" } }],
+  };
 }
 
 /** A state that was exact stays exact through a change that is itself written: nothing needs a chunk. */
@@ -310,7 +398,11 @@ function writtenBack(state: SessionLedgerState): SessionLedgerState {
 
 function tick(state: SessionLedgerState, now: number): SessionTransition {
   const expired = Object.values(state.holds).filter((each) => each.expiresAt <= now);
-  const isOver = state.session !== null && state.isExact && Object.keys(state.holds).length === 0 && now - state.lastActivityAt >= SESSION_RETENTION_MS;
+  const isOver =
+    state.session !== null &&
+    state.isExact &&
+    Object.keys(state.holds).length === 0 &&
+    now - state.lastActivityAt >= SESSION_RETENTION_MS;
   if (isOver) return { next: EMPTY_LEDGER, reply: { type: "ticked" }, effects: [{ type: "forget" }] };
   let next = state;
   for (const each of expired) {
@@ -329,6 +421,16 @@ function remaining(session: Account | null): number | null {
 }
 
 /** What people see of a ledger: limits, used, held and left per dimension, for the session and each task. */
-export function describe(account: Account): { readonly limits: Limits; readonly used: Amounts; readonly held: Amounts; readonly set_aside: Amounts } {
-  return { limits: account.limits, used: account.used, held: account.held, set_aside: minus(account.committed, plus(account.used, account.held)) };
+export function describe(account: Account): {
+  readonly limits: Limits;
+  readonly used: Amounts;
+  readonly held: Amounts;
+  readonly set_aside: Amounts;
+} {
+  return {
+    limits: account.limits,
+    used: account.used,
+    held: account.held,
+    set_aside: minus(account.committed, plus(account.used, account.held)),
+  };
 }

@@ -12,7 +12,11 @@ export interface TenantLedgerState {
 /** Commands of the ledger. */
 export type TenantCommand =
   | { readonly type: "create"; readonly name: string }
-  | { readonly type: "publish"; readonly candidate: Omit<PublishedConfig, "version" | "published_at">; readonly expected: number }
+  | {
+      readonly type: "publish";
+      readonly candidate: Omit<PublishedConfig, "version" | "published_at">;
+      readonly expected: number;
+    }
   | { readonly type: "mirrored"; readonly version: number };
 
 /** Replies of the ledger. */
@@ -24,7 +28,10 @@ export type TenantReply =
   | { readonly type: "noted" };
 
 /** What the object must do before the reply leaves. */
-export type TenantEffect = { readonly type: "persist" } | { readonly type: "write_version"; readonly config: PublishedConfig } | { readonly type: "mirror" };
+export type TenantEffect =
+  | { readonly type: "persist" }
+  | { readonly type: "write_version"; readonly config: PublishedConfig }
+  | { readonly type: "mirror" };
 
 /** The result of a command. */
 export interface TenantTransition {
@@ -41,15 +48,32 @@ export function transition(state: TenantLedgerState, command: TenantCommand, now
   switch (command.type) {
     case "create":
       if (state.name !== null) return { next: state, reply: { type: "exists" }, effects: [] };
-      return { next: { ...state, name: command.name, createdAt: now }, reply: { type: "created" }, effects: [{ type: "persist" }] };
+      return {
+        next: { ...state, name: command.name, createdAt: now },
+        reply: { type: "created" },
+        effects: [{ type: "persist" }],
+      };
     case "publish": {
-      if (command.expected !== state.active) return { next: state, reply: { type: "stale", active: state.active }, effects: [] };
-      const config: PublishedConfig = { ...command.candidate, version: state.active + 1, published_at: new Date(now).toISOString() };
-      return { next: { ...state, active: config.version }, reply: { type: "published", config }, effects: [{ type: "write_version", config }, { type: "persist" }, { type: "mirror" }] };
+      if (command.expected !== state.active)
+        return { next: state, reply: { type: "stale", active: state.active }, effects: [] };
+      const config: PublishedConfig = {
+        ...command.candidate,
+        version: state.active + 1,
+        published_at: new Date(now).toISOString(),
+      };
+      return {
+        next: { ...state, active: config.version },
+        reply: { type: "published", config },
+        effects: [{ type: "write_version", config }, { type: "persist" }, { type: "mirror" }],
+      };
     }
     case "mirrored":
       if (command.version <= state.mirrored) return { next: state, reply: { type: "noted" }, effects: [] };
-      return { next: { ...state, mirrored: command.version }, reply: { type: "noted" }, effects: [{ type: "persist" }] };
+      return {
+        next: { ...state, mirrored: command.version },
+        reply: { type: "noted" },
+        effects: [{ type: "persist" }],
+      };
     default:
       return command satisfies never;
   }

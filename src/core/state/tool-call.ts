@@ -29,7 +29,13 @@ export interface ToolCallRequest {
 /** What the upstream did, as far as anyone knows. */
 export type ToolOutcome =
   | { readonly status: "succeeded"; readonly result: Json; readonly httpStatus: number }
-  | { readonly status: "failed"; readonly code: "tool_failed" | "tool_timeout" | "egress_blocked"; readonly message: string; readonly httpStatus: number | null; readonly result: Json | null }
+  | {
+      readonly status: "failed";
+      readonly code: "tool_failed" | "tool_timeout" | "egress_blocked";
+      readonly message: string;
+      readonly httpStatus: number | null;
+      readonly result: Json | null;
+    }
   | { readonly status: "unknown"; readonly message: string };
 
 /** The durable record of one call. */
@@ -134,7 +140,8 @@ function begin(state: ToolCallState, command: ToolCallCommand & { type: "begin" 
   if (known !== undefined && known.fingerprint !== request.fingerprint) return unchanged(state, { type: "reused" });
   if (state.admitting !== null) return unchanged(state, { type: "in_flight" });
   if (answered !== null) return unchanged(state, repeat(answered));
-  if (decision.effect === "allow") return { next: { ...state, admitting: { request, decision } }, reply: { type: "ask_ledger" }, effects: [] };
+  if (decision.effect === "allow")
+    return { next: { ...state, admitting: { request, decision } }, reply: { type: "ask_ledger" }, effects: [] };
   const record: ToolCallRecord = { ...recordOf(request, decision, now), status: "denied", finishedAt: now };
   return { next: { record, admitting: null }, reply: { type: "denied", record }, effects: [{ type: "persist" }] };
 }
@@ -144,7 +151,17 @@ function repeat(record: ToolCallRecord): ToolCallReply {
 }
 
 function recordOf(request: ToolCallRequest, decision: Decision, now: number): ToolCallRecord {
-  return { request, status: "executing", decision, seq: null, outcome: null, attempts: 0, owesGiveBack: false, createdAt: now, finishedAt: null };
+  return {
+    request,
+    status: "executing",
+    decision,
+    seq: null,
+    outcome: null,
+    attempts: 0,
+    owesGiveBack: false,
+    createdAt: now,
+    finishedAt: null,
+  };
 }
 
 function admitted(state: ToolCallState, seq: number, now: number): ToolCallTransition {
@@ -156,16 +173,29 @@ function admitted(state: ToolCallState, seq: number, now: number): ToolCallTrans
 
 function finish(state: ToolCallState, outcome: ToolOutcome, now: number): ToolCallTransition {
   const { record } = state;
-  const mayFinish = record !== null && (record.status === "executing" || (record.status === "unknown" && outcome.status !== "unknown"));
+  const mayFinish =
+    record !== null && (record.status === "executing" || (record.status === "unknown" && outcome.status !== "unknown"));
   if (!mayFinish) return unchanged(state, record === null ? { type: "nothing" } : { type: "finished", record });
-  const next: ToolCallRecord = { ...record, status: outcome.status, outcome, finishedAt: now, owesGiveBack: outcome.status === "failed" };
-  const effects: ToolCallEffect[] = next.owesGiveBack ? [{ type: "persist" }, { type: "give_back" }] : [{ type: "persist" }];
+  const next: ToolCallRecord = {
+    ...record,
+    status: outcome.status,
+    outcome,
+    finishedAt: now,
+    owesGiveBack: outcome.status === "failed",
+  };
+  const effects: ToolCallEffect[] = next.owesGiveBack
+    ? [{ type: "persist" }, { type: "give_back" }]
+    : [{ type: "persist" }];
   return { next: { record: next, admitting: null }, reply: { type: "finished", record: next }, effects };
 }
 
 function gaveBack(state: ToolCallState): ToolCallTransition {
   if (state.record === null || !state.record.owesGiveBack) return unchanged(state, { type: "nothing" });
-  return { next: { ...state, record: { ...state.record, owesGiveBack: false } }, reply: { type: "nothing" }, effects: [{ type: "persist" }] };
+  return {
+    next: { ...state, record: { ...state.record, owesGiveBack: false } },
+    reply: { type: "nothing" },
+    effects: [{ type: "persist" }],
+  };
 }
 
 function tick(state: ToolCallState, now: number): ToolCallTransition {
@@ -173,13 +203,22 @@ function tick(state: ToolCallState, now: number): ToolCallTransition {
   if (record === null) return unchanged(state, { type: "nothing" });
   if (record.status === "executing") {
     if (now < record.request.deadlineAt) return unchanged(state, { type: "nothing" });
-    const outcome: ToolOutcome = { status: "unknown", message: "the gateway stopped before the tool's answer was recorded" };
+    const outcome: ToolOutcome = {
+      status: "unknown",
+      message: "the gateway stopped before the tool's answer was recorded",
+    };
     const next: ToolCallRecord = { ...record, status: "unknown", outcome, finishedAt: now };
-    return { next: { record: next, admitting: null }, reply: { type: "nothing" }, effects: [{ type: "persist" }, { type: "report_abandoned", record: next }] };
+    return {
+      next: { record: next, admitting: null },
+      reply: { type: "nothing" },
+      effects: [{ type: "persist" }, { type: "report_abandoned", record: next }],
+    };
   }
   if (record.owesGiveBack) return { next: state, reply: { type: "nothing" }, effects: [{ type: "give_back" }] };
   const isOver = record.status !== "unknown" && now >= (record.finishedAt ?? record.createdAt) + RETENTION_MS;
-  return isOver ? { next: NO_CALL, reply: { type: "nothing" }, effects: [{ type: "forget" }] } : unchanged(state, { type: "nothing" });
+  return isOver
+    ? { next: NO_CALL, reply: { type: "nothing" }, effects: [{ type: "forget" }] }
+    : unchanged(state, { type: "nothing" });
 }
 
 function unchanged(state: ToolCallState, reply: ToolCallReply): ToolCallTransition {

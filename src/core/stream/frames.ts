@@ -29,7 +29,12 @@ export function dataOf(frame: string): string {
 export function isUsageOnlyFrame(frame: string): boolean {
   try {
     const value = JSON.parse(dataOf(frame)) as Json;
-    return isJsonObject(value) && Array.isArray(value["choices"]) && value["choices"].length === 0 && isJsonObject(value["usage"]);
+    return (
+      isJsonObject(value) &&
+      Array.isArray(value["choices"]) &&
+      value["choices"].length === 0 &&
+      isJsonObject(value["usage"])
+    );
   } catch {
     return false;
   }

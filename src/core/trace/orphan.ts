@@ -30,7 +30,11 @@ export function expiredHoldRecord(hold: Hold, charged: Amounts, now: number): Tr
     seq: hold.seq,
     call_id: null,
   };
-  return orphanRecord(index, `chat ${ref.subject}`, { [ATTR.costBasis]: "hold", [ATTR.costMicroUsd]: charged.usd, [ATTR.seq]: hold.seq });
+  return orphanRecord(index, `chat ${ref.subject}`, {
+    [ATTR.costBasis]: "hold",
+    [ATTR.costMicroUsd]: charged.usd,
+    [ATTR.seq]: hold.seq,
+  });
 }
 
 /** The record of a tool call whose answer never came back: its effect may have happened. */
@@ -58,10 +62,17 @@ export function abandonedCallRecord(record: ToolCallRecord, now: number): TraceR
     seq: record.seq,
     call_id: request.id,
   };
-  return orphanRecord(index, `execute_tool ${request.toolName}`, { [ATTR.toolName]: request.toolName, [ATTR.toolCallId]: request.id });
+  return orphanRecord(index, `execute_tool ${request.toolName}`, {
+    [ATTR.toolName]: request.toolName,
+    [ATTR.toolCallId]: request.id,
+  });
 }
 
-function orphanRecord(index: IndexRow, name: string, attributes: Readonly<Record<string, string | number | undefined | null>>): TraceRecord {
+function orphanRecord(
+  index: IndexRow,
+  name: string,
+  attributes: Readonly<Record<string, string | number | undefined | null>>,
+): TraceRecord {
   const shown = Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, value ?? undefined]));
   return {
     v: 1,

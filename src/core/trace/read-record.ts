@@ -61,5 +61,10 @@ export function readRecord(line: string): TraceRecord | undefined {
   const parsed = Line.safeParse(value);
   if (!parsed.success) return undefined;
   const { index, spans, payloads } = parsed.data;
-  return { v: 1, index, spans, payloads: payloads.map(({ omitted, ...rest }) => (omitted === undefined ? rest : { ...rest, omitted })) };
+  return {
+    v: 1,
+    index,
+    spans,
+    payloads: payloads.map(({ omitted, ...rest }) => (omitted === undefined ? rest : { ...rest, omitted })),
+  };
 }

@@ -29,7 +29,11 @@ export function readTraceparent(header: string | null | undefined): TraceContext
 }
 
 /** The `traceparent` that a span sends on: version 00, its own id as parent. */
-export function writeTraceparent(traceHex: string, spanId: string, flags: Pick<TraceContext, "isSampled" | "isRandom">): string {
+export function writeTraceparent(
+  traceHex: string,
+  spanId: string,
+  flags: Pick<TraceContext, "isSampled" | "isRandom">,
+): string {
   const bits = (flags.isSampled ? 1 : 0) | (flags.isRandom ? 2 : 0);
   return `00-${traceHex}-${spanId}-${bits.toString(16).padStart(2, "0")}`;
 }

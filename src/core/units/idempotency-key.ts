@@ -13,7 +13,9 @@ export function readIdempotencyKey(header: string | undefined): Outcome<string |
   const key = text.startsWith('"') ? unquoted(text) : /^[\x21-\x7e]+$/.test(text) ? text : undefined;
   if (key !== undefined && key.length > 0 && key.length <= MAX_LENGTH) return accept(key);
   const message = "expected a quoted string or a token of 1 to 255 visible ASCII characters";
-  return refuse("idempotency_key_invalid", `Idempotency-Key: ${message}`, { mistakes: [{ path: "Idempotency-Key", message }] });
+  return refuse("idempotency_key_invalid", `Idempotency-Key: ${message}`, {
+    mistakes: [{ path: "Idempotency-Key", message }],
+  });
 }
 
 /** The content of a structured-field string (RFC 9651 §4.2.5), or `undefined` when it is malformed. */

@@ -12,10 +12,20 @@ import { problem } from "./errors.ts";
 import type { ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
-const Version = z.object({ version: z.int(), policy_version: z.string(), digest: z.string(), published_at: z.string(), published_by: z.string() });
+const Version = z.object({
+  version: z.int(),
+  policy_version: z.string(),
+  digest: z.string(),
+  published_at: z.string(),
+  published_by: z.string(),
+});
 const Config = z.object({ ...Version.shape, document: ConfigDocument });
 const Checked = z.object({ ok: z.boolean(), digest: z.string() });
-const IF_MATCH = { name: "If-Match", in: "header", description: 'The `ETag` of the version that was read; not needed for the first version' } as const;
+const IF_MATCH = {
+  name: "If-Match",
+  in: "header",
+  description: "The `ETag` of the version that was read; not needed for the first version",
+} as const;
 
 /** The routes. */
 export const configRoutes: readonly ApiRoute[] = [
@@ -27,15 +37,22 @@ export const configRoutes: readonly ApiRoute[] = [
     tag: "config",
     permission: "config.read",
     parameters: [{ name: "version", in: "query", description: "A version number; the active one when left out" }],
-    responses: { 200: { description: "The config; its version is in `ETag`", schema: Config }, 404: { description: "Nothing is published" } },
+    responses: {
+      200: { description: "The config; its version is in `ETag`", schema: Config },
+      404: { description: "Nothing is published" },
+    },
     answer: async (c) => {
       const tenant = await tenantOf(c);
       if (!tenant.ok) return problem(tenant);
       const asked = c.req.query("version");
-      if (asked !== undefined && !/^[1-9]\d{0,8}$/.test(asked)) return problem(refuse("invalid_request", "version: expected a whole number of at least 1"));
+      if (asked !== undefined && !/^[1-9]\d{0,8}$/.test(asked))
+        return problem(refuse("invalid_request", "version: expected a whole number of at least 1"));
       const { configs } = c.var.runtime.ports;
-      const found = asked === undefined ? await configs.current(tenant.value) : await configs.version(tenant.value, Number(asked));
-      return found === undefined ? problem(refuse("not_found", "no such config version")) : Response.json({ ...shown(found), document: found.document }, { headers: etag(found) });
+      const found =
+        asked === undefined ? await configs.current(tenant.value) : await configs.version(tenant.value, Number(asked));
+      return found === undefined
+        ? problem(refuse("not_found", "no such config version"))
+        : Response.json({ ...shown(found), document: found.document }, { headers: etag(found) });
     },
   },
   {
@@ -47,15 +64,25 @@ export const configRoutes: readonly ApiRoute[] = [
     permission: "config.write",
     parameters: [IF_MATCH],
     body: ConfigDocument,
-    responses: { 200: { description: "The new version", schema: Version }, 412: { description: "Another version was published since" }, 422: { description: "Every mistake in the document, with its path" }, 428: { description: "`If-Match` is missing" } },
+    responses: {
+      200: { description: "The new version", schema: Version },
+      412: { description: "Another version was published since" },
+      422: { description: "Every mistake in the document, with its path" },
+      428: { description: "`If-Match` is missing" },
+    },
     answer: async (c) => {
       const read = await readCandidate(c);
       if (!read.ok) return problem(read);
       const expected = await expectedVersion(c, read.value.principal.tenant);
       if (!expected.ok) return problem(expected);
       const { runtime } = c.var;
-      const published = await publishCandidate(runtime.ports, runtime.deployment, read.value.principal, { candidate: read.value.candidate, expected: expected.value });
-      return published.ok ? Response.json(shown(published.value), { headers: etag(published.value) }) : problem(published);
+      const published = await publishCandidate(runtime.ports, runtime.deployment, read.value.principal, {
+        candidate: read.value.candidate,
+        expected: expected.value,
+      });
+      return published.ok
+        ? Response.json(shown(published.value), { headers: etag(published.value) })
+        : problem(published);
     },
   },
   {
@@ -70,7 +97,9 @@ export const configRoutes: readonly ApiRoute[] = [
       const tenant = await tenantOf(c);
       if (!tenant.ok) return problem(tenant);
       const versions = await c.var.runtime.ports.configs.versions(tenant.value);
-      return Response.json({ data: versions.map((each) => ({ ...each, policy_version: `v${each.version}-${each.digest.slice(0, 12)}` })) });
+      return Response.json({
+        data: versions.map((each) => ({ ...each, policy_version: `v${each.version}-${each.digest.slice(0, 12)}` })),
+      });
     },
   },
   {
@@ -81,18 +110,28 @@ export const configRoutes: readonly ApiRoute[] = [
     tag: "config",
     permission: "config.read",
     body: ConfigDocument,
-    responses: { 200: { description: "It could be published", schema: Checked }, 422: { description: "Every mistake in the document, with its path" } },
+    responses: {
+      200: { description: "It could be published", schema: Checked },
+      422: { description: "Every mistake in the document, with its path" },
+    },
     answer: async (c) => {
       const read = await readCandidate(c);
       if (!read.ok) return problem(read);
       const { runtime } = c.var;
-      const checked = await checkCandidate(runtime.ports, runtime.deployment, read.value.principal, read.value.candidate);
+      const checked = await checkCandidate(
+        runtime.ports,
+        runtime.deployment,
+        read.value.principal,
+        read.value.candidate,
+      );
       return checked.ok ? Response.json({ ok: true, digest: checked.value.digest }) : problem(checked);
     },
   },
 ];
 
-async function readCandidate(c: HttpContext): Promise<Outcome<{ readonly principal: Principal; readonly candidate: unknown }>> {
+async function readCandidate(
+  c: HttpContext,
+): Promise<Outcome<{ readonly principal: Principal; readonly candidate: unknown }>> {
   const tenant = await tenantOf(c);
   if (!tenant.ok) return tenant;
   const body = await readBodyJson(c);
@@ -105,8 +144,16 @@ async function expectedVersion(c: HttpContext, tenant: string): Promise<Outcome<
   if (match !== null) return accept(Number(match[1]));
   const current = (await c.var.runtime.ports.configs.current(tenant))?.version ?? 0;
   if (header?.trim() === "*") return accept(current);
-  if (header !== undefined) return refuse("invalid_request", "If-Match: expected the `ETag` of a config version", { mistakes: [{ path: "If-Match", message: 'expected a version such as "3"' }] });
-  return current === 0 ? accept(0) : refuse("precondition_required", `version ${current} is active: send its \`ETag\` in If-Match, so that nobody's change is overwritten unseen`);
+  if (header !== undefined)
+    return refuse("invalid_request", "If-Match: expected the `ETag` of a config version", {
+      mistakes: [{ path: "If-Match", message: 'expected a version such as "3"' }],
+    });
+  return current === 0
+    ? accept(0)
+    : refuse(
+        "precondition_required",
+        `version ${current} is active: send its \`ETag\` in If-Match, so that nobody's change is overwritten unseen`,
+      );
 }
 
 function shown(config: PublishedConfig): Readonly<Record<string, unknown>> {

@@ -13,7 +13,16 @@ export function problem(refusal: Refusal, more: Readonly<Record<string, unknown>
   if (refusal.retryAfterS !== undefined) headers.set("retry-after", String(refusal.retryAfterS));
   if (refusal.code === "unauthenticated") headers.set("www-authenticate", "Bearer");
   const errors = refusal.mistakes === undefined ? {} : { errors: refusal.mistakes };
-  const body = { type: problemType(refusal.code), title, status, detail: refusal.detail, code: refusal.code, ...errors, ...refusal.extensions, ...more };
+  const body = {
+    type: problemType(refusal.code),
+    title,
+    status,
+    detail: refusal.detail,
+    code: refusal.code,
+    ...errors,
+    ...refusal.extensions,
+    ...more,
+  };
   return new Response(JSON.stringify(body), { status, headers });
 }
 

@@ -19,7 +19,11 @@ export interface DescribedRoute {
 }
 
 /** The OpenAPI document of the API and the surfaces beside it. */
-export function openApiDocument(routes: readonly ApiRoute[], described: readonly DescribedRoute[], version: string): Readonly<Record<string, unknown>> {
+export function openApiDocument(
+  routes: readonly ApiRoute[],
+  described: readonly DescribedRoute[],
+  version: string,
+): Readonly<Record<string, unknown>> {
   const paths: Record<string, Record<string, unknown>> = {};
   const add = (path: string, method: string, operation: unknown): void => {
     const shown = path.replaceAll(/:(\w+)/g, "{$1}");
@@ -29,12 +33,20 @@ export function openApiDocument(routes: readonly ApiRoute[], described: readonly
   for (const route of described) add(route.path, route.method, describedOperation(route));
   return {
     openapi: "3.1.0",
-    info: { title: "Interlock", version, description: "One Worker between AI agents and everything they touch.", license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
+    info: {
+      title: "Interlock",
+      version,
+      description: "One Worker between AI agents and everything they touch.",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
     servers: [{ url: "/" }],
     security: [{ bearer: [] }, { apiKey: [] }],
     paths,
     components: {
-      securitySchemes: { bearer: { type: "http", scheme: "bearer" }, apiKey: { type: "apiKey", in: "header", name: "x-api-key" } },
+      securitySchemes: {
+        bearer: { type: "http", scheme: "bearer" },
+        apiKey: { type: "apiKey", in: "header", name: "x-api-key" },
+      },
       schemas: { Problem: PROBLEM, Config: withoutDialect(configJsonSchema()) },
     },
   };
@@ -50,28 +62,51 @@ const PROBLEM = {
     status: { type: "integer" },
     detail: { type: "string" },
     code: { type: "string", enum: Object.keys(ERRORS) },
-    errors: { type: "array", items: { type: "object", required: ["path", "message"], properties: { path: { type: "string" }, message: { type: "string" } } } },
+    errors: {
+      type: "array",
+      items: {
+        type: "object",
+        required: ["path", "message"],
+        properties: { path: { type: "string" }, message: { type: "string" } },
+      },
+    },
   },
 };
 
 const PROBLEM_CONTENT = { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } };
 
 function operationOf(route: ApiRoute): Readonly<Record<string, unknown>> {
-  const guarded = route.permission === "public" ? {} : { 401: { description: "No valid API key", content: PROBLEM_CONTENT }, 403: { description: "The key may not do this", content: PROBLEM_CONTENT } };
-  const responses = Object.fromEntries(Object.entries(route.responses).map(([status, response]) => [status, responseOf(Number(status), response)]));
+  const guarded =
+    route.permission === "public"
+      ? {}
+      : {
+          401: { description: "No valid API key", content: PROBLEM_CONTENT },
+          403: { description: "The key may not do this", content: PROBLEM_CONTENT },
+        };
+  const responses = Object.fromEntries(
+    Object.entries(route.responses).map(([status, response]) => [status, responseOf(Number(status), response)]),
+  );
   return {
     operationId: route.operationId,
     summary: route.summary,
     tags: [route.tag],
     ...(route.permission === "public" ? { security: [] } : {}),
     ...(route.parameters === undefined ? {} : { parameters: route.parameters.map(parameterOf) }),
-    ...(route.body === undefined ? {} : { requestBody: { required: true, content: { "application/json": { schema: schemaOf(route.body, "input") } } } }),
+    ...(route.body === undefined
+      ? {}
+      : {
+          requestBody: { required: true, content: { "application/json": { schema: schemaOf(route.body, "input") } } },
+        }),
     responses: { ...guarded, ...responses, default: { description: "A problem", content: PROBLEM_CONTENT } },
   };
 }
 
-function responseOf(status: number, { description, schema }: ApiRoute["responses"][number]): Readonly<Record<string, unknown>> {
-  if (schema !== undefined) return { description, content: { "application/json": { schema: schemaOf(schema, "output") } } };
+function responseOf(
+  status: number,
+  { description, schema }: ApiRoute["responses"][number],
+): Readonly<Record<string, unknown>> {
+  if (schema !== undefined)
+    return { description, content: { "application/json": { schema: schemaOf(schema, "output") } } };
   return status >= 400 ? { description, content: PROBLEM_CONTENT } : { description };
 }
 
@@ -85,8 +120,16 @@ function describedOperation(route: DescribedRoute): Readonly<Record<string, unkn
     summary: route.summary,
     tags: [route.tag],
     ...(route.isPublic === true ? { security: [] } : {}),
-    ...(route.path.includes(":") ? { parameters: [...route.path.matchAll(/:(\w+)/g)].map((match) => parameterOf({ name: match[1] ?? "", in: "path", description: "" })) } : {}),
-    ...(route.request === undefined ? {} : { requestBody: { required: true, content: { "application/json": { schema: route.request } } } }),
+    ...(route.path.includes(":")
+      ? {
+          parameters: [...route.path.matchAll(/:(\w+)/g)].map((match) =>
+            parameterOf({ name: match[1] ?? "", in: "path", description: "" }),
+          ),
+        }
+      : {}),
+    ...(route.request === undefined
+      ? {}
+      : { requestBody: { required: true, content: { "application/json": { schema: route.request } } } }),
     responses: { 200: { description: "OK", content: { [route.contentType ?? "application/json"]: { schema: {} } } } },
   };
 }

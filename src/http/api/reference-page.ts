@@ -28,17 +28,49 @@ export function referencePage(document: Readonly<Record<string, unknown>>): stri
   const operations = operationsOf(plain["paths"]);
   const groups = Map.groupBy(operations, (operation) => tagOf(operation));
   const page = html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Interlock API</title><style>${raw(STYLE)}</style></head>
-<body><nav aria-label="Operations"><strong>Interlock API</strong>${[...groups].map(([tag, group]) => html`<h2>${tag}</h2>${group.map((each) => html`<a href="#${idOf(each)}"><span class="method ${each.method}">${each.method}</span> ${each.path}</a>`)}`)}</nav>
-<main><h1>Interlock API</h1><p>Every operation takes an API key in <code>Authorization: Bearer …</code> or <code>x-api-key</code>. Errors are RFC 9457 problems; their codes stand at <a href="/errors">/errors</a>. The machine-readable form is <a href="/openapi.json">/openapi.json</a>.</p>
-${[...groups].map(([tag, group]) => html`<h2>${tag}</h2>${group.map(article)}`)}</main></body></html>`;
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>Interlock API</title>
+        <style>
+          ${raw(STYLE)}
+        </style>
+      </head>
+      <body>
+        <nav aria-label="Operations">
+          <strong>Interlock API</strong>${[...groups].map(
+            ([tag, group]) =>
+              html`<h2>${tag}</h2>
+                ${group.map((each) => html`<a href="#${idOf(each)}"><span class="method ${each.method}">${each.method}</span> ${each.path}</a>`)}`,
+          )}
+        </nav>
+        <main>
+          <h1>Interlock API</h1>
+          <p>
+            Every operation takes an API key in <code>Authorization: Bearer …</code> or <code>x-api-key</code>. Errors
+            are RFC 9457 problems; their codes stand at <a href="/errors">/errors</a>. The machine-readable form is
+            <a href="/openapi.json">/openapi.json</a>.
+          </p>
+          ${[...groups].map(
+            ([tag, group]) =>
+              html`<h2>${tag}</h2>
+                ${group.map(article)}`,
+          )}
+        </main>
+      </body>
+    </html>`;
   return String(page);
 }
 
 function operationsOf(paths: Json | undefined): readonly Operation[] {
   if (!isJsonObject(paths)) return [];
   return Object.entries(paths).flatMap(([path, methods]) =>
-    isJsonObject(methods) ? Object.entries(methods).flatMap(([method, body]) => (isJsonObject(body) ? [{ method: method.toUpperCase(), path, body }] : [])) : [],
+    isJsonObject(methods)
+      ? Object.entries(methods).flatMap(([method, body]) =>
+          isJsonObject(body) ? [{ method: method.toUpperCase(), path, body }] : [],
+        )
+      : [],
   );
 }
 
@@ -58,14 +90,35 @@ function textOf(value: Json | undefined): string {
 
 function article(operation: Operation): ReturnType<typeof html> {
   const { method, path, body } = operation;
-  return html`<article id="${idOf(operation)}"><h3><span class="method ${method}">${method}</span> ${path}</h3><p>${textOf(body["summary"])}</p>
-${parameters(body["parameters"])}${schemaBlock("Request body", body["requestBody"])}${responses(body["responses"])}</article>`;
+  return html`<article id="${idOf(operation)}">
+    <h3><span class="method ${method}">${method}</span> ${path}</h3>
+    <p>${textOf(body["summary"])}</p>
+    ${parameters(body["parameters"])}${schemaBlock("Request body", body["requestBody"])}${responses(body["responses"])}
+  </article>`;
 }
 
 function parameters(value: Json | undefined): ReturnType<typeof html> | string {
   if (!Array.isArray(value) || value.length === 0) return "";
   const rows = (value as readonly Json[]).filter(isJsonObject);
-  return html`<table><thead><tr><th>Parameter</th><th>In</th><th>Meaning</th></tr></thead><tbody>${rows.map((row) => html`<tr><td><code>${textOf(row["name"])}</code></td><td>${textOf(row["in"])}</td><td>${textOf(row["description"])}</td></tr>`)}</tbody></table>`;
+  return html`<table>
+    <thead>
+      <tr>
+        <th>Parameter</th>
+        <th>In</th>
+        <th>Meaning</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${rows.map(
+        (row) =>
+          html`<tr>
+            <td><code>${textOf(row["name"])}</code></td>
+            <td>${textOf(row["in"])}</td>
+            <td>${textOf(row["description"])}</td>
+          </tr>`,
+      )}
+    </tbody>
+  </table>`;
 }
 
 function schemaBlock(label: string, holder: Json | undefined): ReturnType<typeof html> | string {
@@ -73,12 +126,29 @@ function schemaBlock(label: string, holder: Json | undefined): ReturnType<typeof
   const first = isJsonObject(content) ? Object.values(content)[0] : undefined;
   const schema = isJsonObject(first) ? first["schema"] : undefined;
   if (!isJsonObject(schema) || Object.keys(schema).length === 0) return "";
-  return html`<details><summary>${label}</summary><pre>${JSON.stringify(schema, null, 2)}</pre></details>`;
+  return html`<details>
+    <summary>${label}</summary>
+    <pre>${JSON.stringify(schema, null, 2)}</pre>
+  </details>`;
 }
 
 function responses(value: Json | undefined): ReturnType<typeof html> | string {
   if (!isJsonObject(value)) return "";
-  return html`<table><thead><tr><th>Status</th><th>Meaning</th></tr></thead><tbody>${Object.entries(value).map(
-    ([status, response]) => html`<tr><td><code>${status}</code></td><td>${isJsonObject(response) ? textOf(response["description"]) : ""}${schemaBlock("Schema", response)}</td></tr>`,
-  )}</tbody></table>`;
+  return html`<table>
+    <thead>
+      <tr>
+        <th>Status</th>
+        <th>Meaning</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${Object.entries(value).map(
+        ([status, response]) =>
+          html`<tr>
+            <td><code>${status}</code></td>
+            <td>${isJsonObject(response) ? textOf(response["description"]) : ""}${schemaBlock("Schema", response)}</td>
+          </tr>`,
+      )}
+    </tbody>
+  </table>`;
 }

@@ -10,25 +10,109 @@ import { pathParameter, type ApiRoute } from "./route.ts";
 export const VERSION = "0.1.0";
 
 const described: readonly DescribedRoute[] = [
-  { method: "POST", path: "/v1/chat/completions", operationId: "createChatCompletion", summary: "OpenAI chat completions, streaming and not; unknown fields pass through untouched", tag: "models", request: { type: "object", required: ["model", "messages"], properties: { model: { type: "string" }, messages: { type: "array", items: {} } }, additionalProperties: true } },
-  { method: "GET", path: "/v1/models", operationId: "listModels", summary: "The models that the key's actors may use, in OpenAI's shape", tag: "models" },
-  { method: "GET", path: "/openapi.json", operationId: "getOpenApi", summary: "This document", tag: "reference", isPublic: true },
-  { method: "GET", path: "/docs", operationId: "getReference", summary: "This document as a page", tag: "reference", isPublic: true, contentType: "text/html" },
-  { method: "GET", path: "/schemas/interlock.json", operationId: "getConfigSchema", summary: "JSON Schema of the tenant config", tag: "reference", isPublic: true, contentType: "application/schema+json" },
-  { method: "GET", path: "/errors", operationId: "listErrors", summary: "The error catalogue", tag: "reference", isPublic: true },
-  { method: "GET", path: "/errors/:code", operationId: "getError", summary: "One entry of the error catalogue", tag: "reference", isPublic: true },
-  { method: "GET", path: "/healthz", operationId: "getHealth", summary: "Whether the Worker runs", tag: "reference", isPublic: true },
+  {
+    method: "POST",
+    path: "/v1/chat/completions",
+    operationId: "createChatCompletion",
+    summary: "OpenAI chat completions, streaming and not; unknown fields pass through untouched",
+    tag: "models",
+    request: {
+      type: "object",
+      required: ["model", "messages"],
+      properties: { model: { type: "string" }, messages: { type: "array", items: {} } },
+      additionalProperties: true,
+    },
+  },
+  {
+    method: "GET",
+    path: "/v1/models",
+    operationId: "listModels",
+    summary: "The models that the key's actors may use, in OpenAI's shape",
+    tag: "models",
+  },
+  {
+    method: "GET",
+    path: "/openapi.json",
+    operationId: "getOpenApi",
+    summary: "This document",
+    tag: "reference",
+    isPublic: true,
+  },
+  {
+    method: "GET",
+    path: "/docs",
+    operationId: "getReference",
+    summary: "This document as a page",
+    tag: "reference",
+    isPublic: true,
+    contentType: "text/html",
+  },
+  {
+    method: "GET",
+    path: "/schemas/interlock.json",
+    operationId: "getConfigSchema",
+    summary: "JSON Schema of the tenant config",
+    tag: "reference",
+    isPublic: true,
+    contentType: "application/schema+json",
+  },
+  {
+    method: "GET",
+    path: "/errors",
+    operationId: "listErrors",
+    summary: "The error catalogue",
+    tag: "reference",
+    isPublic: true,
+  },
+  {
+    method: "GET",
+    path: "/errors/:code",
+    operationId: "getError",
+    summary: "One entry of the error catalogue",
+    tag: "reference",
+    isPublic: true,
+  },
+  {
+    method: "GET",
+    path: "/healthz",
+    operationId: "getHealth",
+    summary: "Whether the Worker runs",
+    tag: "reference",
+    isPublic: true,
+  },
 ];
 
 /** The reference routes for a table of routes. */
 export function referenceRoutes(table: readonly ApiRoute[]): readonly ApiRoute[] {
   const document = (): Readonly<Record<string, unknown>> => openApiDocument(table, described, VERSION);
-  const open = (path: string, answer: ApiRoute["answer"]): ApiRoute => ({ method: "GET", path, operationId: path, summary: "", tag: "reference", permission: "public", responses: {}, answer });
+  const open = (path: string, answer: ApiRoute["answer"]): ApiRoute => ({
+    method: "GET",
+    path,
+    operationId: path,
+    summary: "",
+    tag: "reference",
+    permission: "public",
+    responses: {},
+    answer,
+  });
   return [
     open("/healthz", () => Response.json({ status: "ok", version: VERSION })),
     open("/openapi.json", () => Response.json(document())),
-    open("/schemas/interlock.json", () => new Response(JSON.stringify(configJsonSchema()), { headers: { "content-type": "application/schema+json" } })),
-    open("/docs", () => new Response(referencePage(document()), { headers: { "content-type": "text/html; charset=utf-8", "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:" } })),
+    open(
+      "/schemas/interlock.json",
+      () =>
+        new Response(JSON.stringify(configJsonSchema()), { headers: { "content-type": "application/schema+json" } }),
+    ),
+    open(
+      "/docs",
+      () =>
+        new Response(referencePage(document()), {
+          headers: {
+            "content-type": "text/html; charset=utf-8",
+            "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
+          },
+        }),
+    ),
     open("/errors", () => Response.json({ data: (Object.keys(ERRORS) as ErrorCode[]).map(entry) })),
     open("/errors/:code", (c) => {
       const code = pathParameter(c, "code").replaceAll("-", "_");

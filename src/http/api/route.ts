@@ -40,7 +40,11 @@ export async function readBody<T extends z.ZodMiniType>(c: HttpContext, schema: 
   const parsed = schema.safeParse(body.value);
   if (parsed.success) return accept(parsed.data);
   const mistakes = mistakesOf(parsed.error.issues);
-  return refuse("invalid_request", mistakes.map((mistake) => `${mistake.path || "body"}: ${mistake.message}`).join("; "), { mistakes });
+  return refuse(
+    "invalid_request",
+    mistakes.map((mistake) => `${mistake.path || "body"}: ${mistake.message}`).join("; "),
+    { mistakes },
+  );
 }
 
 /** A non-empty path parameter. */

@@ -7,7 +7,12 @@ import { pathParameter, readBody, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
 const Secret = z.strictObject({ value: z.string().check(z.minLength(1), z.maxLength(8192)) });
-const NAME = { name: "name", in: "path", description: "The credential's name, as the config refers to it", required: true } as const;
+const NAME = {
+  name: "name",
+  in: "path",
+  description: "The credential's name, as the config refers to it",
+  required: true,
+} as const;
 
 /** The routes. */
 export const secretRoutes: readonly ApiRoute[] = [
@@ -25,7 +30,10 @@ export const secretRoutes: readonly ApiRoute[] = [
       const tenant = await tenantOf(c);
       if (!tenant.ok) return problem(tenant);
       const name = pathParameter(c, "name");
-      if (!isName(name)) return problem(refuse("invalid_request", "name: expected a letter, then up to 63 letters, digits, `_`, `.` or `-`"));
+      if (!isName(name))
+        return problem(
+          refuse("invalid_request", "name: expected a letter, then up to 63 letters, digits, `_`, `.` or `-`"),
+        );
       const body = await readBody(c, Secret);
       if (!body.ok) return problem(body);
       await c.var.runtime.ports.secrets.put(tenant.value, name, body.value.value);
@@ -39,7 +47,9 @@ export const secretRoutes: readonly ApiRoute[] = [
     summary: "List the names of the stored credentials",
     tag: "config",
     permission: "config.write",
-    responses: { 200: { description: "The names", schema: z.object({ data: z.array(z.object({ name: z.string() })) }) } },
+    responses: {
+      200: { description: "The names", schema: z.object({ data: z.array(z.object({ name: z.string() })) }) },
+    },
     answer: async (c) => {
       const tenant = await tenantOf(c);
       if (!tenant.ok) return problem(tenant);
@@ -60,7 +70,9 @@ export const secretRoutes: readonly ApiRoute[] = [
       const tenant = await tenantOf(c);
       if (!tenant.ok) return problem(tenant);
       const name = pathParameter(c, "name");
-      return (await c.var.runtime.ports.secrets.remove(tenant.value, name)) ? new Response(null, { status: 204 }) : notFound(`secret "${name}"`);
+      return (await c.var.runtime.ports.secrets.remove(tenant.value, name))
+        ? new Response(null, { status: 204 })
+        : notFound(`secret "${name}"`);
     },
   },
 ];

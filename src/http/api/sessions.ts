@@ -11,13 +11,22 @@ import { pathParameter, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
 const figure = z.union([z.string(), z.int()]);
-const Budget = z.record(z.string(), z.object({ limit: z.nullable(figure), used: figure, held: figure, remaining: z.nullable(figure), set_aside: figure }));
+const Budget = z.record(
+  z.string(),
+  z.object({ limit: z.nullable(figure), used: figure, held: figure, remaining: z.nullable(figure), set_aside: figure }),
+);
 const Session = z.object({
   id: z.string(),
   actor: z.nullable(z.string()),
   budget: Budget,
   tasks: z.record(z.string(), Budget),
-  counters: z.object({ calls_admitted: z.int(), open_holds: z.int(), expired_holds: z.int(), unclean_stops: z.int(), records_waiting: z.int() }),
+  counters: z.object({
+    calls_admitted: z.int(),
+    open_holds: z.int(),
+    expired_holds: z.int(),
+    unclean_stops: z.int(),
+    records_waiting: z.int(),
+  }),
   forfeited_usd: z.string(),
   last_activity_at: z.nullable(z.string()),
 });
@@ -32,7 +41,10 @@ export const sessionRoutes: readonly ApiRoute[] = [
     tag: "sessions",
     permission: "sessions.read",
     parameters: [{ name: "id", in: "path", description: "The session id", required: true }],
-    responses: { 200: { description: "The session", schema: Session }, 404: { description: "No call was ever made in it" } },
+    responses: {
+      200: { description: "The session", schema: Session },
+      404: { description: "No call was ever made in it" },
+    },
     answer: async (c) => {
       const tenant = await tenantOf(c);
       if (!tenant.ok) return problem(tenant);
@@ -40,7 +52,8 @@ export const sessionRoutes: readonly ApiRoute[] = [
       const view = await c.var.runtime.ports.sessions.read(tenant.value, id);
       const { actor } = view.state;
       const { principal } = c.var;
-      const isOthers = actor !== null && principal.roles.every((role) => role === "agent") && !mayActAs(principal, actor);
+      const isOthers =
+        actor !== null && principal.roles.every((role) => role === "agent") && !mayActAs(principal, actor);
       return actor === null || isOthers ? notFound(`session "${id}"`) : Response.json(shown(id, view));
     },
   },
@@ -52,7 +65,13 @@ function shown(id: string, { state, outboxDepth }: SessionView): z.infer<typeof 
     actor: state.actor,
     budget: state.session === null ? {} : budgetOf(state.session),
     tasks: Object.fromEntries(Object.entries(state.tasks).map(([task, account]) => [task, budgetOf(account)])),
-    counters: { calls_admitted: state.seq, open_holds: Object.keys(state.holds).length, expired_holds: state.expiredHolds, unclean_stops: state.uncleanStops, records_waiting: outboxDepth },
+    counters: {
+      calls_admitted: state.seq,
+      open_holds: Object.keys(state.holds).length,
+      expired_holds: state.expiredHolds,
+      unclean_stops: state.uncleanStops,
+      records_waiting: outboxDepth,
+    },
     forfeited_usd: formatUsd(state.forfeited.usd),
     last_activity_at: state.lastActivityAt === 0 ? null : new Date(state.lastActivityAt).toISOString(),
   };
@@ -65,7 +84,16 @@ function budgetOf(account: Account): z.infer<typeof Budget> {
       const limit = account.limits[dimension];
       const room = headroom(account, dimension);
       const idle = account.committed[dimension] - account.used[dimension] - account.held[dimension];
-      return [dimension, { limit: limit === undefined ? null : show(limit), used: show(account.used[dimension]), held: show(account.held[dimension]), remaining: room === undefined ? null : show(Math.max(0, room)), set_aside: show(Math.max(0, idle)) }];
+      return [
+        dimension,
+        {
+          limit: limit === undefined ? null : show(limit),
+          used: show(account.used[dimension]),
+          held: show(account.held[dimension]),
+          remaining: room === undefined ? null : show(Math.max(0, room)),
+          set_aside: show(Math.max(0, idle)),
+        },
+      ];
     }),
   );
 }

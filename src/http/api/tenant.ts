@@ -7,9 +7,14 @@ export async function tenantOf(c: HttpContext, inBody?: string): Promise<Outcome
   const { principal, runtime } = c.var;
   const named = inBody ?? c.req.header("interlock-tenant") ?? c.req.query("tenant");
   if (!principal.isRoot) {
-    return named === undefined || named === principal.tenant ? accept(principal.tenant) : refuse("role_missing", `this key belongs to tenant "${principal.tenant}"`);
+    return named === undefined || named === principal.tenant
+      ? accept(principal.tenant)
+      : refuse("role_missing", `this key belongs to tenant "${principal.tenant}"`);
   }
   const tenant = named ?? runtime.rootTenant;
-  if (tenant === undefined) return refuse("invalid_request", "name the tenant in `Interlock-Tenant`: the root key belongs to none", { mistakes: [{ path: "Interlock-Tenant", message: "expected a tenant id" }] });
+  if (tenant === undefined)
+    return refuse("invalid_request", "name the tenant in `Interlock-Tenant`: the root key belongs to none", {
+      mistakes: [{ path: "Interlock-Tenant", message: "expected a tenant id" }],
+    });
   return (await runtime.ports.tenants.exists(tenant)) ? accept(tenant) : refuse("not_found", `no tenant "${tenant}"`);
 }

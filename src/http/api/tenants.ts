@@ -6,7 +6,9 @@ import { notFound, problem } from "./errors.ts";
 import { pathParameter, readBody, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
-const tenantId = z.string().check(z.regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "expected 1 to 63 lower-case letters, digits and `-`"));
+const tenantId = z
+  .string()
+  .check(z.regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "expected 1 to 63 lower-case letters, digits and `-`"));
 const label = z.string().check(z.minLength(1), z.maxLength(128));
 
 const NewTenant = z.strictObject({ id: tenantId, name: z.optional(label) });
@@ -18,7 +20,15 @@ const NewKey = z.strictObject({
   scopes: z._default(z.array(z.string()), []),
   actors: z._default(z.array(z.string()), []),
 });
-const Key = z.object({ id: z.string(), tenant: z.string(), name: z.string(), roles: z.array(z.string()), scopes: z.array(z.string()), actors: z.array(z.string()), created_at: z.string() });
+const Key = z.object({
+  id: z.string(),
+  tenant: z.string(),
+  name: z.string(),
+  roles: z.array(z.string()),
+  scopes: z.array(z.string()),
+  actors: z.array(z.string()),
+  created_at: z.string(),
+});
 const CreatedKey = z.object({ ...Key.shape, key: z.string() });
 
 /** The routes. */
@@ -36,7 +46,8 @@ export const tenantRoutes: readonly ApiRoute[] = [
       const body = await readBody(c, NewTenant);
       if (!body.ok) return problem(body);
       const { id, name = id } = body.value;
-      if (!(await c.var.runtime.ports.tenants.create(id, name))) return problem(refuse("already_exists", `tenant "${id}" exists already`));
+      if (!(await c.var.runtime.ports.tenants.create(id, name)))
+        return problem(refuse("already_exists", `tenant "${id}" exists already`));
       return Response.json({ id, name }, { status: 201 });
     },
   },
@@ -84,7 +95,9 @@ export const tenantRoutes: readonly ApiRoute[] = [
       const tenant = await tenantOf(c);
       if (!tenant.ok) return problem(tenant);
       const id = pathParameter(c, "id");
-      return (await c.var.runtime.ports.keys.revoke(tenant.value, id)) ? new Response(null, { status: 204 }) : notFound(`key "${id}"`);
+      return (await c.var.runtime.ports.keys.revoke(tenant.value, id))
+        ? new Response(null, { status: 204 })
+        : notFound(`key "${id}"`);
     },
   },
 ];

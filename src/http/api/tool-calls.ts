@@ -30,8 +30,19 @@ export const Envelope = z.strictObject({
   tool_call: z.strictObject({ name: z.string().check(z.minLength(1)), args: z._default(jsonObject, {}) }),
 });
 
-const Reason = z.object({ rule_id: z.string(), effect: z.string(), message: z.string(), path: z.optional(z.string()), values: z.optional(z.record(z.string(), z.unknown())) });
-const Decision = z.object({ effect: z.string(), reasons: z.array(Reason), obligations: z.array(z.unknown()), policy_version: z.string() });
+const Reason = z.object({
+  rule_id: z.string(),
+  effect: z.string(),
+  message: z.string(),
+  path: z.optional(z.string()),
+  values: z.optional(z.record(z.string(), z.unknown())),
+});
+const Decision = z.object({
+  effect: z.string(),
+  reasons: z.array(Reason),
+  obligations: z.array(z.unknown()),
+  policy_version: z.string(),
+});
 const ToolCallView = z.object({
   id: z.string(),
   trace_id: z.string(),
@@ -43,14 +54,26 @@ const ToolCallView = z.object({
   status: z.string(),
   decision: Decision,
   result: z.optional(z.unknown()),
-  error: z.optional(z.object({ code: z.string(), message: z.string(), upstream_status: z.nullable(z.int()), upstream_body: z.optional(z.unknown()) })),
+  error: z.optional(
+    z.object({
+      code: z.string(),
+      message: z.string(),
+      upstream_status: z.nullable(z.int()),
+      upstream_body: z.optional(z.unknown()),
+    }),
+  ),
   replayed: z.boolean(),
   attempts: z.int(),
   created_at: z.string(),
   finished_at: z.optional(z.string()),
 });
 
-const Tool = z.object({ name: z.string(), description: z.string(), input_schema: z.record(z.string(), z.unknown()), effect: z.string() });
+const Tool = z.object({
+  name: z.string(),
+  description: z.string(),
+  input_schema: z.record(z.string(), z.unknown()),
+  effect: z.string(),
+});
 
 /** The routes. */
 export const toolCallRoutes: readonly ApiRoute[] = [
@@ -66,7 +89,9 @@ export const toolCallRoutes: readonly ApiRoute[] = [
       const { principal, runtime } = c.var;
       const config = await runtime.ports.configs.active(principal.tenant);
       const { tools, actors } = config?.published.document ?? { tools: {}, actors: {} };
-      const patterns = Object.entries(actors).flatMap(([name, actor]) => (mayActAs(principal, name) ? (actor.allowed_tools ?? []) : []));
+      const patterns = Object.entries(actors).flatMap(([name, actor]) =>
+        mayActAs(principal, name) ? (actor.allowed_tools ?? []) : [],
+      );
       const data = Object.entries(tools)
         .filter(([name]) => matchesAny(name, patterns))
         .map(([name, { description = "", input_schema, effect }]) => ({ name, description, input_schema, effect }));
@@ -80,7 +105,13 @@ export const toolCallRoutes: readonly ApiRoute[] = [
     summary: "Call a tool: decided, recorded before it acts, at most once per idempotency key",
     tag: "tools",
     permission: "call",
-    parameters: [{ name: "Idempotency-Key", in: "header", description: "Names the call: the same key and body get the first answer again" }],
+    parameters: [
+      {
+        name: "Idempotency-Key",
+        in: "header",
+        description: "Names the call: the same key and body get the first answer again",
+      },
+    ],
     body: Envelope,
     responses: {
       200: { description: "It succeeded, or was answered from the first call with this key", schema: ToolCallView },
@@ -108,7 +139,10 @@ export const toolCallRoutes: readonly ApiRoute[] = [
       const id = pathParameter(c, "id");
       const record = isToolCallId(id) ? await c.var.runtime.ports.toolCalls.read(tenant.value, id) : undefined;
       const { principal } = c.var;
-      const isOthers = record !== undefined && principal.roles.every((role) => role === "agent") && !mayActAs(principal, record.request.actor);
+      const isOthers =
+        record !== undefined &&
+        principal.roles.every((role) => role === "agent") &&
+        !mayActAs(principal, record.request.actor);
       return record === undefined || isOthers ? notFound(`tool call "${id}"`) : Response.json(view(record, false));
     },
   },
@@ -120,7 +154,9 @@ async function postToolCall(c: HttpContext): Promise<Response> {
   const { ports } = c.var.runtime;
   if (call.value.isDryRun) {
     const decided = await decideTool(ports, call.value.call);
-    return decided.ok ? Response.json({ dry_run: true, tool: decided.value.tool, decision: decided.value.decision }) : problem(decided);
+    return decided.ok
+      ? Response.json({ dry_run: true, tool: decided.value.tool, decision: decided.value.decision })
+      : problem(decided);
   }
   const defer = deferOf(c);
   const calling = callTool(ports, call.value.call, c.var.runtime.recorder(defer));
@@ -140,8 +176,20 @@ async function readToolCall(c: HttpContext): Promise<Outcome<{ readonly call: To
   if (!context.ok) return context;
   const key = readIdempotencyKey(c.req.header("idempotency-key"));
   if (!key.ok) return key;
-  const envelope: JsonObject = { actor: context.value.actor, intent: context.value.intent, constraints: plain(constraints), tool_call: { name: tool_call.name, args: tool_call.args } };
-  const call: ToolCall = { context: context.value, toolName: tool_call.name, args: tool_call.args, constraints, idempotencyKey: key.value, envelope };
+  const envelope: JsonObject = {
+    actor: context.value.actor,
+    intent: context.value.intent,
+    constraints: plain(constraints),
+    tool_call: { name: tool_call.name, args: tool_call.args },
+  };
+  const call: ToolCall = {
+    context: context.value,
+    toolName: tool_call.name,
+    args: tool_call.args,
+    constraints,
+    idempotencyKey: key.value,
+    envelope,
+  };
   return accept({ call, isDryRun: dry_run === true });
 }
 
@@ -160,7 +208,8 @@ function render({ outcome, record }: ToolCallAnswer): Response {
 /** What a call that did not succeed answers over HTTP. */
 function refusalOfStatus({ status, outcome }: ToolCallRecord): Refusal | undefined {
   if (outcome?.status === "failed") return refuse(outcome.code, outcome.message);
-  if (status === "unknown") return refuse("outcome_unknown", outcome?.status === "unknown" ? outcome.message : "the effect may have happened");
+  if (status === "unknown")
+    return refuse("outcome_unknown", outcome?.status === "unknown" ? outcome.message : "the effect may have happened");
   return undefined;
 }
 
@@ -175,7 +224,17 @@ function view(record: ToolCallRecord, isReplay: boolean): z.infer<typeof ToolCal
     intent: request.intent,
     tool: { name: request.toolName, definition_digest: request.definitionDigest },
     status: record.status,
-    decision: { ...record.decision, reasons: record.decision.reasons.map(({ rule_id, effect, message, path, values }) => ({ rule_id, effect, message, ...(path === undefined ? {} : { path }), ...(values === undefined ? {} : { values }) })), obligations: [...record.decision.obligations] },
+    decision: {
+      ...record.decision,
+      reasons: record.decision.reasons.map(({ rule_id, effect, message, path, values }) => ({
+        rule_id,
+        effect,
+        message,
+        ...(path === undefined ? {} : { path }),
+        ...(values === undefined ? {} : { values }),
+      })),
+      obligations: [...record.decision.obligations],
+    },
     ...(outcome?.status === "succeeded" ? { result: outcome.result } : {}),
     ...errorOf(record),
     replayed: isReplay,
@@ -187,6 +246,14 @@ function view(record: ToolCallRecord, isReplay: boolean): z.infer<typeof ToolCal
 
 function errorOf({ outcome }: ToolCallRecord): Pick<z.infer<typeof ToolCallView>, "error"> | Record<string, never> {
   if (outcome === null || outcome.status === "succeeded") return {};
-  if (outcome.status === "unknown") return { error: { code: "outcome_unknown", message: outcome.message, upstream_status: null } };
-  return { error: { code: outcome.code, message: outcome.message, upstream_status: outcome.httpStatus, ...(outcome.result === null ? {} : { upstream_body: outcome.result }) } };
+  if (outcome.status === "unknown")
+    return { error: { code: "outcome_unknown", message: outcome.message, upstream_status: null } };
+  return {
+    error: {
+      code: outcome.code,
+      message: outcome.message,
+      upstream_status: outcome.httpStatus,
+      ...(outcome.result === null ? {} : { upstream_body: outcome.result }),
+    },
+  };
 }

@@ -12,16 +12,56 @@ import { pathParameter, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
 const Call = z.object({
-  trace_id: z.string(), span_id: z.string(), kind: z.string(), session_id: z.string(), task_id: z.nullable(z.string()), actor: z.string(),
-  tool: z.nullable(z.string()), model: z.nullable(z.string()), status: z.string(), decision: z.string(), error_code: z.nullable(z.string()),
-  policy_version: z.string(), cost_usd: z.string(), input_tokens: z.int(), output_tokens: z.int(), seq: z.nullable(z.int()),
-  tool_call_id: z.nullable(z.string()), started_at: z.string(), duration_ms: z.int(),
+  trace_id: z.string(),
+  span_id: z.string(),
+  kind: z.string(),
+  session_id: z.string(),
+  task_id: z.nullable(z.string()),
+  actor: z.string(),
+  tool: z.nullable(z.string()),
+  model: z.nullable(z.string()),
+  status: z.string(),
+  decision: z.string(),
+  error_code: z.nullable(z.string()),
+  policy_version: z.string(),
+  cost_usd: z.string(),
+  input_tokens: z.int(),
+  output_tokens: z.int(),
+  seq: z.nullable(z.int()),
+  tool_call_id: z.nullable(z.string()),
+  started_at: z.string(),
+  duration_ms: z.int(),
 });
-const Span = z.object({ span_id: z.string(), parent_span_id: z.nullable(z.string()), name: z.string(), kind: z.string(), start_time: z.string(), end_time: z.string(), status: z.string(), attributes: z.record(z.string(), z.unknown()) });
-const Trace = z.object({ trace_id: z.string(), sessions: z.array(z.string()), calls: z.array(Call), spans: z.array(Span), payloads: z.array(z.object({ span_id: z.string(), name: z.string(), content_type: z.string(), body: z.nullable(z.string()) })), cost_usd: z.string() });
+const Span = z.object({
+  span_id: z.string(),
+  parent_span_id: z.nullable(z.string()),
+  name: z.string(),
+  kind: z.string(),
+  start_time: z.string(),
+  end_time: z.string(),
+  status: z.string(),
+  attributes: z.record(z.string(), z.unknown()),
+});
+const Trace = z.object({
+  trace_id: z.string(),
+  sessions: z.array(z.string()),
+  calls: z.array(Call),
+  spans: z.array(Span),
+  payloads: z.array(
+    z.object({ span_id: z.string(), name: z.string(), content_type: z.string(), body: z.nullable(z.string()) }),
+  ),
+  cost_usd: z.string(),
+});
 
 const FILTERS = ["actor", "session", "tool", "model", "decision", "status"] as const;
-const query = (name: string, description: string): { readonly name: string; readonly in: "query"; readonly description: string } => ({ name, in: "query", description });
+const query = (
+  name: string,
+  description: string,
+): { readonly name: string; readonly in: "query"; readonly description: string } => ({
+  name,
+  in: "query",
+  description,
+});
 
 /** The routes. */
 export const traceRoutes: readonly ApiRoute[] = [
@@ -34,10 +74,18 @@ export const traceRoutes: readonly ApiRoute[] = [
     permission: "traces.read",
     parameters: [
       ...FILTERS.map((name) => query(name, `Only calls with this ${name}`)),
-      query("from", "RFC 3339 time or epoch milliseconds, inclusive"), query("to", "RFC 3339 time or epoch milliseconds, inclusive"),
-      query("min_cost_usd", "Only calls that cost at least this"), query("limit", "1 to 200, 50 when left out"), query("cursor", "`next_cursor` of the page before"),
+      query("from", "RFC 3339 time or epoch milliseconds, inclusive"),
+      query("to", "RFC 3339 time or epoch milliseconds, inclusive"),
+      query("min_cost_usd", "Only calls that cost at least this"),
+      query("limit", "1 to 200, 50 when left out"),
+      query("cursor", "`next_cursor` of the page before"),
     ],
-    responses: { 200: { description: "One page of calls", schema: z.object({ data: z.array(Call), next_cursor: z.nullable(z.string()) }) } },
+    responses: {
+      200: {
+        description: "One page of calls",
+        schema: z.object({ data: z.array(Call), next_cursor: z.nullable(z.string()) }),
+      },
+    },
     answer: async (c) => {
       const tenant = await tenantOf(c);
       if (!tenant.ok) return problem(tenant);
@@ -55,7 +103,10 @@ export const traceRoutes: readonly ApiRoute[] = [
     tag: "traces",
     permission: "traces.read",
     parameters: [{ name: "id", in: "path", description: "The trace id, `tr_…`", required: true }],
-    responses: { 200: { description: "The trace", schema: Trace }, 404: { description: "Nothing of it is stored (yet: records arrive within seconds)" } },
+    responses: {
+      200: { description: "The trace", schema: Trace },
+      404: { description: "Nothing of it is stored (yet: records arrive within seconds)" },
+    },
     answer: async (c) => {
       const tenant = await tenantOf(c);
       if (!tenant.ok) return problem(tenant);
@@ -70,18 +121,30 @@ export const traceRoutes: readonly ApiRoute[] = [
 
 function readFilter(c: HttpContext): Outcome<TraceFilter> {
   const mistakes: Mistake[] = [];
-  const text = Object.fromEntries(FILTERS.flatMap((name) => { const value = c.req.query(name); return value === undefined ? [] : [[name, value]]; }));
+  const text = Object.fromEntries(
+    FILTERS.flatMap((name) => {
+      const value = c.req.query(name);
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
   const from = timeOf(c.req.query("from"), "from", mistakes);
   const to = timeOf(c.req.query("to"), "to", mistakes);
   const least = c.req.query("min_cost_usd");
   const minCostMicro = least === undefined ? undefined : parseUsd(least);
-  if (least !== undefined && minCostMicro === undefined) mistakes.push({ path: "min_cost_usd", message: "expected dollars, at least 0" });
+  if (least !== undefined && minCostMicro === undefined)
+    mistakes.push({ path: "min_cost_usd", message: "expected dollars, at least 0" });
   const limit = Number(c.req.query("limit") ?? 50);
-  if (!Number.isInteger(limit) || limit < 1 || limit > 200) mistakes.push({ path: "limit", message: "expected a whole number from 1 to 200" });
+  if (!Number.isInteger(limit) || limit < 1 || limit > 200)
+    mistakes.push({ path: "limit", message: "expected a whole number from 1 to 200" });
   const cursor = c.req.query("cursor");
-  if (cursor !== undefined && !/^[A-Za-z0-9+/=]{8,128}$/.test(cursor)) mistakes.push({ path: "cursor", message: "expected the `next_cursor` of a page" });
-  if (text["tool"] !== undefined && text["model"] !== undefined) mistakes.push({ path: "tool", message: "expected either tool or model: a call has one of them" });
-  if (mistakes.length > 0) return refuse("invalid_request", mistakes.map((mistake) => `${mistake.path}: ${mistake.message}`).join("; "), { mistakes });
+  if (cursor !== undefined && !/^[A-Za-z0-9+/=]{8,128}$/.test(cursor))
+    mistakes.push({ path: "cursor", message: "expected the `next_cursor` of a page" });
+  if (text["tool"] !== undefined && text["model"] !== undefined)
+    mistakes.push({ path: "tool", message: "expected either tool or model: a call has one of them" });
+  if (mistakes.length > 0)
+    return refuse("invalid_request", mistakes.map((mistake) => `${mistake.path}: ${mistake.message}`).join("; "), {
+      mistakes,
+    });
   return accept({
     ...text,
     limit,
@@ -102,10 +165,25 @@ function timeOf(text: string | undefined, path: string, mistakes: Mistake[]): nu
 
 function shownCall(row: IndexRow): z.infer<typeof Call> {
   return {
-    trace_id: row.trace_id, span_id: row.span_id, kind: row.kind, session_id: row.session_id, task_id: row.task_id, actor: row.actor,
-    tool: row.kind === "execute_tool" ? row.subject : null, model: row.kind === "execute_tool" ? null : row.subject, status: row.status, decision: row.decision,
-    error_code: row.error_code, policy_version: row.policy_version, cost_usd: formatUsd(row.cost_micro_usd), input_tokens: row.input_tokens, output_tokens: row.output_tokens,
-    seq: row.seq, tool_call_id: row.call_id, started_at: new Date(row.started_at).toISOString(), duration_ms: row.duration_ms,
+    trace_id: row.trace_id,
+    span_id: row.span_id,
+    kind: row.kind,
+    session_id: row.session_id,
+    task_id: row.task_id,
+    actor: row.actor,
+    tool: row.kind === "execute_tool" ? row.subject : null,
+    model: row.kind === "execute_tool" ? null : row.subject,
+    status: row.status,
+    decision: row.decision,
+    error_code: row.error_code,
+    policy_version: row.policy_version,
+    cost_usd: formatUsd(row.cost_micro_usd),
+    input_tokens: row.input_tokens,
+    output_tokens: row.output_tokens,
+    seq: row.seq,
+    tool_call_id: row.call_id,
+    started_at: new Date(row.started_at).toISOString(),
+    duration_ms: row.duration_ms,
   };
 }
 
@@ -115,7 +193,14 @@ function shownTrace(id: string, records: readonly TraceRecord[]): z.infer<typeof
     trace_id: id,
     sessions: [...new Set(records.map((record) => record.index.session_id))],
     calls: records.map((record) => shownCall(record.index)),
-    spans: records.flatMap((record) => record.spans.map(({ start_ms, end_ms, ...span }) => ({ ...span, attributes: { ...span.attributes }, start_time: time(start_ms), end_time: time(end_ms) }))),
+    spans: records.flatMap((record) =>
+      record.spans.map(({ start_ms, end_ms, ...span }) => ({
+        ...span,
+        attributes: { ...span.attributes },
+        start_time: time(start_ms),
+        end_time: time(end_ms),
+      })),
+    ),
     payloads: records.flatMap((record) => record.payloads.map((payload) => ({ ...payload }))),
     cost_usd: formatUsd(records.reduce((sum, record) => sum + record.index.cost_micro_usd, 0)),
   };

@@ -12,7 +12,8 @@ export interface Authenticated {
 /** Finds the principal of `Authorization: Bearer …` or `x-api-key`; refuses `unauthenticated` without one. */
 export async function authenticate(c: HttpContext): Promise<Outcome<Authenticated>> {
   const credential = credentialOf(c);
-  if (credential === undefined) return refuse("unauthenticated", "send an API key in `Authorization: Bearer …` or `x-api-key`");
+  if (credential === undefined)
+    return refuse("unauthenticated", "send an API key in `Authorization: Bearer …` or `x-api-key`");
   const principal = await c.var.runtime.ports.keys.find(credential);
   if (principal === undefined) return refuse("unauthenticated", "this API key is not known, or was revoked");
   return accept({ principal, credential });
@@ -22,8 +23,14 @@ export async function authenticate(c: HttpContext): Promise<Outcome<Authenticate
 export function authorize(principal: Principal, permission: Permission): Outcome<Principal> {
   if (hasPermission(principal, permission)) return accept(principal);
   const roles = rolesGranting(permission);
-  const who = roles.length === 0 ? "the deployment's root key" : `a key with role ${roles.map((role) => `"${role}"`).join(" or ")}`;
-  return refuse("role_missing", `this needs ${who}; this key has ${principal.roles.map((role) => `"${role}"`).join(", ") || "no role"}`);
+  const who =
+    roles.length === 0
+      ? "the deployment's root key"
+      : `a key with role ${roles.map((role) => `"${role}"`).join(" or ")}`;
+  return refuse(
+    "role_missing",
+    `this needs ${who}; this key has ${principal.roles.map((role) => `"${role}"`).join(", ") || "no role"}`,
+  );
 }
 
 function credentialOf(c: HttpContext): string | undefined {

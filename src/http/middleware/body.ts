@@ -19,10 +19,15 @@ export interface BodyText {
 export async function readBodyText(c: HttpContext, maxBytes: number): Promise<Outcome<BodyText>> {
   const declared = Number(c.req.header("content-length") ?? Number.NaN);
   if (declared > maxBytes) return tooLarge(maxBytes);
-  const bytes = Number.isNaN(declared) ? await readBounded(c.req.raw.body, maxBytes) : new Uint8Array(await c.req.raw.arrayBuffer());
+  const bytes = Number.isNaN(declared)
+    ? await readBounded(c.req.raw.body, maxBytes)
+    : new Uint8Array(await c.req.raw.arrayBuffer());
   if (bytes === undefined || bytes.byteLength > maxBytes) return tooLarge(maxBytes);
   try {
-    return accept({ text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes), bytes: bytes.byteLength });
+    return accept({
+      text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes),
+      bytes: bytes.byteLength,
+    });
   } catch {
     return refuse("invalid_request", "the body is not valid UTF-8");
   }
@@ -36,7 +41,9 @@ export async function readBodyJson(c: HttpContext): Promise<Outcome<Json>> {
   if (parsed.ok) return accept(parsed.value);
   if (parsed.reason === "syntax") return refuse("invalid_request", "the body is not valid JSON");
   const detail = `the number ${parsed.source} at "${parsed.path}" cannot be held exactly; send it as a string`;
-  return refuse("invalid_request", detail, { mistakes: [{ path: parsed.path, message: "expected a number that a double holds exactly" }] });
+  return refuse("invalid_request", detail, {
+    mistakes: [{ path: parsed.path, message: "expected a number that a double holds exactly" }],
+  });
 }
 
 function tooLarge(maxBytes: number): Outcome<never> {

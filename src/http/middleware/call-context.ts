@@ -25,13 +25,22 @@ export function readCallContext(c: HttpContext, declared: DeclaredContext = {}):
   if (!actor.ok) return actor;
   const mistakes: Mistake[] = [];
   const parent = readTraceparent(c.req.header("traceparent"));
-  const trace = traceOf(principal.tenant, declared.trace_id, parent?.traceHex) ?? traceIdFromHex(runtime.ports.system.randomHex(16));
-  if (declared.trace_id !== undefined && trace.shown !== shownAs(declared.trace_id)) mistakes.push({ path: "trace_id", message: "expected `tr_` and 32 hex digits, or `tr_` and up to 125 letters, digits and `._:-`" });
+  const trace =
+    traceOf(principal.tenant, declared.trace_id, parent?.traceHex) ??
+    traceIdFromHex(runtime.ports.system.randomHex(16));
+  if (declared.trace_id !== undefined && trace.shown !== shownAs(declared.trace_id))
+    mistakes.push({
+      path: "trace_id",
+      message: "expected `tr_` and 32 hex digits, or `tr_` and up to 125 letters, digits and `._:-`",
+    });
   const session = callerId(declared.session_id ?? c.req.header("interlock-session"), "Interlock-Session", mistakes);
   const task = callerId(declared.task_id ?? c.req.header("interlock-task"), "Interlock-Task", mistakes);
   const endUser = callerId(c.req.header("interlock-user"), "Interlock-User", mistakes);
   const confidence = declared.confidence ?? confidenceOf(c.req.header("interlock-confidence"), mistakes);
-  if (mistakes.length > 0) return refuse("invalid_request", mistakes.map((mistake) => `${mistake.path}: ${mistake.message}`).join("; "), { mistakes });
+  if (mistakes.length > 0)
+    return refuse("invalid_request", mistakes.map((mistake) => `${mistake.path}: ${mistake.message}`).join("; "), {
+      mistakes,
+    });
   return accept({
     principal,
     actor: actor.value,
@@ -42,7 +51,11 @@ export function readCallContext(c: HttpContext, declared: DeclaredContext = {}):
     intent: declared.intent ?? c.req.header("interlock-intent") ?? null,
     confidence: confidence ?? null,
     endUser: endUser ?? null,
-    allowedTools: c.req.header("interlock-allowed-tools")?.split(",").map((name) => name.trim()).filter((name) => name !== ""),
+    allowedTools: c.req
+      .header("interlock-allowed-tools")
+      ?.split(",")
+      .map((name) => name.trim())
+      .filter((name) => name !== ""),
     credentials: [credential],
   });
 }

@@ -12,7 +12,19 @@ import { readCallContext, setCallHeaders } from "../middleware/call-context.ts";
 import { openAiError } from "./errors.ts";
 
 /** Provider headers that are about its own connection, or would lie about our body. */
-const NOT_PASSED_BACK = new Set(["connection", "content-encoding", "content-length", "keep-alive", "set-cookie", "transfer-encoding", "alt-svc", "nel", "report-to", "server", "date"]);
+const NOT_PASSED_BACK = new Set([
+  "connection",
+  "content-encoding",
+  "content-length",
+  "keep-alive",
+  "set-cookie",
+  "transfer-encoding",
+  "alt-svc",
+  "nel",
+  "report-to",
+  "server",
+  "date",
+]);
 /** Caller headers that a provider may need. */
 const PASSED_ON = ["openai-beta", "accept"];
 
@@ -29,7 +41,13 @@ export async function chatCompletions(c: HttpContext): Promise<Response> {
   const call = body.ok ? readCall(c, body.value) : body;
   if (!call.ok) return openAiError(call);
   const defer = deferOf(c);
-  return render(await callModel(c.var.runtime.ports, call.value, { defer, recorder: c.var.runtime.recorder(defer), callerSignal: c.req.raw.signal }));
+  return render(
+    await callModel(c.var.runtime.ports, call.value, {
+      defer,
+      recorder: c.var.runtime.recorder(defer),
+      callerSignal: c.req.raw.signal,
+    }),
+  );
 }
 
 function render(answer: ModelAnswer): Response {
@@ -39,7 +57,8 @@ function render(answer: ModelAnswer): Response {
     return response;
   }
   const headers = new Headers();
-  for (const [name, value] of answer.headers) if (!NOT_PASSED_BACK.has(name) && !name.startsWith("cf-")) headers.set(name, value);
+  for (const [name, value] of answer.headers)
+    if (!NOT_PASSED_BACK.has(name) && !name.startsWith("cf-")) headers.set(name, value);
   setCallHeaders(headers, answer.meta);
   return new Response(answer.body, { status: answer.status, headers });
 }
@@ -53,7 +72,12 @@ function readCall(c: HttpContext, { text, bytes }: BodyText): Outcome<ModelCall>
   if (!fields.ok) return fields;
   const context = readCallContext(c);
   if (!context.ok) return context;
-  const headers = new Map(PASSED_ON.flatMap((name) => { const value = c.req.header(name); return value === undefined ? [] : [[name, value] as const]; }));
+  const headers = new Map(
+    PASSED_ON.flatMap((name) => {
+      const value = c.req.header(name);
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
   return accept({ context: context.value, operation: "chat", body, bodyBytes: bytes, headers, ...fields.value });
 }
 
@@ -67,11 +91,19 @@ function readFields(body: ObjectText): Outcome<Fields> {
   const streamOptions = valueOf(body, "stream_options") ?? null;
   if (streamOptions !== null && !isJsonObject(streamOptions)) return invalid("stream_options", "expected an object");
   const choices = valueOf(body, "n") ?? 1;
-  if (typeof choices !== "number" || !Number.isInteger(choices) || choices < 1 || choices > 128) return invalid("n", "expected an integer from 1 to 128");
+  if (typeof choices !== "number" || !Number.isInteger(choices) || choices < 1 || choices > 128)
+    return invalid("n", "expected an integer from 1 to 128");
   const maxOutput = maxOutputOf(body);
   if (!maxOutput.ok) return maxOutput;
   const options: JsonObject | undefined = streamOptions ?? undefined;
-  return accept({ model, isStream: stream === true, wantsUsage: options?.["include_usage"] === true, streamOptions: options, maxOutput: maxOutput.value, choices });
+  return accept({
+    model,
+    isStream: stream === true,
+    wantsUsage: options?.["include_usage"] === true,
+    streamOptions: options,
+    maxOutput: maxOutput.value,
+    choices,
+  });
 }
 
 function maxOutputOf(body: ObjectText): Outcome<ModelCall["maxOutput"]> {
@@ -83,7 +115,9 @@ function maxOutputOf(body: ObjectText): Outcome<ModelCall["maxOutput"]> {
   const one = found[0];
   if (one === undefined) return accept(undefined);
   const { field, tokens } = one;
-  return typeof tokens === "number" && Number.isInteger(tokens) && tokens >= 1 ? accept({ field, tokens }) : invalid(field, "expected a whole number of at least 1");
+  return typeof tokens === "number" && Number.isInteger(tokens) && tokens >= 1
+    ? accept({ field, tokens })
+    : invalid(field, "expected a whole number of at least 1");
 }
 
 function valueOf(body: ObjectText, key: string): Json | undefined {

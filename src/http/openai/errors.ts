@@ -29,7 +29,11 @@ export function openAiErrorBody(refusal: Refusal): Readonly<Record<string, unkno
       type,
       param: refusal.mistakes?.[0]?.path ?? null,
       code: CODES[refusal.code] ?? refusal.code,
-      interlock: { code: refusal.code, ...refusal.extensions, ...(refusal.mistakes === undefined ? {} : { mistakes: refusal.mistakes }) },
+      interlock: {
+        code: refusal.code,
+        ...refusal.extensions,
+        ...(refusal.mistakes === undefined ? {} : { mistakes: refusal.mistakes }),
+      },
       ...(upstream === undefined ? {} : { upstream }),
     },
   };

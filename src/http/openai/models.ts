@@ -13,7 +13,9 @@ export async function listModels(c: HttpContext): Promise<Response> {
   const config = await c.var.runtime.ports.configs.active(principal.tenant);
   if (config === undefined) return Response.json({ object: "list", data: [] });
   const { models, actors } = config.published.document;
-  const patterns = Object.entries(actors).flatMap(([name, actor]) => (mayActAs(principal, name) ? (actor.models ?? []) : []));
+  const patterns = Object.entries(actors).flatMap(([name, actor]) =>
+    mayActAs(principal, name) ? (actor.models ?? []) : [],
+  );
   const created = Math.floor(Date.parse(config.published.published_at) / 1000);
   const data = Object.entries(models)
     .filter(([name]) => matchesAny(name, patterns))
