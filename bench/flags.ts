@@ -12,7 +12,7 @@ export interface Flags {
   readonly maxSeconds: number;
 }
 
-export const usage = `npm run bench -- [flags]
+const usage = `npm run bench -- [flags]
   --mode core|full   core: bare workerd (default); full: Miniflare, all bindings
   --rounds <n>       interleaved rounds over all targets (default 3)
   --seconds <n>      seconds of load per cell (default 2)
@@ -20,7 +20,7 @@ export const usage = `npm run bench -- [flags]
                      portkey-workerd, portkey-node, or label=path/to/index.js for another build
   --quick            one unwarmed round of one second: shows that all works, proves nothing`;
 
-/** Reads the command line. Throws on anything it does not know. */
+/** Reads the command line. Throws the usage when asked for help, and on anything it does not know. */
 export function parseFlags(args: readonly string[]): Flags {
   const { values } = parseArgs({
     args: [...args],
@@ -30,8 +30,10 @@ export function parseFlags(args: readonly string[]): Flags {
       seconds: { type: "string" },
       targets: { type: "string" },
       quick: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
     },
   });
+  if (values.help) throw new Error(usage);
   const { mode, quick } = values;
   if (mode !== "core" && mode !== "full") throw new Error(`unknown mode ${mode}\n${usage}`);
   const rounds = count("rounds", values.rounds, quick ? 1 : 3);

@@ -10,7 +10,7 @@ import type {
   SessionCommand,
   SessionLedgerState,
   SessionReply,
-} from "../src/core/state/session-ledger.ts";
+} from "../src/core/state/session-messages.ts";
 import { expiredHoldRecord } from "../src/core/trace/orphan.ts";
 import type { TraceRecord } from "../src/core/trace/record.ts";
 import { SqlStore, type RecordQueue } from "./sql-store.ts";
@@ -32,7 +32,7 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
   constructor(ctx: DurableObjectState, env: LedgerEnv) {
     super(ctx, env);
     this.#store = new SqlStore(ctx.storage);
-    const stored = this.#store.readState<SessionLedgerState>() ?? ledger.EMPTY_LEDGER;
+    const stored = (this.#store.readState() as SessionLedgerState | undefined) ?? ledger.EMPTY_LEDGER;
     this.#state = ledger.reload(stored);
     if (this.#state !== stored) this.#store.writeState(this.#state);
   }
@@ -60,13 +60,17 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
     readonly amounts: Amounts;
     readonly ref: CallRef;
   }): SessionReply {
-    const priorCharge = this.#store.readRow<Charge>(call.callId) ?? null;
+    const priorCharge = (this.#store.readRow(call.callId) as Charge | undefined) ?? null;
     return this.#apply({ type: "charge", ...call, priorCharge, outboxDepth: this.#store.outboxDepth() });
   }
 
   /** Gives back the charge of a tool call that surely did not happen, once. */
   giveBack(callId: string): SessionReply {
-    return this.#apply({ type: "give_back", callId, priorCharge: this.#store.readRow<Charge>(callId) ?? null });
+    return this.#apply({
+      type: "give_back",
+      callId,
+      priorCharge: (this.#store.readRow(callId) as Charge | undefined) ?? null,
+    });
   }
 
   /** The ledger as it stands. */

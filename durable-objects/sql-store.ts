@@ -30,8 +30,8 @@ export class SqlStore {
   }
 
   /** The state row, or `undefined` before the first write. */
-  readState<T>(): T | undefined {
-    return this.#body<T>("SELECT body FROM state WHERE k = 1");
+  readState(): unknown {
+    return this.#body("SELECT body FROM state WHERE k = 1");
   }
 
   /** Writes the state row: one row written. */
@@ -43,8 +43,8 @@ export class SqlStore {
   }
 
   /** A keyed row, or `undefined`. */
-  readRow<T>(id: string): T | undefined {
-    return this.#body<T>("SELECT body FROM rows WHERE id = ?", id);
+  readRow(id: string): unknown {
+    return this.#body("SELECT body FROM rows WHERE id = ?", id);
   }
 
   /** Writes a keyed row: one row written. */
@@ -57,12 +57,12 @@ export class SqlStore {
   }
 
   /** Every keyed row, by id. */
-  allRows<T>(): readonly T[] {
+  allRows(): readonly unknown[] {
     if (!this.#isReady) return [];
     return this.#sql
       .exec<{ body: string }>("SELECT body FROM rows ORDER BY id")
       .toArray()
-      .map((row) => JSON.parse(row.body) as T);
+      .map((row) => JSON.parse(row.body) as unknown);
   }
 
   /** Records that wait for the queue. */
@@ -105,10 +105,10 @@ export class SqlStore {
     void this.#storage.deleteAll();
   }
 
-  #body<T>(query: string, ...bindings: readonly string[]): T | undefined {
+  #body(query: string, ...bindings: readonly string[]): unknown {
     if (!this.#isReady) return undefined;
     const row = this.#sql.exec<{ body: string }>(query, ...bindings).toArray()[0];
-    return row === undefined ? undefined : (JSON.parse(row.body) as T);
+    return row === undefined ? undefined : (JSON.parse(row.body) as unknown);
   }
 
   #ready(): SqlStorage {

@@ -23,7 +23,7 @@ export class TenantLedger extends DurableObject<TenantEnv> {
   constructor(ctx: DurableObjectState, env: TenantEnv) {
     super(ctx, env);
     this.#store = new SqlStore(ctx.storage);
-    this.#state = this.#store.readState<TenantLedgerState>() ?? tenants.NO_TENANT;
+    this.#state = (this.#store.readState() as TenantLedgerState | undefined) ?? tenants.NO_TENANT;
   }
 
   /** Creates the tenant; answers whether it is new. */
@@ -48,12 +48,12 @@ export class TenantLedger extends DurableObject<TenantEnv> {
 
   /** A version's document; the active one when no version is named. */
   version(version?: number): PublishedConfig | undefined {
-    return this.#store.readRow<PublishedConfig>(rowOf(version ?? this.#state.active));
+    return this.#store.readRow(rowOf(version ?? this.#state.active)) as PublishedConfig | undefined;
   }
 
   /** Every version, oldest first. */
   versions(): readonly PublishedConfig[] {
-    return this.#store.allRows<PublishedConfig>();
+    return this.#store.allRows() as readonly PublishedConfig[];
   }
 
   /** Writes the edge copy again if it does not show the active version; answers whether it had to. */

@@ -2,7 +2,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Amounts } from "../src/core/budget/amounts.ts";
 import type { Decision } from "../src/core/policy/decision.ts";
-import type { CallRef, Scopes, SessionReply } from "../src/core/state/session-ledger.ts";
+import type { CallRef, Scopes, SessionReply } from "../src/core/state/session-messages.ts";
 import * as calls from "../src/core/state/tool-call.ts";
 import type {
   ToolCallCommand,
@@ -43,7 +43,7 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   constructor(ctx: DurableObjectState, env: ToolCallEnv) {
     super(ctx, env);
     this.#store = new SqlStore(ctx.storage);
-    this.#state = { record: this.#store.readState<ToolCallRecord>() ?? null, admitting: null };
+    this.#state = { record: (this.#store.readState() as ToolCallRecord | undefined) ?? null, admitting: null };
   }
 
   /** Records the intent and asks the session's ledger; repeats of the key get what the first call got. */

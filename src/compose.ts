@@ -50,7 +50,7 @@ export function compose(env: Env): Runtime {
 /** Segments whose records come back with their offloaded bodies. */
 function whole(segments: Segments, bucket: R2Bucket): Segments {
   return {
-    put: segments.put,
+    put: (tenant, lines) => segments.put(tenant, lines),
     read: async (tenant, segment, lines) =>
       Promise.all((await segments.read(tenant, segment, lines)).map((record) => restorePayloads(bucket, record))),
   };

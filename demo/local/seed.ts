@@ -23,14 +23,14 @@ export const TENANT = "demo";
 export async function seed(gateway: LocalGateway, stateDir: string): Promise<DemoKeys> {
   const call = caller(gateway);
   const file = path.join(stateDir, "demo-keys.json");
-  await call("POST", "/v1/tenants", { id: TENANT, name: "Demo" }, [201, 409]);
+  await call("POST", "/v1/tenants", { id: TENANT, name: "Demo" }, { status: [201, 409] });
   const { modelToken, billingToken, crmToken } = gateway.secrets;
   for (const [name, value] of Object.entries({
     demo_model: modelToken,
     demo_billing: billingToken,
     demo_crm: crmToken,
   })) {
-    await call("PUT", `/v1/secrets/${name}`, { value }, [204]);
+    await call("PUT", `/v1/secrets/${name}`, { value }, { status: [204] });
   }
   await publish(call);
   const keys = existsSync(file)
@@ -41,27 +41,27 @@ export async function seed(gateway: LocalGateway, stateDir: string): Promise<Dem
   return current;
 }
 
-type Call = (
-  method: string,
-  path: string,
-  body: unknown,
-  expected: readonly number[],
-  headers?: Readonly<Record<string, string>>,
-) => Promise<Response>;
+/** What a call may answer, and headers it needs besides the usual. */
+interface Expected {
+  readonly status: readonly number[];
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+type Call = (method: string, path: string, body: unknown, expected: Expected) => Promise<Response>;
 
 function caller(gateway: LocalGateway): Call {
-  return async (method, at, body, expected, headers = {}) => {
+  return async (method, at, body, expected) => {
     const response = await fetch(`${gateway.url}${at}`, {
       method,
       headers: {
         authorization: `Bearer ${gateway.secrets.rootKey}`,
         "interlock-tenant": TENANT,
         "content-type": "application/json",
-        ...headers,
+        ...expected.headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    if (!expected.includes(response.status))
+    if (!expected.status.includes(response.status))
       throw new Error(`${method} ${at} answered ${response.status}: ${await response.text()}`);
     return response;
   };
@@ -69,17 +69,22 @@ function caller(gateway: LocalGateway): Call {
 
 async function publish(call: Call): Promise<void> {
   const document: unknown = parse(readFileSync(path.join(root, "demo", "interlock.yaml"), "utf8"));
-  const checked = (await (await call("POST", "/v1/config/check", document, [200])).json()) as { digest: string };
-  const current = await call("GET", "/v1/config", undefined, [200, 404]);
+  const checked = (await (await call("POST", "/v1/config/check", document, { status: [200] })).json()) as {
+    digest: string;
+  };
+  const current = await call("GET", "/v1/config", undefined, { status: [200, 404] });
   if (current.status === 404) {
-    await call("PUT", "/v1/config", document, [200]);
+    await call("PUT", "/v1/config", document, { status: [200] });
     return;
   }
   const { digest } = (await current.json()) as { digest: string };
   // The demo's own file is followed; a config that someone published since by hand is left alone.
   const isOurs = digest === checked.digest || current.headers.get("etag") === '"1"';
   if (digest !== checked.digest && isOurs)
-    await call("PUT", "/v1/config", document, [200], { "if-match": current.headers.get("etag") ?? "" });
+    await call("PUT", "/v1/config", document, {
+      status: [200],
+      headers: { "if-match": current.headers.get("etag") ?? "" },
+    });
 }
 
 async function createKeys(call: Call, gateway: LocalGateway): Promise<DemoKeys> {
@@ -88,7 +93,7 @@ async function createKeys(call: Call, gateway: LocalGateway): Promise<DemoKeys> 
       "POST",
       "/v1/keys",
       { tenant: TENANT, name: `demo ${role}`, roles: [role], ...more },
-      [201],
+      { status: [201] },
     );
     return ((await response.json()) as { key: string }).key;
   };

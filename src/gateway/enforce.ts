@@ -3,7 +3,7 @@ import type { CallContext } from "../core/call.ts";
 import { refuse, type Refusal } from "../core/errors.ts";
 import type { ActiveConfig } from "../core/config/published.ts";
 import type { Decision } from "../core/policy/decision.ts";
-import type { CallRef, Scopes, SessionReply } from "../core/state/session-ledger.ts";
+import type { CallRef, Scopes, SessionReply } from "../core/state/session-messages.ts";
 import { formatUsd } from "../core/units/money.ts";
 
 /** The limits a call is admitted under: its actor's, per session and per task. */

@@ -6,7 +6,7 @@ import { refuse } from "../core/errors.ts";
 import { CALLER_LEFT } from "./meter.ts";
 import type { AdmittedCall, ModelAnswer } from "./admitted-call.ts";
 import type { ModelResponse } from "./ports.ts";
-import type { Learnt } from "./settle-model-call.ts";
+import type { Learnt } from "./record-model-call.ts";
 
 type Answered = ModelResponse & { type: "answered" };
 

@@ -8,7 +8,7 @@ import { withMembers } from "../core/json/members.ts";
 import { evaluateModelCall } from "../core/policy/evaluate.ts";
 import type { Decision } from "../core/policy/decision.ts";
 import type { Want } from "../core/state/account.ts";
-import type { SessionReply } from "../core/state/session-ledger.ts";
+import type { SessionReply } from "../core/state/session-messages.ts";
 import { ledgerRefusal, refOf, refusalOf, scopesOf } from "./enforce.ts";
 import type { AdmittedCall, CallMeta, CallSurroundings, ModelAnswer } from "./admitted-call.ts";
 import { CALLER_LEFT } from "./meter.ts";

@@ -8,7 +8,7 @@ import { finishReasons } from "./model-answer.ts";
 import { CALLER_LEFT, frameObjects, relay, type StreamEnd } from "./meter.ts";
 import type { AdmittedCall, ModelAnswer } from "./admitted-call.ts";
 import type { ModelResponse } from "./ports.ts";
-import type { Learnt, ModelCallStatus } from "./settle-model-call.ts";
+import type { Learnt, ModelCallStatus } from "./record-model-call.ts";
 
 type Answered = ModelResponse & { type: "answered" };
 

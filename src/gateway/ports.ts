@@ -3,7 +3,7 @@ import type { PublishedConfig, ActiveConfig } from "../core/config/published.ts"
 import type { ProviderEntry } from "../core/config/document.ts";
 import type { Amounts } from "../core/budget/amounts.ts";
 import type { Want } from "../core/state/account.ts";
-import type { CallRef, Scopes, SessionLedgerState, SessionReply } from "../core/state/session-ledger.ts";
+import type { CallRef, Scopes, SessionLedgerState, SessionReply } from "../core/state/session-messages.ts";
 import type { ToolCallRecord, ToolCallReply, ToolCallRequest, ToolOutcome } from "../core/state/tool-call.ts";
 import type { Decision } from "../core/policy/decision.ts";
 import type { Outcome } from "../core/errors.ts";
@@ -58,7 +58,8 @@ export interface Secrets {
 export interface ConfigVersion {
   readonly version: number;
   readonly digest: string;
-  readonly published_at: string;
+  /** Epoch milliseconds. */
+  readonly published_at: number;
   readonly published_by: string;
 }
 

@@ -76,32 +76,26 @@ async function listPage(db: DrizzleD1Database, tenant: string, filter: TraceFilt
 }
 
 function conditions(filter: TraceFilter): readonly SQL[] {
-  const subject = filter.tool ?? filter.model;
-  const all: readonly (SQL | undefined)[] = [
-    filter.actor === undefined ? undefined : eq(calls.actor, filter.actor),
-    filter.session === undefined ? undefined : eq(calls.sessionId, filter.session),
-    subject === undefined ? undefined : eq(calls.subject, subject),
-    filter.tool === undefined ? undefined : eq(calls.kind, "execute_tool"),
-    filter.model === undefined ? undefined : eq(calls.kind, "chat"),
-    filter.decision === undefined ? undefined : eq(calls.decision, filter.decision),
-    filter.status === undefined ? undefined : eq(calls.status, filter.status),
-    filter.from === undefined ? undefined : gte(calls.startedAt, filter.from),
-    filter.to === undefined ? undefined : lte(calls.startedAt, filter.to),
-    filter.minCostMicro === undefined ? undefined : gte(calls.costMicroUsd, filter.minCostMicro),
-    filter.cursor === undefined ? undefined : afterCursor(filter.cursor),
+  const given = <T>(value: T | undefined, condition: (value: T) => SQL): readonly SQL[] =>
+    value === undefined ? [] : [condition(value)];
+  return [
+    ...given(filter.actor, (value) => eq(calls.actor, value)),
+    ...given(filter.session, (value) => eq(calls.sessionId, value)),
+    ...given(filter.tool, (value) => sql`${calls.kind} = 'execute_tool' AND ${calls.subject} = ${value}`),
+    ...given(filter.model, (value) => sql`${calls.kind} = 'chat' AND ${calls.subject} = ${value}`),
+    ...given(filter.decision, (value) => eq(calls.decision, value)),
+    ...given(filter.status, (value) => eq(calls.status, value)),
+    ...given(filter.from, (value) => gte(calls.startedAt, value)),
+    ...given(filter.to, (value) => lte(calls.startedAt, value)),
+    ...given(filter.minCostMicro, (value) => gte(calls.costMicroUsd, value)),
+    ...given(filter.cursor, afterCursor),
   ];
-  return all.filter((condition) => condition !== undefined);
 }
 
 const Cursor = z.tuple([z.int(), z.string()]);
 
 function cursorOf(row: IndexRow): string {
   return btoa(JSON.stringify([row.started_at, row.span_id]));
-}
-
-/** Whether a text is a cursor that a page answered. */
-export function isCursor(text: string): boolean {
-  return readCursor(text) !== undefined;
 }
 
 function readCursor(text: string): readonly [number, string] | undefined {

@@ -1,7 +1,7 @@
 // Names the remote methods of the objects, as a Worker calls them: one method call is one hop.
 import type { Amounts } from "../../core/budget/amounts.ts";
 import type { PublishedConfig } from "../../core/config/published.ts";
-import type { SessionReply } from "../../core/state/session-ledger.ts";
+import type { SessionReply } from "../../core/state/session-messages.ts";
 import type { TenantReply } from "../../core/state/tenant-ledger.ts";
 import type { ToolCallRecord, ToolOutcome } from "../../core/state/tool-call.ts";
 import type { TraceRecord } from "../../core/trace/record.ts";

@@ -1,5 +1,5 @@
 // Reaches HTTP tools: arguments into URL, query or body, the tenant's credential in a header, the answer into an outcome.
-import { isJsonObject, type Json, type JsonObject } from "../../core/json/canonical.ts";
+import type { Json, JsonObject } from "../../core/json/canonical.ts";
 import type { ToolEntry } from "../../core/config/document.ts";
 import { classifyHttp, type HttpAnswer } from "../../core/policy/tool-outcome.ts";
 import type { Secrets, ToolExecuted, ToolExecution, Tools } from "../../gateway/ports.ts";
@@ -116,12 +116,8 @@ function requestOf(entry: ToolEntry, args: JsonObject): { readonly url: string; 
 }
 
 function textOf(value: Json | undefined): string {
-  if (typeof value === "string") return value;
-  return value === undefined || value === null
-    ? ""
-    : isJsonObject(value) || Array.isArray(value)
-      ? JSON.stringify(value)
-      : String(value);
+  if (value === undefined || value === null) return "";
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function headersOf(

@@ -125,7 +125,7 @@ function providerMistakes(
           },
         ]
       : []),
-    ...targetMistakes(`${path}.base_url`, entry.base_url, entry.service, document, around),
+    ...targetMistakes({ path: `${path}.base_url`, url: entry.base_url, service: entry.service }, document, around),
     ...secretMistakes(`${path}.secret`, entry.secret, around),
   ];
 }
@@ -156,7 +156,7 @@ function toolMistakes(
   document: ConfigDocument,
   around: Surroundings,
 ): readonly Mistake[] {
-  const properties = Object.keys((entry.input_schema["properties"] ?? {}) as Record<string, unknown>);
+  const properties = Object.keys(entry.input_schema["properties"] ?? {});
   const templated = [...entry.url.matchAll(/\{([^{}]*)\}/g)].map((match) => match[1] ?? "");
   const unknownIn = (field: string, names: readonly string[]): readonly Mistake[] =>
     names
@@ -173,15 +173,23 @@ function toolMistakes(
     ...unknownIn("url", templated),
     ...unknownIn("amount.field", entry.amount === undefined ? [] : [entry.amount.field]),
     ...unknownIn("pii.writes", entry.pii?.writes ?? []),
-    ...targetMistakes(`${path}.url`, entry.url.replaceAll(/\{[^{}]*\}/g, "x"), entry.service, document, around),
+    ...targetMistakes(
+      { path: `${path}.url`, url: entry.url.replaceAll(/\{[^{}]*\}/g, "x"), service: entry.service },
+      document,
+      around,
+    ),
     ...secretMistakes(`${path}.auth.secret`, entry.auth?.secret, around),
   ];
 }
 
+interface Target {
+  readonly path: string;
+  readonly url: string | undefined;
+  readonly service: string | undefined;
+}
+
 function targetMistakes(
-  path: string,
-  url: string | undefined,
-  service: string | undefined,
+  { path, url, service }: Target,
   document: ConfigDocument,
   around: Surroundings,
 ): readonly Mistake[] {

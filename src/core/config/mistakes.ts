@@ -11,16 +11,12 @@ export function mistakesOf(issues: readonly Issue[], known: readonly string[] = 
 
 function mistakesOfIssue(issue: Issue, known: readonly string[]): readonly Mistake[] {
   const path = dotted(issue.path);
-  switch (issue.code) {
-    case "unrecognized_keys":
-      return issue.keys.map((key) => ({ path: join(path, key), message: `unknown field${didYouMean(key, known)}` }));
-    case "invalid_key":
-      return issue.issues.map((inner) => ({ path, message: inner.message }));
-    case "invalid_union":
-      return [{ path, message: issue.errors.length === 0 ? issue.message : unionMessage(issue.errors) }];
-    default:
-      return [{ path, message: issue.message }];
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({ path: join(path, key), message: `unknown field${didYouMean(key, known)}` }));
   }
+  if (issue.code === "invalid_key") return issue.issues.map((inner) => ({ path, message: inner.message }));
+  const isUnion = issue.code === "invalid_union" && issue.errors.length > 0;
+  return [{ path, message: isUnion ? unionMessage(issue.errors) : issue.message }];
 }
 
 function unionMessage(branches: readonly (readonly Issue[])[]): string {

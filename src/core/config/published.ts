@@ -12,11 +12,17 @@ export interface PublishedConfig {
   readonly version: number;
   /** SHA-256 of the canonical document: the policy version that decisions carry is `v<version>-<first 12>`. */
   readonly digest: string;
-  readonly published_at: string;
+  /** Epoch milliseconds. */
+  readonly published_at: number;
   readonly published_by: string;
   readonly document: ConfigDocument;
   /** Price of every model, resolved when published, so that a later table cannot change what a version costs. */
   readonly prices: Readonly<Record<string, Price>>;
+}
+
+/** How decisions and headers name a version: `v<version>-<first 12 of its digest>`. */
+export function policyVersionOf({ version, digest }: Pick<PublishedConfig, "version" | "digest">): string {
+  return `v${version}-${digest.slice(0, 12)}`;
 }
 
 /** A model ready to be called: its entry, provider and price. */
@@ -48,7 +54,7 @@ export class ActiveConfig {
 
   constructor(published: PublishedConfig) {
     this.published = published;
-    this.policyVersion = `v${published.version}-${published.digest.slice(0, 12)}`;
+    this.policyVersion = policyVersionOf(published);
   }
 
   /** The actor's entry, or `undefined`. */

@@ -27,7 +27,7 @@ export function parseExactJson(text: string): ExactJson {
   };
   let value: Json;
   try {
-    value = JSON.parse(text, revive as (key: string, value: unknown) => unknown) as Json;
+    value = JSON.parse(text, revive) as Json;
   } catch {
     return { ok: false, reason: "syntax" };
   }

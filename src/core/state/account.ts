@@ -186,8 +186,8 @@ export function charge(account: Account, amount: Amounts): AccountChange {
 }
 
 /** Takes back an amount that was charged for something that surely never happened. */
-export function giveBack(account: Account, amount: Amounts): Account {
-  return { ...account, used: minus(account.used, amount) };
+export function giveBack(account: Account, amount: Amounts): AccountChange {
+  return { account: { ...account, used: minus(account.used, amount) }, isCommitted: false };
 }
 
 /** Sets aside exactly what is used and held: nothing is forfeited if the process stops now. */

@@ -59,7 +59,7 @@ export function transition(state: TenantLedgerState, command: TenantCommand, now
       const config: PublishedConfig = {
         ...command.candidate,
         version: state.active + 1,
-        published_at: new Date(now).toISOString(),
+        published_at: now,
       };
       return {
         next: { ...state, active: config.version },

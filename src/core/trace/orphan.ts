@@ -1,6 +1,6 @@
 // Decides how a call that nobody finished is told in a trace: an expired hold, an abandoned tool call.
 import type { Amounts } from "../budget/amounts.ts";
-import type { Hold } from "../state/session-ledger.ts";
+import type { Hold } from "../state/session-messages.ts";
 import type { ToolCallRecord } from "../state/tool-call.ts";
 import { ATTR } from "./attributes.ts";
 import type { IndexRow, TraceRecord } from "./record.ts";

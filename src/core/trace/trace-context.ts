@@ -21,11 +21,22 @@ export function readTraceparent(header: string | null | undefined): TraceContext
   if (header === null || header === undefined) return undefined;
   const match = TRACEPARENT.exec(header.trim());
   if (match === null) return undefined;
-  const [, version = "", traceHex = "", parentId = "", flagText = "", rest] = match;
-  if (version === "ff" || (version === "00" && rest !== undefined)) return undefined;
-  if (/^0+$/.test(traceHex) || /^0+$/.test(parentId)) return undefined;
+  const [, version, traceHex, parentId, flagText, rest] = match as unknown as readonly [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string | undefined,
+  ];
+  const isInvalid = version === "ff" || (version === "00" && rest !== undefined);
+  if (isInvalid || isAllZero(traceHex) || isAllZero(parentId)) return undefined;
   const flags = Number.parseInt(flagText, 16);
   return { traceHex, parentId, isSampled: (flags & 1) === 1, isRandom: (flags & 2) === 2 };
+}
+
+function isAllZero(hex: string): boolean {
+  return /^0+$/.test(hex);
 }
 
 /** The `traceparent` that a span sends on: version 00, its own id as parent. */

@@ -1,11 +1,11 @@
 // Routes of the tenant config: read, check, publish against the version that was read.
 import * as z from "zod/mini";
 import { ConfigDocument } from "../../core/config/document.ts";
-import type { PublishedConfig } from "../../core/config/published.ts";
-import { ActiveConfig } from "../../core/config/published.ts";
+import { policyVersionOf, type PublishedConfig } from "../../core/config/published.ts";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import type { Principal } from "../../core/principal.ts";
 import { checkCandidate, publishCandidate } from "../../gateway/publish-config.ts";
+import type { ConfigVersion } from "../../gateway/ports.ts";
 import type { HttpContext } from "../context.ts";
 import { readBodyJson } from "../middleware/body.ts";
 import { problem } from "./errors.ts";
@@ -98,7 +98,7 @@ export const configRoutes: readonly ApiRoute[] = [
       if (!tenant.ok) return problem(tenant);
       const versions = await c.var.runtime.ports.configs.versions(tenant.value);
       return Response.json({
-        data: versions.map((each) => ({ ...each, policy_version: `v${each.version}-${each.digest.slice(0, 12)}` })),
+        data: versions.map(shown),
       });
     },
   },
@@ -156,9 +156,14 @@ async function expectedVersion(c: HttpContext, tenant: string): Promise<Outcome<
       );
 }
 
-function shown(config: PublishedConfig): Readonly<Record<string, unknown>> {
-  const { version, digest, published_at, published_by } = config;
-  return { version, policy_version: new ActiveConfig(config).policyVersion, digest, published_at, published_by };
+function shown({ version, digest, published_at, published_by }: ConfigVersion): z.infer<typeof Version> {
+  return {
+    version,
+    policy_version: policyVersionOf({ version, digest }),
+    digest,
+    published_at: new Date(published_at).toISOString(),
+    published_by,
+  };
 }
 
 function etag(config: PublishedConfig): Readonly<Record<string, string>> {

@@ -23,7 +23,7 @@ interface Operation {
 }
 
 /** The page of an OpenAPI document of ours. */
-export function referencePage(document: Readonly<Record<string, unknown>>): string {
+export async function referencePage(document: Readonly<Record<string, unknown>>): Promise<string> {
   const plain = JSON.parse(JSON.stringify(document)) as JsonObject;
   const operations = operationsOf(plain["paths"]);
   const groups = Map.groupBy(operations, (operation) => tagOf(operation));
@@ -60,7 +60,7 @@ export function referencePage(document: Readonly<Record<string, unknown>>): stri
         </main>
       </body>
     </html>`;
-  return String(page);
+  return `${await page}`;
 }
 
 function operationsOf(paths: Json | undefined): readonly Operation[] {

@@ -105,8 +105,8 @@ export function referenceRoutes(table: readonly ApiRoute[]): readonly ApiRoute[]
     ),
     open(
       "/docs",
-      () =>
-        new Response(referencePage(document()), {
+      async () =>
+        new Response(await referencePage(document()), {
           headers: {
             "content-type": "text/html; charset=utf-8",
             "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",

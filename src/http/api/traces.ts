@@ -121,46 +121,49 @@ export const traceRoutes: readonly ApiRoute[] = [
 
 function readFilter(c: HttpContext): Outcome<TraceFilter> {
   const mistakes: Mistake[] = [];
-  const text = Object.fromEntries(
-    FILTERS.flatMap((name) => {
-      const value = c.req.query(name);
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
-  const from = timeOf(c.req.query("from"), "from", mistakes);
-  const to = timeOf(c.req.query("to"), "to", mistakes);
-  const least = c.req.query("min_cost_usd");
-  const minCostMicro = least === undefined ? undefined : parseUsd(least);
-  if (least !== undefined && minCostMicro === undefined)
-    mistakes.push({ path: "min_cost_usd", message: "expected dollars, at least 0" });
-  const limit = Number(c.req.query("limit") ?? 50);
-  if (!Number.isInteger(limit) || limit < 1 || limit > 200)
-    mistakes.push({ path: "limit", message: "expected a whole number from 1 to 200" });
-  const cursor = c.req.query("cursor");
-  if (cursor !== undefined && !/^[A-Za-z0-9+/=]{8,128}$/.test(cursor))
-    mistakes.push({ path: "cursor", message: "expected the `next_cursor` of a page" });
-  if (text["tool"] !== undefined && text["model"] !== undefined)
+  const read = <T>(
+    name: string,
+    parse: (text: string) => T | undefined,
+    expected: string,
+  ): Readonly<Record<string, T>> => {
+    const text = c.req.query(name);
+    if (text === undefined) return {};
+    const value = parse(text);
+    if (value !== undefined) return { [FIELD_OF[name] ?? name]: value };
+    mistakes.push({ path: name, message: expected });
+    return {};
+  };
+  const filter: TraceFilter = {
+    limit: 50,
+    ...Object.fromEntries(FILTERS.flatMap((name) => Object.entries(read(name, (text) => text, "")))),
+    ...read("from", timeOf, "expected an RFC 3339 time or epoch milliseconds"),
+    ...read("to", timeOf, "expected an RFC 3339 time or epoch milliseconds"),
+    ...read("min_cost_usd", parseUsd, "expected dollars, at least 0"),
+    ...read("limit", pageSizeOf, "expected a whole number from 1 to 200"),
+    ...read(
+      "cursor",
+      (text) => (/^[A-Za-z0-9+/=]{8,128}$/.test(text) ? text : undefined),
+      "expected the `next_cursor` of a page",
+    ),
+  };
+  if (filter.tool !== undefined && filter.model !== undefined) {
     mistakes.push({ path: "tool", message: "expected either tool or model: a call has one of them" });
-  if (mistakes.length > 0)
-    return refuse("invalid_request", mistakes.map((mistake) => `${mistake.path}: ${mistake.message}`).join("; "), {
-      mistakes,
-    });
-  return accept({
-    ...text,
-    limit,
-    ...(from === undefined ? {} : { from }),
-    ...(to === undefined ? {} : { to }),
-    ...(minCostMicro === undefined ? {} : { minCostMicro }),
-    ...(cursor === undefined ? {} : { cursor }),
+  }
+  if (mistakes.length === 0) return accept(filter);
+  return refuse("invalid_request", mistakes.map((mistake) => `${mistake.path}: ${mistake.message}`).join("; "), {
+    mistakes,
   });
 }
 
-function timeOf(text: string | undefined, path: string, mistakes: Mistake[]): number | undefined {
-  if (text === undefined) return undefined;
+const FIELD_OF: Readonly<Record<string, string>> = { min_cost_usd: "minCostMicro" };
+
+function pageSizeOf(text: string): number | undefined {
+  return /^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 200 ? Number(text) : undefined;
+}
+
+function timeOf(text: string): number | undefined {
   const at = /^\d{1,15}$/.test(text) ? Number(text) : Date.parse(text);
-  if (!Number.isNaN(at)) return at;
-  mistakes.push({ path, message: "expected an RFC 3339 time or epoch milliseconds" });
-  return undefined;
+  return Number.isNaN(at) ? undefined : at;
 }
 
 function shownCall(row: IndexRow): z.infer<typeof Call> {

@@ -2,7 +2,7 @@
 import { refuse, accept, type Mistake, type Outcome } from "../../core/errors.ts";
 import type { CallContext } from "../../core/call.ts";
 import { resolveActor } from "../../core/principal.ts";
-import { readTraceparent } from "../../core/trace/trace-context.ts";
+import { readTraceparent, type TraceContext } from "../../core/trace/trace-context.ts";
 import { isCallerId, readTraceId, traceIdFromHex, type TraceId } from "../../core/units/identifier.ts";
 import type { CallMeta } from "../../gateway/admitted-call.ts";
 import { formatUsd } from "../../core/units/money.ts";
@@ -24,18 +24,15 @@ export function readCallContext(c: HttpContext, declared: DeclaredContext = {}):
   const actor = resolveActor(principal, declared.actor ?? c.req.header("interlock-actor"));
   if (!actor.ok) return actor;
   const mistakes: Mistake[] = [];
+  const id = (inEnvelope: string | undefined, header: string): string | null =>
+    callerId(inEnvelope ?? c.req.header(header), header, mistakes);
   const parent = readTraceparent(c.req.header("traceparent"));
   const trace =
-    traceOf(principal.tenant, declared.trace_id, parent?.traceHex) ??
+    traceOf(principal.tenant, declared.trace_id, parent?.traceHex, mistakes) ??
     traceIdFromHex(runtime.ports.system.randomHex(16));
-  if (declared.trace_id !== undefined && trace.shown !== shownAs(declared.trace_id))
-    mistakes.push({
-      path: "trace_id",
-      message: "expected `tr_` and 32 hex digits, or `tr_` and up to 125 letters, digits and `._:-`",
-    });
-  const session = callerId(declared.session_id ?? c.req.header("interlock-session"), "Interlock-Session", mistakes);
-  const task = callerId(declared.task_id ?? c.req.header("interlock-task"), "Interlock-Task", mistakes);
-  const endUser = callerId(c.req.header("interlock-user"), "Interlock-User", mistakes);
+  const session = id(declared.session_id, "Interlock-Session") ?? trace.shown;
+  const task = id(declared.task_id, "Interlock-Task");
+  const endUser = id(undefined, "Interlock-User");
   const confidence = declared.confidence ?? confidenceOf(c.req.header("interlock-confidence"), mistakes);
   if (mistakes.length > 0)
     return refuse("invalid_request", mistakes.map((mistake) => `${mistake.path}: ${mistake.message}`).join("; "), {
@@ -45,42 +42,58 @@ export function readCallContext(c: HttpContext, declared: DeclaredContext = {}):
     principal,
     actor: actor.value,
     trace,
-    parent: parent?.traceHex === trace.hex ? parent : undefined,
-    session: session ?? trace.shown,
-    task: task ?? null,
+    parent: continues(parent, trace),
+    session,
+    task,
     intent: declared.intent ?? c.req.header("interlock-intent") ?? null,
-    confidence: confidence ?? null,
-    endUser: endUser ?? null,
-    allowedTools: c.req
-      .header("interlock-allowed-tools")
-      ?.split(",")
-      .map((name) => name.trim())
-      .filter((name) => name !== ""),
+    confidence,
+    endUser,
+    allowedTools: listOf(c.req.header("interlock-allowed-tools")),
     credentials: [credential],
   });
 }
 
-function traceOf(tenant: string, declared: string | undefined, parentHex: string | undefined): TraceId | undefined {
-  if (declared !== undefined) return readTraceId(tenant, declared);
-  return parentHex === undefined ? undefined : traceIdFromHex(parentHex);
+/** The caller's span, where the call stays in the caller's trace. */
+function continues(parent: TraceContext | undefined, trace: TraceId): TraceContext | undefined {
+  return parent?.traceHex === trace.hex ? parent : undefined;
 }
 
-function shownAs(declared: string): string {
-  return declared.startsWith("tr_") ? declared : `tr_${declared}`;
+function listOf(header: string | undefined): readonly string[] | undefined {
+  return header
+    ?.split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
 }
 
-function callerId(text: string | undefined, path: string, mistakes: Mistake[]): string | undefined {
-  if (text === undefined || isCallerId(text)) return text;
-  mistakes.push({ path, message: "expected 1 to 128 letters, digits and `._:-`, beginning with a letter or digit" });
-  return undefined;
+function traceOf(
+  tenant: string,
+  declared: string | undefined,
+  parentHex: string | undefined,
+  mistakes: Mistake[],
+): TraceId | undefined {
+  if (declared === undefined) return parentHex === undefined ? undefined : traceIdFromHex(parentHex);
+  const trace = readTraceId(tenant, declared);
+  if (trace === undefined)
+    mistakes.push({
+      path: "trace_id",
+      message: "expected `tr_` and 32 hex digits, or `tr_` and up to 125 letters, digits and `._:-`",
+    });
+  return trace;
 }
 
-function confidenceOf(text: string | undefined, mistakes: Mistake[]): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (text.trim() !== "" && value >= 0 && value <= 1) return value;
-  mistakes.push({ path: "Interlock-Confidence", message: "expected a number from 0 to 1" });
-  return undefined;
+function callerId(text: string | undefined, path: string, mistakes: Mistake[]): string | null {
+  if (text === undefined) return null;
+  if (!isCallerId(text))
+    mistakes.push({ path, message: "expected 1 to 128 letters, digits and `._:-`, beginning with a letter or digit" });
+  return text;
+}
+
+function confidenceOf(text: string | undefined, mistakes: Mistake[]): number | null {
+  if (text === undefined) return null;
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (!(value >= 0 && value <= 1))
+    mistakes.push({ path: "Interlock-Confidence", message: "expected a number from 0 to 1" });
+  return value;
 }
 
 /** Puts what a call's answer tells about itself into headers. */

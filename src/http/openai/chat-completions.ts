@@ -1,7 +1,7 @@
 // Translates `POST /v1/chat/completions`: the fields we own are read, every other byte is left alone.
 import type { ModelCall } from "../../core/call.ts";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
-import { isJsonObject, type Json, type JsonObject } from "../../core/json/canonical.ts";
+import { isJsonObject, type Json } from "../../core/json/canonical.ts";
 import { duplicateKey, locateMembers, memberText, type ObjectText } from "../../core/json/members.ts";
 import type { ModelAnswer } from "../../gateway/admitted-call.ts";
 import { callModel } from "../../gateway/model-call.ts";
@@ -86,24 +86,22 @@ type Fields = Pick<ModelCall, "model" | "isStream" | "wantsUsage" | "streamOptio
 function readFields(body: ObjectText): Outcome<Fields> {
   const model = valueOf(body, "model");
   if (typeof model !== "string" || model === "") return invalid("model", "expected the name of a model");
-  const stream = valueOf(body, "stream") ?? null;
-  if (stream !== null && typeof stream !== "boolean") return invalid("stream", "expected true or false");
-  const streamOptions = valueOf(body, "stream_options") ?? null;
-  if (streamOptions !== null && !isJsonObject(streamOptions)) return invalid("stream_options", "expected an object");
+  const stream = readStream(body);
+  if (!stream.ok) return stream;
   const choices = valueOf(body, "n") ?? 1;
-  if (typeof choices !== "number" || !Number.isInteger(choices) || choices < 1 || choices > 128)
+  if (typeof choices !== "number" || !Number.isInteger(choices) || choices < 1 || choices > 128) {
     return invalid("n", "expected an integer from 1 to 128");
+  }
   const maxOutput = maxOutputOf(body);
-  if (!maxOutput.ok) return maxOutput;
-  const options: JsonObject | undefined = streamOptions ?? undefined;
-  return accept({
-    model,
-    isStream: stream === true,
-    wantsUsage: options?.["include_usage"] === true,
-    streamOptions: options,
-    maxOutput: maxOutput.value,
-    choices,
-  });
+  return maxOutput.ok ? accept({ model, ...stream.value, maxOutput: maxOutput.value, choices }) : maxOutput;
+}
+
+function readStream(body: ObjectText): Outcome<Pick<Fields, "isStream" | "wantsUsage" | "streamOptions">> {
+  const stream = valueOf(body, "stream") ?? false;
+  if (typeof stream !== "boolean") return invalid("stream", "expected true or false");
+  const options = valueOf(body, "stream_options") ?? undefined;
+  if (options !== undefined && !isJsonObject(options)) return invalid("stream_options", "expected an object");
+  return accept({ isStream: stream, wantsUsage: options?.["include_usage"] === true, streamOptions: options });
 }
 
 function maxOutputOf(body: ObjectText): Outcome<ModelCall["maxOutput"]> {

@@ -16,7 +16,7 @@ export async function listModels(c: HttpContext): Promise<Response> {
   const patterns = Object.entries(actors).flatMap(([name, actor]) =>
     mayActAs(principal, name) ? (actor.models ?? []) : [],
   );
-  const created = Math.floor(Date.parse(config.published.published_at) / 1000);
+  const created = Math.floor(config.published.published_at / 1000);
   const data = Object.entries(models)
     .filter(([name]) => matchesAny(name, patterns))
     .map(([id, entry]) => ({ id, object: "model", created, owned_by: entry.provider }));

@@ -1,0 +1,72 @@
+// Three projects: pure tests in Node, the same Worker inside workerd, and end-to-end tests over the built bundle.
+import path from "node:path";
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+const TEST_SECRETS_KEY = Buffer.alloc(32, 7).toString("base64");
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node" } },
+      {
+        plugins: [
+          cloudflareTest(async () => ({
+            remoteBindings: false,
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: {
+              bindings: {
+                ENVIRONMENT: "test",
+                ROOT_KEY: "root-key-of-the-tests",
+                SECRETS_KEY: TEST_SECRETS_KEY,
+                ALLOW_PRIVATE_EGRESS: "true",
+                TEST_MIGRATIONS: await readD1Migrations(path.join(import.meta.dirname, "migrations")),
+              },
+            },
+          })),
+        ],
+        test: {
+          name: "workerd",
+          include: ["test/workerd/**/*.test.ts"],
+          setupFiles: ["./test/workerd/setup.ts"],
+          testTimeout: 30_000,
+          deps: {
+            optimizer: {
+              ssr: {
+                enabled: true,
+                include: [
+                  "hono",
+                  "hono/html",
+                  "zod/mini",
+                  "zod/v4/locales/en.js",
+                  "z-schema",
+                  "drizzle-orm",
+                  "drizzle-orm/d1",
+                  "drizzle-orm/sqlite-core",
+                  "@noble/hashes/sha2.js",
+                  "@noble/hashes/utils.js",
+                  "@pydantic/genai-prices",
+                ],
+              },
+            },
+          },
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: [
+            "test/e2e/**/*.test.ts",
+            "test/cli/**/*.test.ts",
+            "test/demo/**/*.test.ts",
+            "test/docs/**/*.test.ts",
+          ],
+          environment: "node",
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
