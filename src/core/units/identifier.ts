@@ -34,7 +34,7 @@ export function traceIdFromHex(hex: string): TraceId {
 export function readTraceId(tenant: string, text: string): TraceId | undefined {
   const bare = text.startsWith("tr_") ? text.slice(3) : text;
   if (TRACE_HEX.test(bare)) return /^0+$/.test(bare) ? undefined : { shown: `tr_${bare}`, hex: bare };
-  if (!text.startsWith("tr_") || !isCallerId(text)) return undefined;
+  if (!text.startsWith("tr_") || !isCallerId(bare)) return undefined;
   return { shown: text, hex: sha256Hex(`trace\n${tenant}\n${text}`).slice(0, 32) };
 }
 

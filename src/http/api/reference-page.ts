@@ -60,7 +60,8 @@ export async function referencePage(document: Readonly<Record<string, unknown>>)
         </main>
       </body>
     </html>`;
-  return `${await page}`;
+  const text = await page;
+  return text.toString();
 }
 
 function operationsOf(paths: Json | undefined): readonly Operation[] {

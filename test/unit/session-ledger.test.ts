@@ -1,0 +1,381 @@
+// Proves the session ledger against a naive model: never over a limit, settled once, nothing lost but one chunk when it stops uncleanly.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  amounts,
+  DIMENSIONS,
+  NOTHING,
+  plus,
+  type Amounts,
+  type Dimension,
+  type Limits,
+} from "../../src/core/budget/amounts.ts";
+import { needOf, type Want } from "../../src/core/state/account.ts";
+import {
+  EMPTY_LEDGER,
+  MAX_OUTBOX,
+  nextWake,
+  QUIET_MS,
+  reload,
+  SESSION_RETENTION_MS,
+  transition,
+} from "../../src/core/state/session-ledger.ts";
+import type {
+  CallRef,
+  Charge,
+  SessionCommand,
+  SessionLedgerState,
+  SessionReply,
+} from "../../src/core/state/session-messages.ts";
+
+const ref: CallRef = {
+  tenant: "t",
+  session: "s",
+  actor: "a",
+  traceHex: "a".repeat(32),
+  spanId: "b".repeat(16),
+  subject: "m",
+  policyVersion: "v1",
+};
+const want = (parts: Partial<Want> = {}): Want => ({
+  fixed: amounts({ usd: 10, tokens: 10, calls: 1 }),
+  unitPico: 1_000_000,
+  unitTokens: 1,
+  minUnits: 1,
+  maxUnits: 10,
+  ...parts,
+});
+const admit = (
+  holdId: string,
+  limits: Limits,
+  more: Partial<SessionCommand & { type: "admit" }> = {},
+): SessionCommand => ({
+  type: "admit",
+  holdId,
+  scopes: { session: limits, task: null },
+  want: want(),
+  expiresAt: 1e12,
+  ref,
+  outboxDepth: 0,
+  ...more,
+});
+
+/** An object as it runs: memory, and what durable storage would give back. */
+class Machine {
+  state: SessionLedgerState = EMPTY_LEDGER;
+  disk: SessionLedgerState = EMPTY_LEDGER;
+  charges = new Map<string, Charge>();
+  now = 1;
+  writes = 0;
+
+  send(command: SessionCommand): SessionReply {
+    const { next, reply, effects } = transition(this.state, command, this.now);
+    this.state = next;
+    for (const effect of effects) {
+      if (effect.type === "persist") {
+        this.disk = next;
+        this.writes += 1;
+      }
+      if (effect.type === "write_charge") this.charges.set(effect.charge.callId, effect.charge);
+    }
+    return reply;
+  }
+
+  kill(): void {
+    this.state = reload(this.disk);
+    this.disk = this.state;
+  }
+}
+
+describe("admission", () => {
+  it("grants what fits and clamps the output to what the budget pays", () => {
+    const machine = new Machine();
+    const reply = machine.send(admit("h1", { usd: 14 }));
+    expect(reply).toMatchObject({ type: "admitted", units: 4, seq: 1, remainingUsd: 0 });
+    expect(machine.send(admit("h2", { usd: 14 }))).toMatchObject({
+      type: "budget_exceeded",
+      dimension: "usd",
+      scope: "session",
+      needed: 11,
+    });
+  });
+
+  it("admits a hold once however often it is asked for", () => {
+    const machine = new Machine();
+    const first = machine.send(admit("h1", { calls: 5 }));
+    expect(machine.send(admit("h1", { calls: 5 }))).toEqual(first);
+    expect(machine.state.session?.held.calls).toBe(1);
+  });
+
+  it("admits exactly N of many calls under a limit of N", () => {
+    const machine = new Machine();
+    const replies = Array.from({ length: 200 }, (_, at) => machine.send(admit(`h${at}`, { calls: 10 })));
+    expect(replies.filter((reply) => reply.type === "admitted")).toHaveLength(10);
+  });
+
+  it("counts a task's calls against the task and the session alike", () => {
+    const machine = new Machine();
+    const scopes = { session: { calls: 3 }, task: { id: "t1", limits: { calls: 1 } } };
+    expect(machine.send(admit("h1", {}, { scopes })).type).toBe("admitted");
+    expect(machine.send(admit("h2", {}, { scopes }))).toMatchObject({ type: "budget_exceeded", scope: "task" });
+    expect(
+      machine.send(admit("h3", {}, { scopes: { ...scopes, task: { id: "t2", limits: { calls: 1 } } } })).type,
+    ).toBe("admitted");
+    expect(machine.send(admit("h4", { calls: 3 })).type).toBe("admitted");
+    expect(machine.send(admit("h5", { calls: 3 }))).toMatchObject({ type: "budget_exceeded", scope: "session" });
+  });
+
+  it("refuses another actor, a full outbox and a session that has run too long", () => {
+    const machine = new Machine();
+    machine.send(admit("h1", {}));
+    expect(machine.send(admit("h2", {}, { ref: { ...ref, actor: "b" } })).type).toBe("other_actor");
+    expect(machine.send(admit("h3", {}, { outboxDepth: MAX_OUTBOX })).type).toBe("outbox_full");
+    machine.now = 5_001;
+    expect(machine.send(admit("h4", { wall_time_ms: 5_000 }))).toMatchObject({
+      type: "budget_exceeded",
+      dimension: "wall_time",
+    });
+  });
+});
+
+describe("settlement", () => {
+  it("happens once", () => {
+    const machine = new Machine();
+    machine.send(admit("h1", {}));
+    const actual = amounts({ usd: 3, tokens: 4, calls: 1 });
+    expect(machine.send({ type: "settle", holdId: "h1", actual }).type).toBe("settled");
+    expect(machine.send({ type: "settle", holdId: "h1", actual }).type).toBe("unknown_hold");
+    expect(machine.state.session).toMatchObject({ used: actual, held: NOTHING });
+  });
+
+  it("charges an orphaned hold whole when it expires, and reports it", () => {
+    const machine = new Machine();
+    const reply = machine.send(admit("h1", {}, { expiresAt: 100 }));
+    machine.now = 100;
+    const { effects, next } = transition(machine.state, { type: "tick" }, machine.now);
+    expect(reply).toMatchObject({ type: "admitted", held: { usd: 20 } });
+    expect(effects.map((effect) => effect.type)).toEqual(["report_expired", "persist"]);
+    expect(next.session?.used.usd).toBe(20);
+    expect(next.expiredHolds).toBe(1);
+  });
+
+  it("writes the exact figures back once the session is quiet", () => {
+    const machine = new Machine();
+    machine.send(admit("h1", { usd: 1_000_000 }));
+    machine.send({ type: "settle", holdId: "h1", actual: amounts({ usd: 5, tokens: 5, calls: 1 }) });
+    expect(nextWake(machine.state)).toBe(machine.now + QUIET_MS);
+    machine.now += QUIET_MS;
+    machine.send({ type: "tick" });
+    machine.kill();
+    expect(machine.state.session?.used).toEqual(amounts({ usd: 5, tokens: 5, calls: 1 }));
+    expect(machine.state.uncleanStops).toBe(0);
+    expect(nextWake(machine.state)).toBe(1 + SESSION_RETENTION_MS);
+  });
+
+  it("does not pay a durable write per call", () => {
+    const machine = new Machine();
+    for (let at = 0; at < 64; at += 1) {
+      machine.send(admit(`h${at}`, { usd: 10_000_000, tokens: 10_000_000, calls: 10_000 }));
+      machine.send({ type: "settle", holdId: `h${at}`, actual: amounts({ usd: 5, tokens: 5, calls: 1 }) });
+    }
+    expect(machine.writes).toBe(1);
+  });
+});
+
+describe("tool charges", () => {
+  const chargeOf = (machine: Machine, callId: string, limits: Limits): SessionReply =>
+    machine.send({
+      type: "charge",
+      callId,
+      scopes: { session: limits, task: null },
+      amounts: amounts({ tool_calls: 1, tool_usd: 7 }),
+      ref,
+      priorCharge: machine.charges.get(callId) ?? null,
+      outboxDepth: 0,
+    });
+
+  it("are durable at once, counted once per call, and given back once", () => {
+    const machine = new Machine();
+    expect(chargeOf(machine, "c1", { tool_calls: 1 }).type).toBe("charged");
+    expect(chargeOf(machine, "c1", { tool_calls: 1 }).type).toBe("charged");
+    expect(chargeOf(machine, "c2", { tool_calls: 1 })).toMatchObject({
+      type: "budget_exceeded",
+      dimension: "tool_calls",
+    });
+    machine.kill();
+    expect(machine.state.session?.used).toMatchObject({ tool_calls: 1, tool_usd: 7 });
+    const giveBack = (): SessionReply =>
+      machine.send({ type: "give_back", callId: "c1", priorCharge: machine.charges.get("c1") ?? null });
+    giveBack();
+    giveBack();
+    expect(machine.state.session?.used).toMatchObject({ tool_calls: 0, tool_usd: 0 });
+    expect(chargeOf(machine, "c2", { tool_calls: 1 }).type).toBe("charged");
+  });
+});
+
+type Step =
+  | {
+      readonly do: "admit";
+      readonly fixed: number;
+      readonly units: number;
+      readonly min: number;
+      readonly pico: number;
+      readonly task: number;
+    }
+  | { readonly do: "settle"; readonly pick: number; readonly share: number }
+  | { readonly do: "charge"; readonly usd: number; readonly key: number }
+  | { readonly do: "give_back"; readonly key: number }
+  | { readonly do: "wait"; readonly ms: number }
+  | { readonly do: "kill" };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("admit" as const),
+      fixed: fc.nat(300),
+      units: fc.integer({ min: 1, max: 200 }),
+      min: fc.integer({ min: 1, max: 200 }),
+      pico: fc.integer({ min: 0, max: 3_000_000 }),
+      task: fc.nat(2),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("settle" as const),
+      pick: fc.nat(50),
+      share: fc.double({ min: 0, max: 1, noNaN: true }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("charge" as const), usd: fc.nat(100), key: fc.nat(8) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("give_back" as const), key: fc.nat(8) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 8_000 }) }) },
+  { weight: 1, arbitrary: fc.constant({ do: "kill" as const }) },
+);
+
+/** The naive truth: what the outside world has really been allowed to spend. */
+interface World {
+  spent: Amounts;
+  readonly running: Map<string, Amounts>;
+  /** The largest hold so far: a chunk is at least as large as the need that opened it. */
+  largest: Amounts;
+}
+
+const total = (world: World): Amounts => [...world.running.values()].reduce(plus, world.spent);
+
+describe("any sequence of calls, settlements, charges, waits and kills", () => {
+  const limits: Limits = { usd: 2_000, tokens: 3_000, calls: 25, tool_calls: 6, tool_usd: 250 };
+
+  it("never passes a limit, in the ledger or in the world, and forfeits at most one chunk a stop", () => {
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 120 }), (steps) => {
+        const machine = new Machine();
+        const world: World = { spent: NOTHING, running: new Map(), largest: NOTHING };
+        steps.forEach((each, at) => {
+          machine.now += 1;
+          perform(machine, world, limits, each, at);
+          for (const dimension of DIMENSIONS) check(machine, world, limits, dimension);
+        });
+      }),
+      { numRuns: 400 },
+    );
+  });
+});
+
+function check(machine: Machine, world: World, limits: Limits, dimension: Dimension): void {
+  const { session } = machine.state;
+  const limit = limits[dimension];
+  if (session === null || limit === undefined) return;
+  const inLedger = session.used[dimension] + session.held[dimension];
+  expect(inLedger).toBeLessThanOrEqual(limit);
+  expect(total(world)[dimension]).toBeLessThanOrEqual(inLedger);
+  // What durable storage would answer now is never less than the truth.
+  const restarted = reload(machine.disk).session;
+  if (restarted !== null)
+    expect(restarted.used[dimension] + restarted.held[dimension]).toBeGreaterThanOrEqual(total(world)[dimension]);
+}
+
+function perform(machine: Machine, world: World, limits: Limits, each: Step, at: number): void {
+  switch (each.do) {
+    case "admit": {
+      const asked: Want = {
+        fixed: amounts({ usd: each.fixed, tokens: each.fixed, calls: 1 }),
+        unitPico: each.pico,
+        unitTokens: 1,
+        minUnits: Math.min(each.min, each.units),
+        maxUnits: each.units,
+      };
+      const task = each.task === 0 ? null : { id: `t${each.task}`, limits: { usd: 900 } };
+      const reply = machine.send({
+        type: "admit",
+        holdId: `h${at}`,
+        scopes: { session: limits, task },
+        want: asked,
+        expiresAt: machine.now + 60_000,
+        ref,
+        outboxDepth: 0,
+      });
+      if (reply.type !== "admitted") return;
+      expect(reply.held).toEqual(needOf(asked, reply.units));
+      world.running.set(`h${at}`, reply.held);
+      return;
+    }
+    case "settle": {
+      const [id, held] = [...world.running][each.pick % Math.max(1, world.running.size)] ?? [];
+      if (id === undefined || held === undefined) return;
+      const actual = amounts(
+        Object.fromEntries(DIMENSIONS.map((dimension) => [dimension, Math.floor(held[dimension] * each.share)])),
+      );
+      world.running.delete(id);
+      world.spent = plus(world.spent, actual);
+      machine.send({ type: "settle", holdId: id, actual });
+      return;
+    }
+    case "charge": {
+      const callId = `c${each.key}`;
+      const isNew = machine.charges.get(callId)?.status !== "charged";
+      const amount = amounts({ tool_calls: 1, tool_usd: each.usd });
+      const reply = machine.send({
+        type: "charge",
+        callId,
+        scopes: { session: limits, task: null },
+        amounts: amount,
+        ref,
+        priorCharge: machine.charges.get(callId) ?? null,
+        outboxDepth: 0,
+      });
+      if (reply.type === "charged" && isNew) world.spent = plus(world.spent, amount);
+      return;
+    }
+    case "give_back": {
+      const prior = machine.charges.get(`c${each.key}`) ?? null;
+      machine.send({ type: "give_back", callId: `c${each.key}`, priorCharge: prior });
+      if (prior?.status === "charged")
+        world.spent = {
+          ...world.spent,
+          tool_calls: world.spent.tool_calls - 1,
+          tool_usd: world.spent.tool_usd - prior.amounts.tool_usd,
+        };
+      return;
+    }
+    case "wait":
+      machine.now += each.ms;
+      machine.send({ type: "tick" });
+      return;
+    case "kill": {
+      const before = machine.state.session;
+      machine.kill();
+      const after = machine.state.session;
+      if (before === null || after === null) return;
+      for (const dimension of DIMENSIONS) {
+        const forfeited =
+          after.used[dimension] + after.held[dimension] - before.used[dimension] - before.held[dimension];
+        expect(forfeited).toBeLessThanOrEqual(before.chunk[dimension]);
+      }
+      return;
+    }
+    default:
+      each satisfies never;
+  }
+}

@@ -1,0 +1,158 @@
+// Counts what a call costs: object hops before and after the upstream, durable rows in objects, rows in D1.
+import { runInDurableObject } from "cloudflare:test";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { compose } from "../../src/compose.ts";
+import type { Env } from "../../src/env.ts";
+import type { Ports } from "../../src/gateway/ports.ts";
+import { createApp } from "../../src/app.ts";
+import { bindings, completion, createTenant, upstream } from "./tenant.ts";
+
+afterEach(() => vi.restoreAllMocks());
+
+/** Notes every port call that is an object hop, with the upstream among them. */
+function watched(ports: Ports, log: string[]): Ports {
+  const noting = <T extends object>(name: string, port: T): T =>
+    new Proxy(port, {
+      get: (target, property, receiver) => {
+        const value: unknown = Reflect.get(target, property, receiver);
+        if (typeof value !== "function") return value;
+        return (...args: unknown[]) => {
+          log.push(`${name}.${String(property)}`);
+          return (value as (...all: unknown[]) => unknown).apply(target, args);
+        };
+      },
+    });
+  return {
+    ...ports,
+    sessions: noting("session", ports.sessions),
+    toolCalls: noting("tool-call", ports.toolCalls),
+    models: noting("upstream", ports.models),
+    tools: noting("upstream", ports.tools),
+  };
+}
+
+function watchedApp(
+  log: string[],
+): (path: string, key: string, body: unknown, headers?: Readonly<Record<string, string>>) => Promise<Response> {
+  const runtime = compose(bindings as unknown as Env);
+  const app = createApp(() => ({ ...runtime, ports: watched(runtime.ports, log) }));
+  return async (path, key, body, headers = {}) => {
+    const waiting: Promise<unknown>[] = [];
+    const context = {
+      waitUntil: (work: Promise<unknown>) => void waiting.push(work),
+      passThroughOnException: () => undefined,
+      props: {},
+    };
+    const answer = await app.request(
+      `https://gateway.test${path}`,
+      { method: "POST", headers: { authorization: `Bearer ${key}`, ...headers }, body: JSON.stringify(body) },
+      bindings,
+      context,
+    );
+    const text = await answer.text();
+    await Promise.all(waiting);
+    return new Response(text, answer);
+  };
+}
+
+/** Rows an object has written since it was looked at, by the store's own statements. */
+async function rowsIn(stub: DurableObjectStub, table: string): Promise<number> {
+  return runInDurableObject(
+    stub,
+    (_instance, state) => state.storage.sql.exec<{ n: number }>(`SELECT count(*) AS n FROM ${table}`).one().n,
+  );
+}
+
+describe("a model call", () => {
+  it("takes one object hop before the upstream and one after, and shares durable writes with its neighbours", async () => {
+    const tenant = await createTenant({ session: { usd: 100 } });
+    upstream(() => completion());
+    const log: string[] = [];
+    const call = watchedApp(log);
+    const body = { model: "m", messages: [{ role: "user", content: "hi" }], max_tokens: 10 };
+    expect((await call("/v1/chat/completions", tenant.agent, body, { "interlock-session": "s1" })).status).toBe(200);
+    expect(log).toEqual(["session.admit", "upstream.send", "session.settle"]);
+    const stub = (bindings.SESSION_LEDGER as unknown as DurableObjectNamespace).getByName(`${tenant.id}/s1`);
+    const changes = (): Promise<number> =>
+      runInDurableObject(
+        stub,
+        (_instance, state) => state.storage.sql.exec<{ n: number }>("SELECT total_changes() AS n").one().n,
+      );
+    const before = await changes();
+    for (let at = 0; at < 10; at += 1)
+      await call("/v1/chat/completions", tenant.agent, body, { "interlock-session": "s1" });
+    expect((await changes()) - before).toBe(0);
+    expect(await rowsIn(stub, "rows")).toBe(0);
+  });
+});
+
+describe("a tool call", () => {
+  it("takes two object hops before the effect and one after", async () => {
+    const tenant = await createTenant({});
+    upstream(() => Response.json({ id: "re_1" }, { status: 201 }));
+    const log: string[] = [];
+    const call = watchedApp(log);
+    const answer = await call(
+      "/v1/tool-calls",
+      tenant.agent,
+      { tool_call: { name: "refund", args: { amount_usd: 1 } } },
+      { "interlock-session": "s1", "idempotency-key": "k" },
+    );
+    expect(answer.status).toBe(200);
+    // `begin` asks the session's ledger itself: the second hop, from object to object.
+    expect(log).toEqual(["tool-call.begin", "upstream.execute", "tool-call.finish"]);
+    const { id } = (await answer.json()) as { id: string };
+    const ledger = (bindings.SESSION_LEDGER as unknown as DurableObjectNamespace).getByName(`${tenant.id}/s1`);
+    const object = (bindings.TOOL_CALL as unknown as DurableObjectNamespace).getByName(`${tenant.id}/${id}`);
+    expect([
+      await rowsIn(ledger, "state"),
+      await rowsIn(ledger, "rows"),
+      await rowsIn(object, "state"),
+      await rowsIn(object, "rows"),
+    ]).toEqual([1, 1, 1, 0]);
+  });
+});
+
+describe("a record", () => {
+  it("costs two billed rows in D1: the clustered row and its time index", async () => {
+    const row = {
+      tenant: "t",
+      trace_hex: "a".repeat(32),
+      span_id: "b".repeat(16),
+      trace_id: "tr_x",
+      started_at: 1,
+      duration_ms: 1,
+      kind: "chat",
+      session_id: "s",
+      task_id: null,
+      actor: "a",
+      subject: "m",
+      status: "succeeded",
+      decision: "allow",
+      error_code: null,
+      policy_version: "v1",
+      cost_micro_usd: 1,
+      input_tokens: 1,
+      output_tokens: 1,
+      seq: 1,
+      call_id: null,
+      segment: "x",
+      line: 0,
+    };
+    const rows = (n: number): string =>
+      JSON.stringify(Array.from({ length: n }, (_, at) => ({ ...row, span_id: String(at).padStart(16, "0") })));
+    const columns = Object.keys(row);
+    const statement = bindings.DB.prepare(
+      `INSERT OR IGNORE INTO calls (${columns.join(", ")}) SELECT ${columns.map((column) => `json_extract(value, '$.${column}')`).join(", ")} FROM json_each(?1)`,
+    );
+    const { meta } = await statement.bind(rows(100)).run();
+    expect(meta.rows_written).toBe(200);
+    const plan = await bindings.DB.prepare(
+      "EXPLAIN QUERY PLAN SELECT * FROM calls WHERE tenant = ? ORDER BY started_at DESC, span_id DESC LIMIT 50",
+    )
+      .bind("t")
+      .all<{ detail: string }>();
+    expect(plan.results.map((each) => each.detail).join("; ")).toMatch(/USING INDEX calls_by_time/);
+    expect(plan.results.map((each) => each.detail).join("; ")).not.toMatch(/TEMP B-TREE/);
+  });
+});
