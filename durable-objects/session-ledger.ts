@@ -20,6 +20,12 @@ interface LedgerEnv {
   readonly TRACES: RecordQueue;
 }
 
+/** What one hold turned out to have used. */
+interface Settled {
+  readonly holdId: string;
+  readonly actual: Amounts;
+}
+
 /** The outbox is tried again after this long. */
 const OUTBOX_RETRY_MS = 5_000;
 
@@ -37,20 +43,24 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
     if (this.#state !== stored) this.#store.writeState(this.#state);
   }
 
-  /** Holds a model call's worst case, or says why not. */
-  admit(call: {
-    readonly holdId: string;
-    readonly scopes: Scopes;
-    readonly want: Want;
-    readonly expiresAt: number;
-    readonly ref: CallRef;
-  }): SessionReply {
+  /** Settles the holds that ride along, then holds a model call's worst case, or says why not. */
+  admit(
+    call: {
+      readonly holdId: string;
+      readonly scopes: Scopes;
+      readonly want: Want;
+      readonly expiresAt: number;
+      readonly ref: CallRef;
+    },
+    settlements: readonly Settled[],
+  ): SessionReply {
+    this.settle(settlements);
     return this.#apply({ type: "admit", ...call, outboxDepth: this.#store.outboxDepth() });
   }
 
-  /** Turns a hold into what was used, once. */
-  settle(holdId: string, actual: Amounts): SessionReply {
-    return this.#apply({ type: "settle", holdId, actual });
+  /** Turns holds into what was used, each once. */
+  settle(settlements: readonly Settled[]): void {
+    for (const { holdId, actual } of settlements) this.#apply({ type: "settle", holdId, actual });
   }
 
   /** Charges a tool call and records its intent durably before the reply. */

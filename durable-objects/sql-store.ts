@@ -21,6 +21,7 @@ export class SqlStore {
   readonly #storage: DurableObjectStorage;
   readonly #sql: SqlStorage;
   #isReady: boolean;
+  #depth: number | undefined;
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
@@ -65,14 +66,15 @@ export class SqlStore {
       .map((row) => JSON.parse(row.body) as unknown);
   }
 
-  /** Records that wait for the queue. */
+  /** Records that wait for the queue. Counted once, then kept up to date: this object is the table's only writer. */
   outboxDepth(): number {
-    if (!this.#isReady) return 0;
-    return this.#sql.exec<{ n: number }>("SELECT count(*) AS n FROM outbox").one().n;
+    this.#depth ??= this.#isReady ? this.#sql.exec<{ n: number }>("SELECT count(*) AS n FROM outbox").one().n : 0;
+    return this.#depth;
   }
 
   /** Keeps a record until the queue has taken it; the same record twice is kept once. */
   addToOutbox(record: TraceRecord): void {
+    this.#depth = undefined;
     const id = `${record.index.trace_hex}/${record.index.span_id}`;
     this.#ready().exec(
       "INSERT INTO outbox (id, body) VALUES (?, ?) ON CONFLICT (id) DO NOTHING",
@@ -94,6 +96,7 @@ export class SqlStore {
           return this.outboxDepth();
         }
         this.#sql.exec("DELETE FROM outbox WHERE id = ?", row.id);
+        this.#depth = undefined;
       }
     }
     return 0;
@@ -102,6 +105,7 @@ export class SqlStore {
   /** Deletes everything, the alarm included. */
   forget(): void {
     this.#isReady = false;
+    this.#depth = 0;
     void this.#storage.deleteAll();
   }
 

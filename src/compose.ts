@@ -1,6 +1,6 @@
 // Builds the ports from the bindings, once per isolate: the only place that knows which adapter stands behind which port.
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
-import { durableSessionLedgers } from "./adapters/durable/session-ledgers.ts";
+import { DurableSessionLedgers } from "./adapters/durable/session-ledgers.ts";
 import { durableConfigs, durableTenants } from "./adapters/durable/tenants.ts";
 import { durableToolCalls } from "./adapters/durable/tool-calls.ts";
 import { createEgress, type Service } from "./adapters/egress.ts";
@@ -24,7 +24,7 @@ export function compose(env: Env): Runtime {
   const services = servicesOf(env);
   const egress = createEgress({ allowPrivate, services });
   const secrets = kvSecrets(env.CONFIG, settings.SECRETS_KEY, runtimeSystem);
-  const sessions = durableSessionLedgers(env.SESSION_LEDGER);
+  const sessions = new DurableSessionLedgers(env.SESSION_LEDGER);
   const ports: Ports = {
     system: runtimeSystem,
     keys: kvKeys(env.CONFIG, runtimeSystem, { text: settings.ROOT_KEY, tenant: settings.ROOT_TENANT }),

@@ -41,6 +41,8 @@ export interface AdmittedCall {
   readonly model: ResolvedModel;
   readonly tally: ModelCallTally;
   readonly meta: CallMeta;
+  /** Output tokens that the hold pays for, over all choices. */
+  readonly grantedOutput: number;
   readonly abort: AbortController;
   readonly around: CallSurroundings;
 }

@@ -25,28 +25,110 @@ export interface RelayOptions {
   readonly rest: ReadableStream<Uint8Array>;
   /** Whether the usage-only frame is for us alone and must not reach the caller. */
   readonly stripsUsage: boolean;
-  /** Aborted at the call's deadline (or by a kill switch). */
-  readonly signal: AbortSignal;
+  /** Whether the stream may grow past what a copy of it should hold in memory. */
+  readonly mayBeLong: boolean;
+  /** Aborted at the call's deadline, or here when the caller goes: that is what stops the upstream. */
+  readonly abort: AbortController;
   /** The frame that tells the caller of a stream that broke, given what came; `undefined` when it ended well. */
   readonly closingFrame: (end: StreamEnd) => string | undefined;
 }
 
-/** Text of a stream kept for the record: this many bytes of its start and as many of its end. */
-const CAPTURE_BYTES = 256 * 1024;
-/** After this the copy is read as the stream runs, so that a long stream is never held whole. */
-const DRAIN_AFTER_MS = 1_000;
+/** Text of a stream kept for the record: this many characters of its start and as many of its end. */
+const CAPTURE_CHARS = 256 * 1024;
+/**
+ * Reads of a stripped stream are this far apart, in milliseconds. What costs is each read that wakes the isolate;
+ * the copy is drained natively meanwhile, so that one read brings all that has come.
+ */
+const READ_PAUSE_MS = 4;
+const READ_BUFFER_BYTES = 16 * 1024;
 
+/** Starts relaying. The body is for the caller; `end` settles when the last byte has gone or the stream broke. */
+export function relay(options: RelayOptions): Relay {
+  const pipe = new IdentityTransformStream();
+  const writable: WritableStream<Uint8Array> = pipe.writable;
+  const way = options.mayBeLong ? relayRead : options.stripsUsage ? relayStripped : relayCopied;
+  return { body: pipe.readable, end: way(options, writable).then((end) => finish(options, writable, end)) };
+}
+
+/** Short stream, nothing to strip: a native pipe to the caller, and a copy that is read once the pipe has ended. */
+async function relayCopied(
+  { first, rest, abort }: RelayOptions,
+  writable: WritableStream<Uint8Array>,
+): Promise<StreamEnd> {
+  const [toCaller, copy] = rest.tee();
+  try {
+    await writeOnce(writable, first);
+    await toCaller.pipeTo(writable, { preventClose: true, preventAbort: true, signal: abort.signal });
+  } catch (error) {
+    const ending = endingOf(error, abort.signal);
+    if (ending === "caller_left") abort.abort(CALLER_LEFT);
+    return salvaged(ending, first, copy);
+  }
+  const text = decode(first) + (await new Response(copy).text());
+  return { ending: "ended", text: shorten(text), bytes: text.length };
+}
+
+/** What a copy still holds of a stream that broke: its queued chunks come before its error. */
+async function salvaged(ending: StreamEnding, first: Uint8Array, copy: ReadableStream<Uint8Array>): Promise<StreamEnd> {
+  const reader = copy.getReader();
+  const decoder = new TextDecoder();
+  let text = decoder.decode(first, { stream: true });
+  let bytes = first.byteLength;
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      bytes += next.value.byteLength;
+      text += decoder.decode(next.value, { stream: true });
+    }
+  } catch {
+    // The error that ended the stream: everything before it has been read.
+  }
+  return { ending, text: shorten(text), bytes };
+}
+
+/** Short stream whose usage frame is ours alone: reads spaced out, while a native drain gathers what comes. */
+async function relayStripped(options: RelayOptions, writable: WritableStream<Uint8Array>): Promise<StreamEnd> {
+  const [copy, toCaller] = options.rest.tee();
+  const tap = new IdentityTransformStream();
+  const stop = new AbortController();
+  const draining = Promise.allSettled([
+    copy.pipeTo(tap.writable, { signal: stop.signal }),
+    new Response(tap.readable).text(),
+  ]);
+  const reader = toCaller.getReader({ mode: "byob" });
+  let buffer = new ArrayBuffer(READ_BUFFER_BYTES);
+  const read = async (): Promise<Uint8Array | undefined> => {
+    await new Promise((resolve) => setTimeout(resolve, READ_PAUSE_MS));
+    const next = await reader.read(new Uint8Array(buffer));
+    if (next.done) return undefined;
+    // Handed back to the next read: the filter and the writer are done with it by then.
+    buffer = next.value.buffer as ArrayBuffer;
+    return next.value;
+  };
+  const end = await pump(options, writable, { read, cancel: (why) => reader.cancel(why) });
+  if (end.ending !== "ended") stop.abort();
+  await draining;
+  return end;
+}
+
+/** Long stream: read as it passes, with only its start and its end kept. */
+async function relayRead(options: RelayOptions, writable: WritableStream<Uint8Array>): Promise<StreamEnd> {
+  const reader = options.rest.getReader();
+  return pump(options, writable, {
+    read: async () => (await reader.read()).value,
+    cancel: (why) => reader.cancel(why),
+  });
+}
+
+/** The start and the end of a stream's text. */
 class Capture {
-  readonly #decoder = new TextDecoder();
   #head = "";
   #tail = "";
   bytes = 0;
 
-  add(chunk: Uint8Array): void {
-    this.bytes += chunk.byteLength;
-    const text = this.#decoder.decode(chunk, { stream: true });
-    if (this.#head.length < CAPTURE_BYTES) this.#head += text;
-    else this.#tail = (this.#tail + text).slice(-CAPTURE_BYTES);
+  add(text: string, bytes: number): void {
+    this.bytes += bytes;
+    if (this.#head.length < CAPTURE_CHARS) this.#head += text;
+    else this.#tail = (this.#tail + text).slice(-CAPTURE_CHARS);
   }
 
   text(): string {
@@ -54,70 +136,53 @@ class Capture {
   }
 }
 
-/** Starts relaying. The body is for the caller; `end` settles when the last byte has gone or the stream broke. */
-export function relay(options: RelayOptions): Relay {
-  const pipe = new IdentityTransformStream();
-  const end = options.stripsUsage ? relayFiltered(options, pipe.writable) : relayWhole(options, pipe.writable);
-  return { body: pipe.readable, end };
+interface Source {
+  readonly read: () => Promise<Uint8Array | undefined>;
+  readonly cancel: (why: unknown) => Promise<void>;
 }
 
-/** Native pipe to the caller; the copy is read once the pipe ends, or along with it when it runs long. */
-async function relayWhole(options: RelayOptions, writable: WritableStream<Uint8Array>): Promise<StreamEnd> {
-  const capture = new Capture();
-  capture.add(options.first);
-  const [toCaller, copy] = options.rest.tee();
-  const reader = copy.getReader();
-  let draining: Promise<void> | undefined;
-  const drain = (): Promise<void> => (draining ??= readAll(reader, capture));
-  const timer = setTimeout(() => void drain(), DRAIN_AFTER_MS);
-  let ending: StreamEnding = "ended";
-  try {
-    await writeOnce(writable, options.first);
-    await toCaller.pipeTo(writable, { preventClose: true, preventAbort: true, signal: options.signal });
-  } catch (error) {
-    ending = endingOf(error, options.signal);
-    await cancelQuietly(ending === "upstream_broke" ? undefined : reader);
-  } finally {
-    clearTimeout(timer);
-  }
-  if (ending !== "caller_left") await drain();
-  return finish(options, writable, { ending, text: capture.text(), bytes: capture.bytes });
-}
-
-/** Reads frame by frame, holding back only the usage-only frame that the caller did not ask for. */
-async function relayFiltered(options: RelayOptions, writable: WritableStream<Uint8Array>): Promise<StreamEnd> {
-  const capture = new Capture();
-  const reader = options.rest.getReader();
+/** Moves chunks from a source to the caller, frame by frame where the usage frame is held back. */
+async function pump(options: RelayOptions, writable: WritableStream<Uint8Array>, source: Source): Promise<StreamEnd> {
+  const { signal } = options.abort;
   const writer = writable.getWriter();
-  const filter = new FrameFilter();
+  const capture = new Capture();
+  const decoder = new TextDecoder();
+  const filter = options.stripsUsage ? new FrameFilter() : undefined;
+  const cancel = (why: unknown): void => void source.cancel(why).catch(() => undefined);
+  const onAbort = (): void => cancel(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  // While a read waits, nothing else notices that the caller has gone.
+  let hasLeft = false;
+  writer.closed.catch(() => {
+    hasLeft = true;
+    options.abort.abort(CALLER_LEFT);
+  });
   let ending: StreamEnding = "ended";
-  const onAbort = (): void => void cancelQuietly(reader);
-  options.signal.addEventListener("abort", onAbort, { once: true });
-  const leaving = writer.closed.then(
-    () => undefined,
-    () => reader.cancel("the caller left"),
-  );
   try {
-    let chunk: Uint8Array | undefined = options.first;
-    while (chunk !== undefined) {
-      capture.add(chunk);
-      const passed = filter.pass(chunk);
+    for (let chunk: Uint8Array | undefined = options.first; chunk !== undefined; chunk = await source.read()) {
+      capture.add(decoder.decode(chunk, { stream: true }), chunk.byteLength);
+      const passed = filter === undefined ? chunk : filter.pass(chunk);
       if (passed !== undefined) await writer.write(passed);
-      const next: ReadableStreamReadResult<Uint8Array> = await reader.read();
-      chunk = next.done ? undefined : next.value;
     }
-    const rest = filter.flush();
+    const rest = filter?.flush();
     if (rest !== undefined) await writer.write(rest);
-    if (options.signal.aborted) ending = "timed_out";
+    if (signal.aborted) ending = endingOf(undefined, signal);
   } catch (error) {
-    ending = endingOf(error, options.signal);
-    await cancelQuietly(reader);
-  } finally {
-    options.signal.removeEventListener("abort", onAbort);
-    leaving.catch(() => undefined);
-    writer.releaseLock();
+    ending = hasLeft ? "caller_left" : endingOf(error, signal);
+    if (ending === "caller_left") options.abort.abort(CALLER_LEFT);
+    cancel(error);
   }
-  return finish(options, writable, { ending, text: capture.text(), bytes: capture.bytes });
+  signal.removeEventListener("abort", onAbort);
+  writer.releaseLock();
+  return { ending, text: capture.text(), bytes: capture.bytes };
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+function shorten(text: string): string {
+  return text.length <= 2 * CAPTURE_CHARS ? text : text.slice(0, CAPTURE_CHARS) + text.slice(-CAPTURE_CHARS);
 }
 
 /** Lets whole frames pass and keeps the part of a frame that a chunk cut off until the rest is there. */
@@ -151,14 +216,6 @@ function joined(left: Uint8Array, right: Uint8Array): Uint8Array {
   return out;
 }
 
-async function readAll(reader: ReadableStreamDefaultReader<Uint8Array>, capture: Capture): Promise<void> {
-  try {
-    for (let next = await reader.read(); !next.done; next = await reader.read()) capture.add(next.value);
-  } catch {
-    // The copy breaks with its source; the relay has already said how the stream ended.
-  }
-}
-
 async function writeOnce(writable: WritableStream<Uint8Array>, chunk: Uint8Array): Promise<void> {
   const writer = writable.getWriter();
   await writer.write(chunk);
@@ -188,14 +245,6 @@ export const CALLER_LEFT = "caller_left";
 function isDisconnect(error: unknown): boolean {
   const text = error instanceof Error ? error.message : String(error);
   return /cancel|destination|disconnect|client|writ|abort/i.test(text);
-}
-
-async function cancelQuietly(reader: ReadableStreamDefaultReader<Uint8Array> | undefined): Promise<void> {
-  try {
-    await reader?.cancel();
-  } catch {
-    // Already broken: nothing is left to cancel.
-  }
 }
 
 /** Reads JSON objects out of `data:` frames, newest last; frames that are not JSON objects are skipped. */

@@ -18,27 +18,26 @@ const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
  * An answer that breaks off is `upstream_failed`, charged at its hold.
  */
 export async function answerWhole(admitted: AdmittedCall, answered: Answered): Promise<ModelAnswer> {
-  const { tally, meta, around, abort } = admitted;
+  const { tally, meta, abort } = admitted;
   let bytes: Uint8Array;
   try {
-    bytes = await readBounded(answered.body);
+    bytes = await readBounded(answered);
   } catch {
     const hasLeft = abort.signal.aborted && abort.signal.reason === CALLER_LEFT;
     const refusal =
       abort.signal.aborted && !hasLeft
         ? refuse("upstream_timeout", "the model provider's answer took too long")
         : refuse("upstream_failed", "the model provider's answer broke off");
-    around.defer(tally.settleAtHold(hasLeft ? "caller_left" : "failed", refusal));
+    tally.settleAtHold(hasLeft ? "caller_left" : "failed", refusal);
     return { ok: false, refusal, meta };
   }
   const isOk = answered.status < 400;
-  around.defer(tally.settleLearnt(isOk ? "succeeded" : "failed", learntFrom(bytes, answered)));
+  tally.settleLearnt(isOk ? "succeeded" : "failed", learntFrom(bytes, answered));
   return { ok: true, status: answered.status, headers: answered.headers, body: bytes, meta };
 }
 
-async function readBounded(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
-  if (body === null) return new Uint8Array();
-  const bytes = new Uint8Array(await new Response(body).arrayBuffer());
+async function readBounded(answered: Answered): Promise<Uint8Array> {
+  const bytes = new Uint8Array(await answered.bytes());
   if (bytes.byteLength > MAX_ANSWER_BYTES) throw new RangeError("answer too large");
   return bytes;
 }

@@ -22,7 +22,8 @@ const DEFAULT_MAX_OUTPUT = 4_096;
 /** The longest any model call may run, in milliseconds; its hold outlives it by `HOLD_GRACE_MS`. */
 const TOTAL_TIMEOUT_MS = 600_000;
 const HOLD_GRACE_MS = 30_000;
-const DEFAULT_HEADERS_TIMEOUT_MS = 120_000;
+/** How long a provider may take to answer whole, or to begin a stream, when its entry names no time. */
+const DEFAULT_TIMEOUT_MS = 120_000;
 
 /**
  * Makes one governed model call. Nothing reaches the provider without an allowing decision and a hold that covers
@@ -47,7 +48,13 @@ export async function callModel(ports: Ports, call: ModelCall, around: CallSurro
     actor: config.actor(context.actor),
     modelName: call.model,
   });
-  const tally = new ModelCallTally(ports, call, { config, model, decision, recorder: around.recorder });
+  const tally = new ModelCallTally(ports, call, {
+    config,
+    model,
+    decision,
+    recorder: around.recorder,
+    defer: around.defer,
+  });
   const stopped = stopBefore(call, model, decision);
   if (stopped !== undefined || model === undefined) {
     const refusal = stopped ?? refuse("unknown_model", `no model "${call.model}"`);
@@ -69,6 +76,7 @@ export async function callModel(ports: Ports, call: ModelCall, around: CallSurro
       model,
       tally,
       meta: { ...meta, ...shownRoute(model, call), remainingUsd: reply.remainingUsd },
+      grantedOutput: reply.units * call.choices,
       abort: new AbortController(),
       around,
     },
@@ -131,12 +139,8 @@ async function runAdmitted(
   const leave = (): void => abort.abort(CALLER_LEFT);
   if (around.callerSignal.aborted) leave();
   else around.callerSignal.addEventListener("abort", leave, { once: true });
-  const headersTimer = setTimeout(
-    () => abort.abort("headers_timeout"),
-    model.provider.timeout_ms ?? DEFAULT_HEADERS_TIMEOUT_MS,
-  );
-  const totalTimer = setTimeout(() => abort.abort("total_timeout"), TOTAL_TIMEOUT_MS);
-  tally.onSettled(() => clearTimeout(totalTimer));
+  let timer = setTimeout(() => abort.abort("timeout"), model.provider.timeout_ms ?? DEFAULT_TIMEOUT_MS);
+  tally.onSettled(() => clearTimeout(timer));
   const answered = await ports.models.send({
     tenant: call.context.principal.tenant,
     provider: model.provider,
@@ -146,12 +150,15 @@ async function runAdmitted(
     allowedHosts: config.published.document.egress.allow,
     signal: abort.signal,
   });
-  clearTimeout(headersTimer);
   if (answered.type !== "answered") return notAnswered(admitted, answered);
   tally.answered(answered.status, answered.credential);
   const isStream =
     call.isStream && answered.status < 300 && (answered.headers.get("content-type") ?? "").includes("event-stream");
-  return isStream ? answerStream(admitted, answered) : answerWhole(admitted, answered);
+  if (!isStream) return answerWhole(admitted, answered);
+  // A stream has answered in time once it begins; from then on only the longest running time bounds it.
+  clearTimeout(timer);
+  timer = setTimeout(() => abort.abort("timeout"), TOTAL_TIMEOUT_MS);
+  return answerStream(admitted, answered);
 }
 
 /** The caller's bytes with only our own fields changed: upstream model name, granted output, usage in streams. */
@@ -166,17 +173,14 @@ export function upstreamBody(call: ModelCall, model: ResolvedModel, grantedUnits
 }
 
 function notAnswered(
-  { tally, meta, around, abort }: AdmittedCall,
+  { tally, meta, abort }: AdmittedCall,
   response: Exclude<ModelResponse, { type: "answered" }>,
 ): ModelAnswer {
   const hasLeft = abort.signal.aborted && abort.signal.reason === CALLER_LEFT;
   const refusal = unansweredRefusal(response, abort.signal.aborted && !hasLeft);
   // A provider that was never reached has cost nothing; one that may have been reached is charged the hold.
-  around.defer(
-    response.type === "blocked"
-      ? tally.settleUnsent(refusal)
-      : tally.settleAtHold(hasLeft ? "caller_left" : "failed", refusal),
-  );
+  if (response.type === "blocked") tally.settleUnsent(refusal);
+  else tally.settleAtHold(hasLeft ? "caller_left" : "failed", refusal);
   return { ok: false, refusal, meta };
 }
 

@@ -12,6 +12,8 @@ import type { Learnt, ModelCallStatus } from "./record-model-call.ts";
 
 type Answered = ModelResponse & { type: "answered" };
 
+/** Streams of at most this many output tokens (some 5 MB of frames) are metered from a copy in memory. */
+const LONG_OUTPUT_TOKENS = 16_384;
 /** The first event is looked for in at most this many bytes. */
 const MAX_PEEK_BYTES = 64 * 1024;
 
@@ -26,28 +28,32 @@ export async function answerStream(admitted: AdmittedCall, answered: Answered): 
   const failed = peeked.isBroken ? brokenRefusal(abort.signal) : firstEventRefusal(peeked.text);
   if (failed !== undefined) {
     await cancelRest(body);
-    const hasLeft = abort.signal.reason === CALLER_LEFT;
-    around.defer(
-      peeked.isBroken || peeked.text === ""
-        ? tally.settleAtHold(hasLeft ? "caller_left" : "failed", failed)
-        : tally.settleLearnt("failed", {
-            usage: undefined,
-            responseText: peeked.text,
-            contentType: "text/event-stream",
-            errorType: failed.code,
-            outputBound: 0,
-          }),
-    );
+    if (peeked.isBroken || peeked.text === "")
+      tally.settleAtHold(abort.signal.reason === CALLER_LEFT ? "caller_left" : "failed", failed);
+    else
+      tally.settleLearnt("failed", {
+        usage: undefined,
+        responseText: peeked.text,
+        contentType: "text/event-stream",
+        errorType: failed.code,
+        outputBound: 0,
+      });
     return { ok: false, refusal: failed, meta };
   }
   const relayed = relay({
     first: peeked.bytes,
     rest: body,
     stripsUsage: !call.wantsUsage,
-    signal: abort.signal,
+    mayBeLong: admitted.grantedOutput > LONG_OUTPUT_TOKENS,
+    abort,
     closingFrame,
   });
-  around.defer(relayed.end.then((end) => tally.settleLearnt(statusOf(end), learntFrom(end))));
+  around.defer(
+    relayed.end.then(
+      (end) => tally.settleLearnt(statusOf(end), learntFrom(end)),
+      () => tally.settleAtHold("failed", refuse("upstream_failed", "the stream could not be relayed")),
+    ),
+  );
   return { ok: true, status: answered.status, headers: answered.headers, body: relayed.body, meta };
 }
 

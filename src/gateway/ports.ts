@@ -98,16 +98,28 @@ export interface Admission {
   readonly ref: CallRef;
 }
 
+/** What a hold turned out to have used. */
+export interface Settlement {
+  readonly tenant: string;
+  readonly session: string;
+  readonly holdId: string;
+  readonly actual: Amounts;
+}
+
 /** A session's ledger as people see it. */
 export interface SessionView {
   readonly state: SessionLedgerState;
   readonly outboxDepth: number;
 }
 
-/** The object that owns each session's budget. Every method is one hop. */
+/** The object that owns each session's budget. Every method is at most one hop. */
 export interface SessionLedgers {
   admit(admission: Admission): Promise<SessionReply>;
-  settle(tenant: string, session: string, holdId: string, actual: Amounts): Promise<SessionReply>;
+  /**
+   * Settles a hold soon: with the session's next admission from here, or on its own within milliseconds.
+   * Never throws; what the ledger never hears of expires there at the held amount.
+   */
+  settle(settlement: Settlement, defer: Defer): void;
   read(tenant: string, session: string): Promise<SessionView>;
   /** Keeps records that the queue did not take; the ledger sends them again. */
   stash(tenant: string, session: string, records: readonly TraceRecord[]): Promise<void>;
@@ -151,6 +163,8 @@ export type ModelResponse =
       readonly status: number;
       readonly headers: Headers;
       readonly body: ReadableStream<Uint8Array> | null;
+      /** The whole body; an alternative to reading \`body\`. */
+      bytes(): Promise<ArrayBuffer>;
       readonly credential: string | undefined;
     }
   | { readonly type: "blocked"; readonly message: string }
@@ -185,7 +199,8 @@ export interface Tools {
 
 /** Where records go. Never throws and never delays an answer: what the queue refuses goes to the session's outbox. */
 export interface Recorder {
-  write(record: TraceRecord): void;
+  /** `credentials` took part in the call: their texts are scrubbed before the record leaves. */
+  write(record: TraceRecord, credentials: readonly string[]): void;
 }
 
 /** Work that goes on after the answer. */

@@ -6,7 +6,7 @@ import type { Decision } from "../core/policy/decision.ts";
 import type { SessionReply } from "../core/state/session-messages.ts";
 import { ATTR } from "../core/trace/attributes.ts";
 import type { Attributes, IndexRow, Span } from "../core/trace/record.ts";
-import type { Ports, Recorder } from "./ports.ts";
+import type { Defer, Ports, Recorder } from "./ports.ts";
 import { buildRecord, callAttributes, decisionSpan, type RecordedBody } from "./record.ts";
 
 /** What a call's facts were. */
@@ -15,6 +15,7 @@ export interface TallyFacts {
   readonly model: ResolvedModel | undefined;
   readonly decision: Decision;
   readonly recorder: Recorder;
+  readonly defer: Defer;
 }
 
 /** How a call ended, for its record. */
@@ -70,7 +71,7 @@ export function recordModelCall(ports: Ports, recorder: Recorder, over: ModelCal
     over.facts.decision,
     over.startedAt,
   );
-  recorder.write(buildRecord(indexRow(over, endedAt), [callSpan(over, endedAt), decided], bodies, over.credentials));
+  recorder.write(buildRecord(indexRow(over, endedAt), [callSpan(over, endedAt), decided], bodies), over.credentials);
 }
 
 function callSpan(over: ModelCallOver, endedAt: number): Span {

@@ -37,12 +37,8 @@ export function recordToolCall(ports: Ports, recorder: Recorder, happened: ToolC
     happened.startedAt,
   );
   recorder.write(
-    buildRecord(
-      indexRow(happened, end, endedAt),
-      [callSpan(happened, end, endedAt), decided],
-      bodies(call, end),
-      credentials,
-    ),
+    buildRecord(indexRow(happened, end, endedAt), [callSpan(happened, end, endedAt), decided], bodies(call, end)),
+    credentials,
   );
 }
 

@@ -1,10 +1,9 @@
-// Builds the record of a call from what happened: one place where spans, payloads and index row are put together and scrubbed.
+// Builds the record of a call from what happened: one place where spans, payloads and index row are put together.
 import type { CallContext } from "../core/call.ts";
 import type { Decision } from "../core/policy/decision.ts";
 import { sha256Hex } from "../core/json/digest.ts";
 import { ATTR } from "../core/trace/attributes.ts";
 import type { Attributes, IndexRow, Payload, Span, TraceRecord } from "../core/trace/record.ts";
-import { scrub } from "../core/trace/scrub.ts";
 
 /** Bodies longer than this are recorded as their digest and length. */
 const MAX_PAYLOAD_CHARS = 512 * 1024;
@@ -66,36 +65,13 @@ export function decisionSpan(
   };
 }
 
-/** A record with its bodies scrubbed of the credentials that took part; too long a body is kept as its digest. */
-export function buildRecord(
-  index: IndexRow,
-  spans: readonly Span[],
-  bodies: readonly RecordedBody[],
-  credentials: readonly string[],
-): TraceRecord {
-  const payloads = bodies.map((body) => payloadOf(index.span_id, body, credentials));
-  const shown: readonly Span[] = spans.map((span) => ({
-    ...span,
-    attributes: scrubAttributes(span.attributes, credentials),
-  }));
-  return { v: 1, index, spans: shown, payloads };
+/** A record of a call. Bodies too long to keep are kept as their digest; credentials are scrubbed where it is written. */
+export function buildRecord(index: IndexRow, spans: readonly Span[], bodies: readonly RecordedBody[]): TraceRecord {
+  return { v: 1, index, spans, payloads: bodies.map((body) => payloadOf(index.span_id, body)) };
 }
 
-function payloadOf(spanId: string, body: RecordedBody, credentials: readonly string[]): Payload {
-  const text = scrub(body.text, credentials);
-  const shared = { name: body.name, span_id: spanId, content_type: body.contentType, bytes: text.length };
-  if (text.length > MAX_PAYLOAD_CHARS)
-    return { ...shared, digest: sha256Hex(text), body: null, omitted: "larger than 512 KiB" };
-  return { ...shared, digest: "", body: text };
-}
-
-function scrubAttributes(attributes: Attributes, credentials: readonly string[]): Attributes {
-  if (credentials.length === 0) return attributes;
-  return Object.fromEntries(
-    Object.entries(attributes).map(([name, value]) => {
-      if (typeof value === "string") return [name, scrub(value, credentials)];
-      if (Array.isArray(value)) return [name, value.map((each: string) => scrub(each, credentials))];
-      return [name, value];
-    }),
-  );
+function payloadOf(spanId: string, { name, contentType, text }: RecordedBody): Payload {
+  const shared = { name, span_id: spanId, content_type: contentType, bytes: text.length };
+  if (text.length <= MAX_PAYLOAD_CHARS) return { ...shared, digest: "", body: text };
+  return { ...shared, digest: sha256Hex(text), body: null, omitted: "larger than 512 KiB" };
 }

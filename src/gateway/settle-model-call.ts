@@ -54,25 +54,25 @@ export class ModelCallTally {
   }
 
   /** Gives the whole hold back: the provider was surely never reached. */
-  async settleUnsent(refusal: Refusal): Promise<void> {
+  settleUnsent(refusal: Refusal): void {
     if (!this.#close()) return;
-    await this.#settle(noCost());
+    this.#settle(noCost());
     this.#record("failed", noCost(), { error: refusal.code });
   }
 
   /** Charges the whole hold: the provider may have worked and has not said how much. */
-  async settleAtHold(status: ModelCallStatus, refusal: Refusal): Promise<void> {
+  settleAtHold(status: ModelCallStatus, refusal: Refusal): void {
     if (!this.#close()) return;
     const cost = this.#holdCost();
-    await this.#settle(cost);
+    this.#settle(cost);
     this.#record(status, cost, { error: refusal.code });
   }
 
   /** Settles what the provider said was used; without that, an upper bound of it. */
-  async settleLearnt(status: ModelCallStatus, learnt: Learnt): Promise<void> {
+  settleLearnt(status: ModelCallStatus, learnt: Learnt): void {
     if (!this.#close()) return;
     const cost = this.#costOf(status, learnt);
-    await this.#settle(cost);
+    this.#settle(cost);
     this.#record(status, cost, { learnt });
   }
 
@@ -113,17 +113,11 @@ export class ModelCallTally {
     return { micro, nano: micro * 1000, tokens: Math.max(0, hold.tokens - unused), basis: "bound" };
   }
 
-  /** Tells the ledger, twice if need be: what it never hears of expires there at the held amount. */
-  async #settle(cost: Cost): Promise<void> {
+  #settle(cost: Cost): void {
     if (this.#admission === undefined) return;
     const { principal, session } = this.#call.context;
     const actual = amounts({ usd: cost.micro, tokens: cost.tokens, calls: 1 });
-    const tell = (): Promise<unknown> => this.#ports.sessions.settle(principal.tenant, session, this.spanId, actual);
-    try {
-      await tell().catch(tell);
-    } catch {
-      console.error(JSON.stringify({ event: "settle_failed", tenant: principal.tenant, session }));
-    }
+    this.#ports.sessions.settle({ tenant: principal.tenant, session, holdId: this.spanId, actual }, this.#facts.defer);
   }
 
   #record(status: ModelCallStatus, cost: Cost, more: { readonly error?: string; readonly learnt?: Learnt }): void {

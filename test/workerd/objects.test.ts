@@ -195,7 +195,7 @@ describe("a ledger that stops", () => {
         policyVersion: "v1",
       },
     };
-    await bindings.SESSION_LEDGER.getByName(`${tenant.id}/s1`).admit(admission);
+    await bindings.SESSION_LEDGER.getByName(`${tenant.id}/s1`).admit(admission, []);
     await vi.waitFor(async () => {
       await runDurableObjectAlarm(ledgerOf(tenant.id, "s1"));
       expect((await stateOf(tenant.id, "s1")).expiredHolds).toBe(1);
@@ -233,6 +233,7 @@ describe("a ledger that stops", () => {
       for (let at = 0; at < 1_000; at += 1)
         state.storage.sql.exec("INSERT INTO outbox (id, body) VALUES (?, ?)", `x${at}`, "{}");
     });
+    await evictDurableObject(ledgerOf(tenant.id, "s1"));
     const stopped = await chat(tenant.agent, "s1");
     expect(stopped.status).toBe(503);
     expect(await stopped.json()).toMatchObject({ error: { interlock: { code: "trace_store_down" } } });

@@ -12,10 +12,17 @@ export interface ObjectNamespace<Remote> {
   getByName(name: string): Remote;
 }
 
+/** What one hold turned out to have used. */
+export interface RemoteSettlement {
+  readonly holdId: string;
+  readonly actual: Amounts;
+}
+
 /** `SessionLedger`, from outside. */
 export interface RemoteSessionLedger {
-  admit(admission: Admission): Promise<SessionReply>;
-  settle(holdId: string, actual: Amounts): Promise<SessionReply>;
+  /** Settles what rides along, then admits. */
+  admit(admission: Admission, settlements: readonly RemoteSettlement[]): Promise<SessionReply>;
+  settle(settlements: readonly RemoteSettlement[]): Promise<void>;
   read(): Promise<SessionView>;
   stash(records: readonly TraceRecord[]): Promise<void>;
 }

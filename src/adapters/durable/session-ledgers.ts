@@ -1,14 +1,72 @@
-// Reaches session ledgers: one object per tenant and session, one hop per method.
-import type { SessionLedgers } from "../../gateway/ports.ts";
-import type { ObjectNamespace, RemoteSessionLedger } from "./rpc.ts";
+// Reaches session ledgers: one object per tenant and session. Settlements ride on the session's next admission, or go in small batches.
+import type { Admission, Defer, SessionLedgers, Settlement } from "../../gateway/ports.ts";
+import type { ObjectNamespace, RemoteSessionLedger, RemoteSettlement } from "./rpc.ts";
 
-/** Session ledgers behind a Durable Object namespace. */
-export function durableSessionLedgers(namespace: ObjectNamespace<RemoteSessionLedger>): SessionLedgers {
-  const of = (tenant: string, session: string): RemoteSessionLedger => namespace.getByName(`${tenant}/${session}`);
-  return {
-    admit: (admission) => of(admission.ref.tenant, admission.ref.session).admit(admission),
-    settle: (tenant, session, holdId, actual) => of(tenant, session).settle(holdId, actual),
-    read: (tenant, session) => of(tenant, session).read(),
-    stash: (tenant, session, records) => of(tenant, session).stash(records),
-  };
+/** A settlement waits this long for an admission to ride on. */
+const LINGER_MS = 50;
+
+/** Session ledgers behind a Durable Object namespace, for one isolate. */
+export class DurableSessionLedgers implements SessionLedgers {
+  readonly #namespace: ObjectNamespace<RemoteSessionLedger>;
+  #waiting = new Map<string, RemoteSettlement[]>();
+  #isSending = false;
+
+  constructor(namespace: ObjectNamespace<RemoteSessionLedger>) {
+    this.#namespace = namespace;
+  }
+
+  async admit(admission: Admission): ReturnType<SessionLedgers["admit"]> {
+    const name = nameOf(admission.ref.tenant, admission.ref.session);
+    const riding = this.#waiting.get(name) ?? [];
+    this.#waiting.delete(name);
+    try {
+      return await this.#namespace.getByName(name).admit(admission, riding);
+    } catch (error) {
+      // Whether they arrived is not known; settling twice changes nothing.
+      for (const settlement of riding) this.#add(name, settlement);
+      throw error;
+    }
+  }
+
+  settle({ tenant, session, holdId, actual }: Settlement, defer: Defer): void {
+    this.#add(nameOf(tenant, session), { holdId, actual });
+    if (this.#isSending) return;
+    this.#isSending = true;
+    defer(this.#sendSoon());
+  }
+
+  read(tenant: string, session: string): ReturnType<SessionLedgers["read"]> {
+    return this.#namespace.getByName(nameOf(tenant, session)).read();
+  }
+
+  stash(tenant: string, session: string, records: Parameters<SessionLedgers["stash"]>[2]): Promise<void> {
+    return this.#namespace.getByName(nameOf(tenant, session)).stash(records);
+  }
+
+  #add(name: string, settlement: RemoteSettlement): void {
+    const waiting = this.#waiting.get(name);
+    if (waiting === undefined) this.#waiting.set(name, [settlement]);
+    else waiting.push(settlement);
+  }
+
+  async #sendSoon(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
+    const batch = this.#waiting;
+    this.#waiting = new Map();
+    this.#isSending = false;
+    await Promise.all([...batch].map(([name, settlements]) => this.#send(name, settlements)));
+  }
+
+  async #send(name: string, settlements: readonly RemoteSettlement[]): Promise<void> {
+    const send = (): Promise<void> => this.#namespace.getByName(name).settle(settlements);
+    try {
+      await send().catch(send);
+    } catch {
+      console.error(JSON.stringify({ event: "settlements_lost", session: name, count: settlements.length }));
+    }
+  }
+}
+
+function nameOf(tenant: string, session: string): string {
+  return `${tenant}/${session}`;
 }

@@ -29,8 +29,15 @@ export function openAiModels(egress: Egress, secrets: Secrets): Models {
           signal: request.signal,
         });
         if (!answer.sent) return { type: "blocked", message: answer.reason };
-        const { status, headers: answered, body } = answer.response;
-        return { type: "answered", status, headers: answered, body, credential };
+        const { response } = answer;
+        return {
+          type: "answered",
+          status: response.status,
+          headers: response.headers,
+          body: response.body,
+          bytes: () => response.arrayBuffer(),
+          credential,
+        };
       } catch (error) {
         if (request.signal.aborted) return { type: "aborted" };
         return {

@@ -1,5 +1,6 @@
 // Sends records over the queue, many to a message; what the queue refuses goes to the outbox of its session's ledger.
 import type { TraceRecord } from "../../core/trace/record.ts";
+import { scrub } from "../../core/trace/scrub.ts";
 import type { Defer, Recorder, SessionLedgers } from "../../gateway/ports.ts";
 
 /** Records wait this long for company. */
@@ -15,8 +16,13 @@ export interface TraceQueue {
 /** Stores a record too large for a message and answers a copy that refers to it. */
 export type Offload = (record: TraceRecord) => Promise<TraceRecord>;
 
-interface Line {
+interface Waiting {
   readonly record: TraceRecord;
+  readonly credentials: readonly string[];
+}
+
+interface Line {
+  readonly text: string;
   readonly bytes: Uint8Array;
 }
 
@@ -25,7 +31,7 @@ export class QueueRecorder {
   readonly #queue: TraceQueue;
   readonly #sessions: SessionLedgers;
   readonly #offload: Offload;
-  #waiting: TraceRecord[] = [];
+  #waiting: Waiting[] = [];
 
   constructor(queue: TraceQueue, sessions: SessionLedgers, offload: Offload) {
     this.#queue = queue;
@@ -36,8 +42,8 @@ export class QueueRecorder {
   /** The recorder of one request. */
   for(defer: Defer): Recorder {
     return {
-      write: (record) => {
-        this.#waiting.push(record);
+      write: (record, credentials) => {
+        this.#waiting.push({ record, credentials });
         if (this.#waiting.length === 1) defer(this.#sendSoon());
       },
     };
@@ -47,30 +53,28 @@ export class QueueRecorder {
     await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
     const batch = this.#waiting;
     this.#waiting = [];
-    const lines = await Promise.all(batch.map((record) => this.#line(record)));
+    const lines = await Promise.all(batch.map((each) => this.#line(each)));
     for (const message of messagesOf(lines)) await this.#sendOne(message);
   }
 
-  async #line(record: TraceRecord): Promise<Line> {
-    const bytes = encode(record);
-    if (bytes.byteLength <= MAX_MESSAGE_BYTES) return { record, bytes };
-    try {
-      const smaller = await this.#offload(record);
-      return { record: smaller, bytes: encode(smaller) };
-    } catch {
-      const bare: TraceRecord = {
-        ...record,
-        payloads: record.payloads.map((payload) => ({ ...payload, body: null, omitted: "could not be stored" })),
-      };
-      return { record: bare, bytes: encode(bare) };
-    }
+  /** The record as it may leave: this is the one place where credentials are scrubbed, over all of it. */
+  async #line({ record, credentials }: Waiting): Promise<Line> {
+    const text = scrub(JSON.stringify(record), credentials);
+    const line = lineOf(text);
+    if (line.bytes.byteLength <= MAX_MESSAGE_BYTES) return line;
+    const scrubbed = recordIn(line);
+    const smaller = await this.#offload(scrubbed).catch(() => withoutBodies(scrubbed));
+    const smallerLine = lineOf(JSON.stringify(smaller));
+    return smallerLine.bytes.byteLength <= MAX_MESSAGE_BYTES
+      ? smallerLine
+      : lineOf(JSON.stringify(withoutBodies(smaller)));
   }
 
   async #sendOne(message: readonly Line[]): Promise<void> {
     try {
       await this.#queue.send(joinLines(message), { contentType: "bytes" });
     } catch {
-      await this.#stash(message.map((line) => line.record));
+      await this.#stash(message.map(recordIn));
     }
   }
 
@@ -89,8 +93,20 @@ export class QueueRecorder {
   }
 }
 
-function encode(record: TraceRecord): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(record));
+function withoutBodies(record: TraceRecord): TraceRecord {
+  return {
+    ...record,
+    payloads: record.payloads.map((payload) => ({ ...payload, body: null, omitted: "could not be stored" })),
+  };
+}
+
+function lineOf(text: string): Line {
+  return { text, bytes: new TextEncoder().encode(text) };
+}
+
+/** The record of a line: our own, scrubbed, so its shape has not changed. */
+function recordIn({ text }: Line): TraceRecord {
+  return JSON.parse(text) as TraceRecord;
 }
 
 function messagesOf(lines: readonly Line[]): readonly (readonly Line[])[] {

@@ -1,27 +1,39 @@
-// Decides what never enters a record: every credential that took part in the call, wherever its text turns up.
+// Decides what never leaves in a record: every credential that took part in the call, wherever its text turns up.
 
 /** What stands in place of a credential. */
 export const SCRUBBED = "[scrubbed:credential]";
 
 /** Shortest text that is taken for a credential: shorter ones would eat ordinary words. */
 const SHORTEST = 6;
+/** Credentials whose forms are remembered. */
+const MAX_REMEMBERED = 1_024;
+
+const remembered = new Map<string, readonly string[]>();
 
 /**
- * Replaces each credential in a text, also where it stands percent-encoded, base64-encoded or JSON-escaped.
- * O(text × credentials); credentials shorter than six characters are not looked for.
+ * Replaces each credential in a text, also where it stands percent-encoded, base64-encoded or JSON-escaped (once or
+ * twice: a body that is itself JSON inside a record). O(text × forms); credentials under six characters are left.
  */
 export function scrub(text: string, credentials: readonly string[]): string {
   let out = text;
   for (const credential of credentials) {
-    if (credential.length < SHORTEST) continue;
-    for (const form of formsOf(credential)) out = out.replaceAll(form, SCRUBBED);
+    for (const form of formsOf(credential)) if (out.includes(form)) out = out.replaceAll(form, SCRUBBED);
   }
   return out;
 }
 
-function formsOf(credential: string): ReadonlySet<string> {
+function formsOf(credential: string): readonly string[] {
+  const known = remembered.get(credential);
+  if (known !== undefined) return known;
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  const forms = credential.length < SHORTEST ? [] : computeForms(credential);
+  remembered.set(credential, forms);
+  return forms;
+}
+
+function computeForms(credential: string): readonly string[] {
   const escaped = JSON.stringify(credential).slice(1, -1);
-  const forms = [credential, escaped, encodeURIComponent(credential)];
+  const forms = [credential, escaped, JSON.stringify(escaped).slice(1, -1), encodeURIComponent(credential)];
   if (/^[\x20-\x7e]*$/.test(credential)) forms.push(btoa(credential), btoa(credential).replace(/=+$/, ""));
-  return new Set(forms);
+  return [...new Set(forms)];
 }

@@ -1,0 +1,26 @@
+// Decides what every command is given: its terminal, the gateway as the options name it, and the format of its output.
+import type { Command } from "commander";
+import { connectionOf, type GlobalOptions } from "./connection.ts";
+import { GatewayClient } from "./gateway-client.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** What a command works with. */
+export interface CommandTools {
+  readonly terminal: Terminal;
+  readonly gateway: GatewayClient;
+  /** Whether output is for machines. */
+  readonly isJson: boolean;
+}
+
+/** The tools of a parsed command. Throws a usage failure when no gateway or no key is named. */
+export function toolsOf(command: Command, terminal: Terminal): CommandTools {
+  const options = command.optsWithGlobals<GlobalOptions>();
+  if (options.key !== undefined && options.key !== "") terminal.hide(options.key.trim());
+  return { terminal, gateway: new GatewayClient(connectionOf(options)), isJson: options.json === true };
+}
+
+/** Prints a result: the value for machines, the lines for people. */
+export function report(tools: CommandTools, value: unknown, lines: readonly string[]): void {
+  if (tools.isJson) tools.terminal.printJson(value);
+  else tools.terminal.print(...lines);
+}

@@ -1,0 +1,32 @@
+// Decides how one config document differs from another: which entries came, changed and went.
+import { ConfigDocument } from "../core/config/document.ts";
+import { canonicalJson, isJsonObject } from "../core/json/canonical.ts";
+
+/**
+ * One line per entry, `+` new, `~` changed, `-` gone, such as `~ tools.billing.refund`. `active` is left out when
+ * nothing is published. Both are compared with their defaults filled in.
+ */
+export function changeLines(active: unknown, candidate: unknown): readonly string[] {
+  const before = entriesOf(active ?? {});
+  const after = entriesOf(candidate);
+  const paths = [...new Set([...before.keys(), ...after.keys()])].toSorted();
+  return paths.flatMap((path) => {
+    const [was, is] = [before.get(path), after.get(path)];
+    if (was === is) return [];
+    return [`${was === undefined ? "+" : is === undefined ? "-" : "~"} ${path}`];
+  });
+}
+
+/** The canonical text of each entry of each section. A document this version does not know is taken as it is. */
+function entriesOf(document: unknown): ReadonlyMap<string, string> {
+  const parsed = ConfigDocument.safeParse(document);
+  const shown: unknown = parsed.success ? parsed.data : document;
+  if (!isJsonObject(shown)) return new Map();
+  return new Map(
+    Object.entries(shown).flatMap(([section, entries]) =>
+      isJsonObject(entries)
+        ? Object.entries(entries).map(([name, entry]) => [`${section}.${name}`, canonicalJson(entry)] as const)
+        : [[section, canonicalJson(entries)] as const],
+    ),
+  );
+}

@@ -1,0 +1,58 @@
+// Writes docs/errors.md from the catalogue in src/core/errors.ts; a code without advice does not type-check.
+import { ERRORS, type ErrorCode } from "../../src/core/errors.ts";
+
+const ADVICE: Readonly<Record<ErrorCode, string>> = {
+  unauthenticated: "Send a key that exists and was not revoked.",
+  scope_missing: "Give the scope to the key and to the actor: a call has only the scopes that both have.",
+  role_missing: "Use a key whose roles grant it; `detail` names them.",
+  actor_forbidden: "Use an actor that the key lists, or a key that lists the actor.",
+  session_forbidden: "Use a session id of its own for each actor.",
+  policy_denied: "Read `decision.reasons`: each names its rule, what it saw and where. A retry may pass once the config allows it.",
+  approval_required: "Version 0.1.0 has no approvals: such a call does not run. Lower the amount or loosen the caller's own constraint.",
+  invalid_request: "Read `errors`: each names a field and what was expected there.",
+  invalid_arguments: "Correct the arguments named in `errors`; `GET /v1/tools` shows the schema.",
+  invalid_config: "Read `errors`: all mistakes of the document are listed at once, each with its path.",
+  idempotency_key_invalid: "Send a quoted string or a token of 1 to 255 visible ASCII characters.",
+  unknown_tool: "Use a tool of the tenant's config; `GET /v1/tools` lists those the key may call.",
+  unknown_model: "Use a model of the tenant's config; `GET /v1/models` lists those the key may use.",
+  not_found: "It does not exist, or is not the caller's to see. Traces appear a few seconds after their call.",
+  method_not_allowed: "Use a method that `/openapi.json` lists for the path.",
+  already_exists: "Choose another id, or use the one that exists.",
+  body_too_large: "Send at most 1 MiB to the API and 16 MiB to a model.",
+  precondition_failed: "Somebody published in between: read the config again, merge, and publish against that version.",
+  precondition_required: "Read the config and send its `ETag` in `If-Match`.",
+  idempotency_key_reused: "Use a new key for a new call; the same key always means the same body.",
+  call_in_flight: "Wait `Retry-After` seconds and send the same call again: it gets the first answer.",
+  budget_exceeded: "Read `budget`: scope, dimension, limit, used, held and needed. Use a new session or task, or raise the limit.",
+  trace_store_down: "Wait: calls resume once waiting records are stored. See the runbook on missing records.",
+  tool_failed: "The tool answered with an error, or a read could not reach it. `tool_call.error` has its status and body. The charge was given back.",
+  tool_timeout: "A read took too long and changed nothing. Send it again with a new key.",
+  outcome_unknown: "Do not repeat blindly: look in the tool's own system first. Nothing retries such a call by itself.",
+  upstream_failed: "The provider broke or could not be reached. Unless nothing was sent, the call was charged.",
+  upstream_timeout: "The provider was too slow. The call was charged at its hold, because the provider may have worked.",
+  egress_blocked: "Add the host to `egress.allow`, or restore the stored secret that `detail` names.",
+  not_configured: "Publish a config for the tenant.",
+  internal: "A fault of the gateway. It logs the fault with an id, never with bodies or secrets.",
+};
+
+/** The page, as it must stand in docs/errors.md. */
+export function errorsPage(): string {
+  const rows = (Object.keys(ERRORS) as ErrorCode[]).map((code) => {
+    const { status, retry, title } = ERRORS[code];
+    return `| \`${code}\` | ${status} | ${retry ? "yes" : "no"} | ${title} | ${ADVICE[code]} |`;
+  });
+  return `# Errors
+
+Generated from \`src/core/errors.ts\`. Do not edit: change \`test/docs/errors-page.ts\` and run \`UPDATE_DOCS=1 npx vitest run --project e2e test/docs\`.
+
+Codes are part of the API and never change meaning. Titles and details are for people and may change.
+
+On the API an error is a problem document (RFC 9457): \`type\`, \`title\`, \`status\`, \`detail\`, \`code\`, and where it helps \`errors\` (a list of \`path\` and \`message\`), \`decision\`, \`budget\` or \`tool_call\`. \`type\` is a path of the deployment, such as \`/errors/policy-denied\`, and answers with the catalogue's entry. On \`/v1/chat/completions\` and \`/v1/models\` an error has OpenAI's shape; \`error.interlock.code\` carries the code below.
+
+**Retry** says whether the same call may succeed later without any change. It is sent as \`x-should-retry\`, which the official OpenAI clients obey.
+
+| code | HTTP | retry | title | what to do |
+| --- | --- | --- | --- | --- |
+${rows.join("\n")}
+`;
+}
