@@ -13,7 +13,7 @@ const OUTBOX_BATCH = 25;
 
 /** Where an outbox sends its records. */
 export interface RecordQueue {
-  send(body: Uint8Array, options: { readonly contentType: "bytes" }): Promise<unknown>;
+  send(body: string, options: { readonly contentType: "text" }): Promise<unknown>;
 }
 
 /** One object's storage. Bodies are JSON texts that only their own object writes. */
@@ -91,7 +91,7 @@ export class SqlStore {
         .toArray();
       for (const row of rows) {
         try {
-          await queue.send(new TextEncoder().encode(row.body), { contentType: "bytes" });
+          await queue.send(row.body, { contentType: "text" });
         } catch {
           return this.outboxDepth();
         }

@@ -12,6 +12,7 @@ const EXIT_HELP = `
 Exit codes: ${EXIT.ok} ok, ${EXIT.refused} refused or not valid, ${EXIT.usage} usage error, ${EXIT.couldNotRun} could not run`;
 
 const terminal = new Terminal(processStreams());
+terminal.hide(process.env["INTERLOCK_KEY"] ?? "");
 process.exitCode = await run(process.argv.slice(2));
 
 async function run(args: readonly string[]): Promise<ExitCode> {
@@ -38,6 +39,7 @@ function program(): Command {
     .addOption(new Option("--tenant <id>", "the tenant, which the root key has to name").env("INTERLOCK_TENANT"))
     .option("--json", "print JSON")
     .addHelpText("after", EXIT_HELP)
+    .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.raw(text),

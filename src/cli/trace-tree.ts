@@ -145,7 +145,7 @@ function reasonLine(text: unknown, isFull: boolean): string {
   const { rule_id, effect, message, path, values } = reason;
   const at = path === undefined ? "" : `  at ${path}`;
   const saw = values === undefined ? "" : `  values ${JSON.stringify(values)}`;
-  return `${effect}  ${rule_id}: ${message}${isFull ? `${at}${saw}` : ""}`;
+  return `${effect.padEnd(5)}  ${rule_id}: ${message}${isFull ? `${at}${saw}` : ""}`;
 }
 
 function readReason(text: unknown): z.infer<typeof Reason> | undefined {

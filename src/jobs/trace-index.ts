@@ -49,8 +49,7 @@ async function store(
 }
 
 function recordsOf(body: unknown): readonly TraceRecord[] {
-  const text = body instanceof ArrayBuffer || ArrayBuffer.isView(body) ? new TextDecoder().decode(body) : "";
-  const lines = text.split("\n").filter((line) => line !== "");
+  const lines = (typeof body === "string" ? body : "").split("\n").filter((line) => line !== "");
   const records = lines.flatMap((line) => readRecord(line) ?? []);
   if (records.length < lines.length || lines.length === 0) {
     console.error(JSON.stringify({ event: "trace_lines_dropped", count: Math.max(1, lines.length - records.length) }));

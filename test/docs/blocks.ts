@@ -2,7 +2,7 @@
 import path from "node:path";
 
 /** What the tests do with a block. */
-export type Mark =
+type Mark =
   /** Runs, exits with 0, and prints each of the texts. */
   | { readonly kind: "run"; readonly prints: readonly string[] }
   /** Is written to a file of this name and checked as a config document. */

@@ -35,34 +35,47 @@ const BUDGETS: Readonly<Record<string, string>> = {
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   providers: "Model providers, by name.",
-  "providers.*.kind": "`openai` is api.openai.com unless `base_url` says otherwise; `openai-compatible` is any server with the same dialect.",
-  "providers.*.base_url": "Address that ends before `/chat/completions`. Required for `openai-compatible`. `https`, and its host must be in `egress.allow`.",
-  "providers.*.service": "A service binding of the deployment, without its `SERVICE_` prefix, used instead of the network.",
+  "providers.*.kind":
+    "`openai` is api.openai.com unless `base_url` says otherwise; `openai-compatible` is any server with the same dialect.",
+  "providers.*.base_url":
+    "Address that ends before `/chat/completions`. Required for `openai-compatible`. `https`, and its host must be in `egress.allow`.",
+  "providers.*.service":
+    "A service binding of the deployment, without its `SERVICE_` prefix, used instead of the network.",
   "providers.*.secret": "Name of the stored secret that is sent as the bearer token.",
-  "providers.*.timeout_ms": "How long the provider may take until its headers come. 120 s when left out. A whole call never takes more than 600 s.",
+  "providers.*.timeout_ms":
+    "How long the provider may take to answer whole, or to begin a stream. 120 s when left out. A stream then runs for at most 600 s.",
   models: "Models that agents may ask for, by the name they use.",
   "models.*.provider": "A name under `providers`.",
   "models.*.upstream": "The provider's own name for the model. The config's name when left out.",
   "models.*.tier": "A word of yours, answered in `Interlock-Tier` and recorded. Nothing routes by it yet.",
-  "models.*.context": "Tokens of the context window. Caps what a call's prompt is held at; too small a number holds too little.",
-  "models.*.max_output_tokens": "Output tokens when the caller names none, and the most a call may ask for. 4096 when neither side says.",
-  "models.*.price": "Replaces the built-in price table. Required for a model that the table does not know. Fixed when the version is published.",
+  "models.*.context":
+    "Tokens of the context window. Caps what a call's prompt is held at; too small a number holds too little.",
+  "models.*.max_output_tokens":
+    "Output tokens when the caller names none, and the most a call may ask for. 4096 when neither side says.",
+  "models.*.price":
+    "Replaces the built-in price table. Required for a model that the table does not know. Fixed when the version is published.",
   "models.*.price.input_per_mtok_usd": "Dollars per million input tokens.",
   "models.*.price.output_per_mtok_usd": "Dollars per million output tokens.",
-  "models.*.price.cache_read_per_mtok_usd": "Dollars per million input tokens that the provider read from its cache. The input price when left out.",
+  "models.*.price.cache_read_per_mtok_usd":
+    "Dollars per million input tokens that the provider read from its cache. The input price when left out.",
   tools: "Tools, by name.",
   "tools.*.kind": "Only HTTP tools exist in this version.",
   "tools.*.description": "Shown by `GET /v1/tools`.",
-  "tools.*.method": "Arguments that the URL does not use go into the query of `GET` and `DELETE`, into a JSON body otherwise.",
-  "tools.*.url": "May hold `{argument}` segments; each is filled from the arguments and percent-encoded. `https`, and its host must be in `egress.allow`.",
+  "tools.*.method":
+    "Arguments that the URL does not use go into the query of `GET` and `DELETE`, into a JSON body otherwise.",
+  "tools.*.url":
+    "May hold `{argument}` segments; each is filled from the arguments and percent-encoded. `https`, and its host must be in `egress.allow`.",
   "tools.*.service": "A service binding of the deployment, without its `SERVICE_` prefix, used instead of the network.",
-  "tools.*.input_schema": "JSON Schema of the arguments: draft 2020-12, 2019-09 or 07, of type `object`, at most 64 KiB. Formats are checked; remote references are never fetched.",
-  "tools.*.effect": "`read` changes nothing. For the others, an answer that is lost leaves the outcome unknown instead of failed.",
+  "tools.*.input_schema":
+    "JSON Schema of the arguments: draft 2020-12, 2019-09 or 07, of type `object`, at most 64 KiB. Formats are checked; remote references are never fetched.",
+  "tools.*.effect":
+    "`read` changes nothing. For the others, an answer that is lost leaves the outcome unknown instead of failed.",
   "tools.*.amount": "Which argument says how much money moves. A call without an exact amount there is denied.",
   "tools.*.amount.field": "Dotted path among the arguments.",
   "tools.*.amount.currency": "Only `USD`.",
   "tools.*.pii": "Which arguments write personal data.",
-  "tools.*.pii.writes": "Dotted paths among the arguments. A call that sets one is denied when its caller declares `pii_write_allowed: false`.",
+  "tools.*.pii.writes":
+    "Dotted paths among the arguments. A call that sets one is denied when its caller declares `pii_write_allowed: false`.",
   "tools.*.scopes": "Scopes that key and actor must both have.",
   "tools.*.timeout_ms": "How long the tool may take. 30 s when left out.",
   "tools.*.auth": "The credential that is sent to the tool.",
@@ -71,7 +84,8 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   "tools.*.auth.name": "Name of the header. Required for `header`, not known to `bearer`.",
   "tools.*.idempotency": "How the tool itself recognises a repeat.",
   "tools.*.idempotency.header": "Header that carries a digest of the call's id, so that the tool can act once.",
-  "tools.*.repeat": "For calls without an `Idempotency-Key`: `deduplicate` answers an identical call of the same session and task from the first, `allow` runs it again. `allow` for reads, `deduplicate` for the rest when left out.",
+  "tools.*.repeat":
+    "For calls without an `Idempotency-Key`: `deduplicate` answers an identical call of the same session and task from the first, `allow` runs it again. `allow` for reads, `deduplicate` for the rest when left out.",
   "tools.*.cost_usd": "What one call costs, charged to the dollar budget.",
   actors: "Agents, by name. A caller that is no actor here may do nothing.",
   "actors.*.scopes": "Scopes, or `*`. A call has those of them that its key has too.",
@@ -87,7 +101,8 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
     ),
   ),
   egress: "Where the gateway may connect to.",
-  "egress.allow": "Hosts: `api.example.com`, `*.example.com` or `host:8443`. Addresses and private names are refused even when listed. `api.openai.com` needs no entry for a provider without `base_url`; service bindings need none.",
+  "egress.allow":
+    "Hosts: `api.example.com`, `*.example.com` or `host:8443`. Addresses and private names are refused even when listed. `api.openai.com` needs no entry for a provider without `base_url`; service bindings need none.",
 };
 
 const INTRO = `# Config reference
@@ -106,19 +121,24 @@ A tenant has one config document. People write it as \`interlock.yaml\`; the API
 /** The page, as it must stand in docs/config-reference.md. Throws when a field and its description do not meet. */
 export function configReference(): string {
   // Our own schema, made of the keywords above.
-  const fields = fieldsOf("", configJsonSchema() as Schema);
+  const fields = fieldsOf("", configJsonSchema());
   const known = new Set(fields.map((field) => field.path));
   const undescribed = fields.filter((field) => DESCRIPTIONS[field.path] === undefined).map((field) => field.path);
   const unused = Object.keys(DESCRIPTIONS).filter((path) => !known.has(path));
   if (undescribed.length + unused.length > 0) {
-    throw new Error(`without a description: ${undescribed.join(", ") || "none"}; described but not in the schema: ${unused.join(", ") || "none"}`);
+    throw new Error(
+      `without a description: ${undescribed.join(", ") || "none"}; described but not in the schema: ${unused.join(", ") || "none"}`,
+    );
   }
   const sections = fields
     .filter((field) => !field.path.includes("."))
     .map((section) => {
       const rows = fields
         .filter((field) => field.path.startsWith(`${section.path}.`))
-        .map(({ path, type, isRequired }) => `| \`${path}\` | ${type} | ${isRequired ? "yes" : ""} | ${DESCRIPTIONS[path]} |`);
+        .map(
+          ({ path, type, isRequired }) =>
+            `| \`${path}\` | ${type} | ${isRequired ? "yes" : ""} | ${DESCRIPTIONS[path]} |`,
+        );
       return `## ${section.path}\n\n${DESCRIPTIONS[section.path]}\n\n| field | type | required | meaning |\n| --- | --- | --- | --- |\n${rows.join("\n")}\n`;
     });
   return [INTRO, ...sections].join("\n");

@@ -11,7 +11,7 @@ import { tour } from "../../demo/local/tour.ts";
 import { blocksOf, linksOf, needsMark, type Block } from "./blocks.ts";
 import { configReference } from "./config-reference.ts";
 import { errorsPage } from "./errors-page.ts";
-import { lacksCli, Reader, type Ran } from "./reader.ts";
+import { Reader, type Ran } from "./reader.ts";
 import { departure } from "./shown-answer.ts";
 
 const TOP_LEVEL = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "bench/README.md"];
@@ -84,7 +84,9 @@ describe("blocks", () => {
     expect(unmarked.map(({ page, line, language }) => `${page}:${line} ${language}`)).toEqual([]);
     expect(followed.length).toBeGreaterThanOrEqual(5);
     expect(all.filter((block) => block.mark?.kind === "run").length).toBeGreaterThanOrEqual(20);
-    expect(all.filter((block) => block.mark !== undefined && block.mark.kind !== "skip").length).toBeGreaterThanOrEqual(25);
+    expect(all.filter((block) => block.mark !== undefined && block.mark.kind !== "skip").length).toBeGreaterThanOrEqual(
+      25,
+    );
   });
 
   test.each(followed)("%s does what it says", { timeout: 180_000 }, async (page) => {
@@ -98,7 +100,7 @@ describe("blocks", () => {
     const where = `${block.page}:${block.line}`;
     switch (block.mark?.kind) {
       case "run":
-        return lacksCli(block) ? last : runs(reader, block, block.mark.prints);
+        return runs(reader, block, block.mark.prints);
       case "config":
         reader.write(block.mark.file, block.text);
         await isConfig(where, block.text);

@@ -7,8 +7,10 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
   role_missing: "Use a key whose roles grant it; `detail` names them.",
   actor_forbidden: "Use an actor that the key lists, or a key that lists the actor.",
   session_forbidden: "Use a session id of its own for each actor.",
-  policy_denied: "Read `decision.reasons`: each names its rule, what it saw and where. A retry may pass once the config allows it.",
-  approval_required: "Version 0.1.0 has no approvals: such a call does not run. Lower the amount or loosen the caller's own constraint.",
+  policy_denied:
+    "Read `decision.reasons`: each names its rule, what it saw and where. A retry may pass once the config allows it.",
+  approval_required:
+    "Version 0.1.0 has no approvals: such a call does not run. Lower the amount or loosen the caller's own constraint.",
   invalid_request: "Read `errors`: each names a field and what was expected there.",
   invalid_arguments: "Correct the arguments named in `errors`; `GET /v1/tools` shows the schema.",
   invalid_config: "Read `errors`: all mistakes of the document are listed at once, each with its path.",
@@ -23,13 +25,16 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
   precondition_required: "Read the config and send its `ETag` in `If-Match`.",
   idempotency_key_reused: "Use a new key for a new call; the same key always means the same body.",
   call_in_flight: "Wait `Retry-After` seconds and send the same call again: it gets the first answer.",
-  budget_exceeded: "Read `budget`: scope, dimension, limit, used, held and needed. Use a new session or task, or raise the limit.",
+  budget_exceeded:
+    "Read `budget`: scope, dimension, limit, used, held and needed. Use a new session or task, or raise the limit.",
   trace_store_down: "Wait: calls resume once waiting records are stored. See the runbook on missing records.",
-  tool_failed: "The tool answered with an error, or a read could not reach it. `tool_call.error` has its status and body. The charge was given back.",
+  tool_failed:
+    "The tool answered with an error, or a read could not reach it. `tool_call.error` has its status and body. The charge was given back.",
   tool_timeout: "A read took too long and changed nothing. Send it again with a new key.",
   outcome_unknown: "Do not repeat blindly: look in the tool's own system first. Nothing retries such a call by itself.",
   upstream_failed: "The provider broke or could not be reached. Unless nothing was sent, the call was charged.",
-  upstream_timeout: "The provider was too slow. The call was charged at its hold, because the provider may have worked.",
+  upstream_timeout:
+    "The provider was too slow. The call was charged at its hold, because the provider may have worked.",
   egress_blocked: "Add the host to `egress.allow`, or restore the stored secret that `detail` names.",
   not_configured: "Publish a config for the tenant.",
   internal: "A fault of the gateway. It logs the fault with an id, never with bodies or secrets.",

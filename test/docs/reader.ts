@@ -1,6 +1,6 @@
-// Does what a reader of the docs would do: runs a page's blocks one after another, in a folder of its own, with what earlier blocks exported.
+// Does what a reader of the docs would do: runs a page's blocks one after another, in a folder of its own, with the variables and functions that earlier blocks left.
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { root } from "../../demo/local/bundles.ts";
@@ -62,7 +62,7 @@ export class Reader {
   }
 
   #bash(script: string): Promise<Ran> {
-    const whole = `set -euo pipefail\nsource .exports\n${script}\nexport -p > .exports\n`;
+    const whole = `set -euo pipefail\nsource .exports\n${script}\nexport -p > .exports\ndeclare -f >> .exports\n`;
     const child = spawn("bash", ["-c", whole], {
       cwd: this.folder,
       timeout: LIMIT_MS,
@@ -85,9 +85,4 @@ export class Reader {
       child.once("close", (code) => resolve({ code, stdout, stderr }));
     });
   }
-}
-
-/** Whether a block needs the CLI, and it is not there. */
-export function lacksCli(block: Block): boolean {
-  return block.text.includes("bin/interlock.mjs") && !existsSync(path.join(root, "src", "cli", "main.ts"));
 }

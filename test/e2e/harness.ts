@@ -94,7 +94,7 @@ export async function until<T>(
     }
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-  throw new Error(`still waiting after ${deadlineMs} ms for ${what}`, { cause: last });
+  throw new Error(`still waiting after ${deadlineMs} ms for ${what}; last: ${String(last)}`, { cause: last });
 }
 
 /** The value at a dotted path of something read as JSON. */

@@ -10,7 +10,7 @@ const MAX_MESSAGE_BYTES = 100_000;
 
 /** A queue as the recorder uses it. */
 export interface TraceQueue {
-  send(body: Uint8Array, options: { readonly contentType: "bytes" }): Promise<unknown>;
+  send(body: string, options: { readonly contentType: "text" }): Promise<unknown>;
 }
 
 /** Stores a record too large for a message and answers a copy that refers to it. */
@@ -19,11 +19,6 @@ export type Offload = (record: TraceRecord) => Promise<TraceRecord>;
 interface Waiting {
   readonly record: TraceRecord;
   readonly credentials: readonly string[];
-}
-
-interface Line {
-  readonly text: string;
-  readonly bytes: Uint8Array;
 }
 
 /** One isolate's recorder: the first call of a batch sends it, in work deferred behind its own answer. */
@@ -57,22 +52,18 @@ export class QueueRecorder {
     for (const message of messagesOf(lines)) await this.#sendOne(message);
   }
 
-  /** The record as it may leave: this is the one place where credentials are scrubbed, over all of it. */
-  async #line({ record, credentials }: Waiting): Promise<Line> {
-    const text = scrub(JSON.stringify(record), credentials);
-    const line = lineOf(text);
-    if (line.bytes.byteLength <= MAX_MESSAGE_BYTES) return line;
+  /** The record's line as it may leave: this is the one place where credentials are scrubbed, over all of it. */
+  async #line({ record, credentials }: Waiting): Promise<string> {
+    const line = scrub(JSON.stringify(record), credentials);
+    if (fits(line)) return line;
     const scrubbed = recordIn(line);
-    const smaller = await this.#offload(scrubbed).catch(() => withoutBodies(scrubbed));
-    const smallerLine = lineOf(JSON.stringify(smaller));
-    return smallerLine.bytes.byteLength <= MAX_MESSAGE_BYTES
-      ? smallerLine
-      : lineOf(JSON.stringify(withoutBodies(smaller)));
+    const smaller = JSON.stringify(await this.#offload(scrubbed).catch(() => withoutBodies(scrubbed)));
+    return fits(smaller) ? smaller : JSON.stringify(withoutBodies(recordIn(smaller)));
   }
 
-  async #sendOne(message: readonly Line[]): Promise<void> {
+  async #sendOne(message: readonly string[]): Promise<void> {
     try {
-      await this.#queue.send(joinLines(message), { contentType: "bytes" });
+      await this.#queue.send(message.join("\n"), { contentType: "text" });
     } catch {
       await this.#stash(message.map(recordIn));
     }
@@ -100,38 +91,35 @@ function withoutBodies(record: TraceRecord): TraceRecord {
   };
 }
 
-function lineOf(text: string): Line {
-  return { text, bytes: new TextEncoder().encode(text) };
+/** Most UTF-8 bytes that one UTF-16 unit takes. */
+const MAX_BYTES_PER_UNIT = 3;
+
+/** A line's size in bytes: an upper bound where that is small, else measured. */
+function sizeOf(line: string): number {
+  const bound = line.length * MAX_BYTES_PER_UNIT + 1;
+  return bound <= MAX_MESSAGE_BYTES ? bound : new TextEncoder().encode(line).byteLength + 1;
+}
+
+function fits(line: string): boolean {
+  return sizeOf(line) <= MAX_MESSAGE_BYTES;
 }
 
 /** The record of a line: our own, scrubbed, so its shape has not changed. */
-function recordIn({ text }: Line): TraceRecord {
-  return JSON.parse(text) as TraceRecord;
+function recordIn(line: string): TraceRecord {
+  return JSON.parse(line) as TraceRecord;
 }
 
-function messagesOf(lines: readonly Line[]): readonly (readonly Line[])[] {
-  const messages: Line[][] = [];
+function messagesOf(lines: readonly string[]): readonly (readonly string[])[] {
+  const messages: string[][] = [];
   let size = Number.POSITIVE_INFINITY;
   for (const line of lines) {
-    if (size + line.bytes.byteLength + 1 > MAX_MESSAGE_BYTES) {
+    const bytes = sizeOf(line);
+    if (size + bytes > MAX_MESSAGE_BYTES) {
       messages.push([]);
       size = 0;
     }
     messages.at(-1)?.push(line);
-    size += line.bytes.byteLength + 1;
+    size += bytes;
   }
   return messages;
-}
-
-function joinLines(lines: readonly Line[]): Uint8Array {
-  const size = lines.reduce((sum, line) => sum + line.bytes.byteLength + 1, 0);
-  const out = new Uint8Array(size);
-  let at = 0;
-  for (const line of lines) {
-    out.set(line.bytes, at);
-    at += line.bytes.byteLength;
-    out[at] = 10;
-    at += 1;
-  }
-  return out;
 }

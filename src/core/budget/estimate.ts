@@ -10,6 +10,8 @@ const FRAMING_TOKENS = 256;
 const TOKENS_PER_ATTACHMENT = 16_384;
 
 const ATTACHMENT = /"(?:image_url|input_image|input_audio|file_id|file_url|file_data)"\s*:/g;
+/** What every attachment's field holds one of: most bodies hold none, and plain searches are far cheaper than the pattern. */
+const ATTACHMENT_WORDS = ["image", "audio", "file_"];
 
 /** What a hold is computed from. */
 export interface CallSize {
@@ -25,7 +27,8 @@ export interface CallSize {
  * count apart; no prompt passes the context window.
  */
 export function worstInputTokens(size: CallSize): number {
-  const attachments = size.text.match(ATTACHMENT)?.length ?? 0;
+  const mayAttach = ATTACHMENT_WORDS.some((word) => size.text.includes(word));
+  const attachments = mayAttach ? (size.text.match(ATTACHMENT)?.length ?? 0) : 0;
   const bound = size.bytes + FRAMING_TOKENS + attachments * TOKENS_PER_ATTACHMENT;
   return size.context === undefined ? bound : Math.min(bound, size.context);
 }

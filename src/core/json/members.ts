@@ -100,21 +100,25 @@ function endOfValue(text: string, start: number): number {
   return at;
 }
 
-const STRUCTURE = /["{}[\]]/g;
+const OPEN_BRACE = 123;
+const CLOSE_BRACE = 125;
+const OPEN_BRACKET = 91;
+const CLOSE_BRACKET = 93;
 
 function endOfNested(text: string, start: number): number {
   let depth = 0;
-  STRUCTURE.lastIndex = start;
-  for (let found = STRUCTURE.exec(text); found !== null; found = STRUCTURE.exec(text)) {
-    const symbol = found[0];
-    if (symbol === '"') {
-      const end = stringEnd(text, found.index);
-      if (end < 0) return -1;
-      STRUCTURE.lastIndex = end;
+  let at = start;
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      at = stringEnd(text, at);
+      if (at < 0) return -1;
       continue;
     }
-    depth += symbol === "{" || symbol === "[" ? 1 : -1;
-    if (depth === 0) return found.index + 1;
+    at += 1;
+    if (code === OPEN_BRACE || code === OPEN_BRACKET) depth += 1;
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth -= 1;
+    if (depth === 0) return at;
   }
   return -1;
 }
