@@ -33,7 +33,7 @@ module.exports = {
     ]),
     only("jobs", "^src/jobs/", ["^src/core/", "^src/gateway/", "^src/jobs/"]),
     only("objects", "^durable-objects/", ["^src/core/", "^durable-objects/", "^cloudflare:"]),
-    only("cli-talks-http", "^src/cli/", ["^src/core/", "^src/cli/", "node_modules/(yaml|commander)/", "^node:"]),
+    only("cli-talks-http", "^src/cli/", ["^src/core/", "^src/cli/", "node_modules/(yaml|commander|zod)/", "^node:"]),
     {
       name: "adapters-only-in-compose",
       severity: "error",

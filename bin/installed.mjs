@@ -17,10 +17,10 @@ export function ensureInstalled() {
     .digest("hex");
   const marker = `${root}node_modules/.installed-lock`;
   if (existsSync(pinnedNode) && existsSync(marker) && readFileSync(marker, "utf8") === lock) return;
-  console.log("installing dependencies (npm ci) …");
+  console.error("installing dependencies (npm ci) …");
   const done = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: root,
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", 2, 2],
   });
   if (done.status !== 0) {
     console.error("npm ci failed; the messages above say why");

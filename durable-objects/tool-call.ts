@@ -32,8 +32,8 @@ interface ToolCallEnv {
   readonly TRACES: RecordQueue;
 }
 
-/** The outbox is tried again after this long. */
-const OUTBOX_RETRY_MS = 5_000;
+/** What did not go through is tried again after this long. */
+const RETRY_MS = 5_000;
 
 /** One tool call, named `<tenant>/<call id>`. The effect may start only after `begin` has answered `execute`. */
 export class ToolCall extends DurableObject<ToolCallEnv> {
@@ -82,8 +82,9 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   override async alarm(): Promise<void> {
     this.#apply({ type: "tick" });
     const waiting = await this.#store.drainOutbox(this.env.TRACES);
-    const wake = waiting > 0 ? Date.now() + OUTBOX_RETRY_MS : calls.nextWake(this.#state);
-    if (wake !== null) await this.ctx.storage.setAlarm(wake);
+    const retryAt = Date.now() + RETRY_MS;
+    const wake = waiting > 0 ? retryAt : calls.nextWake(this.#state);
+    if (wake !== null) await this.ctx.storage.setAlarm(Math.max(wake, retryAt));
   }
 
   #apply(command: ToolCallCommand): ToolCallReply {

@@ -42,7 +42,8 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
   for (const route of apiRoutes) app.on(route.method, route.path, (c) => guarded(c, route));
   for (const route of referenceRoutes(apiRoutes)) app.on(route.method, route.path, (c) => route.answer(c));
   app.notFound((c) => {
-    const isKnown = OPENAI_PATHS.includes(c.req.path) || apiRoutes.some((route) => route.path === c.req.path);
+    const isKnown =
+      OPENAI_PATHS.includes(c.req.path) || apiRoutes.some((route) => patternOf(route.path).test(c.req.path));
     const refusal = isKnown
       ? refuse("method_not_allowed", `${c.req.path} does not answer ${c.req.method}`)
       : refuse("not_found", `no route ${c.req.method} ${c.req.path}`);
@@ -53,6 +54,11 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
     return OPENAI_PATHS.includes(c.req.path) ? openAiError(refusal) : problem(refusal);
   });
   return app;
+}
+
+/** The paths that a route pattern such as `/v1/keys/:id` stands for. */
+function patternOf(path: string): RegExp {
+  return new RegExp(`^${path.replaceAll(".", String.raw`\.`).replaceAll(/:\w+/g, "[^/]+")}$`);
 }
 
 async function guarded(c: HttpContext, route: ApiRoute): Promise<Response> {

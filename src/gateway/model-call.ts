@@ -19,7 +19,7 @@ import { ModelCallTally } from "./settle-model-call.ts";
 
 /** Output tokens asked for when neither the caller nor the config names a number. */
 const DEFAULT_MAX_OUTPUT = 4_096;
-/** The longest any model call may run, in milliseconds; its hold outlives it by `HOLD_GRACE_MS`. */
+/** The longest a stream may run once it has begun, in milliseconds; a hold outlives its call by `HOLD_GRACE_MS`. */
 const TOTAL_TIMEOUT_MS = 600_000;
 const HOLD_GRACE_MS = 30_000;
 /** How long a provider may take to answer whole, or to begin a stream, when its entry names no time. */
@@ -124,7 +124,7 @@ function admissionOf(
     holdId: tally.spanId,
     scopes: scopesOf(config, call.context),
     want: wantOf(model, call),
-    expiresAt: tally.startedAt + TOTAL_TIMEOUT_MS + HOLD_GRACE_MS,
+    expiresAt: tally.startedAt + (model.provider.timeout_ms ?? DEFAULT_TIMEOUT_MS) + TOTAL_TIMEOUT_MS + HOLD_GRACE_MS,
     ref: refOf(config, call.context, tally.spanId, model.name),
   };
 }

@@ -65,7 +65,7 @@ export interface ConfigVersion {
 
 /** Immutable config versions and the pointer to the active one. */
 export interface Configs {
-  /** The active version, at most two seconds old; `undefined` while nothing is published. */
+  /** The active version; the isolate asks the edge copy again after two seconds, and the edge copy itself may lag a minute. */
   active(tenant: string): Promise<ActiveConfig | undefined>;
   /** The active version as its strongly consistent owner has it. */
   current(tenant: string): Promise<PublishedConfig | undefined>;

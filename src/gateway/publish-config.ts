@@ -34,7 +34,7 @@ export async function checkCandidate(
   }
   return accept({
     tenant,
-    digest: digestOf(checked.document),
+    digest: digestOf({ document: checked.document, prices: checked.prices }),
     published_by: principal.keyId,
     document: checked.document,
     prices: checked.prices,

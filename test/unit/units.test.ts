@@ -36,6 +36,8 @@ describe("exact JSON", () => {
   it.each(["9007199254740993", "1e400", "0.1000000000000000055511151231257827"])("refuses %s", (source) =>
     expect(parseExactJson(`{"n":${source}}`)).toEqual({ ok: false, reason: "inexact_number", path: "n", source }),
   );
+  it("names the place of a number that does not fit", () =>
+    expect(parseExactJson('{"a":{"b":[1,{"c":1e400}]},"d":1}')).toMatchObject({ ok: false, path: "a.b.1.c" }));
   it("refuses what is no JSON", () => expect(parseExactJson("{")).toEqual({ ok: false, reason: "syntax" }));
 });
 

@@ -2,6 +2,7 @@
 import { ActiveConfig, type PublishedConfig } from "../../core/config/published.ts";
 import { accept, GatewayFault, refuse } from "../../core/errors.ts";
 import type { Configs, System, Tenants } from "../../gateway/ports.ts";
+import { listNames } from "../kv/list-names.ts";
 import type { ObjectNamespace, RemoteTenantLedger } from "./rpc.ts";
 
 /** A cached active version is used without a question for this long. */
@@ -17,19 +18,7 @@ export function durableTenants(namespace: ObjectNamespace<RemoteTenantLedger>, k
       await kv.put(`tenant/${tenant}`, JSON.stringify({ name }));
       return isNew;
     },
-    ids: async () => {
-      const found: string[] = [];
-      let cursor: string | undefined;
-      do {
-        const page: KVNamespaceListResult<unknown> = await kv.list({
-          prefix: "tenant/",
-          ...(cursor === undefined ? {} : { cursor }),
-        });
-        found.push(...page.keys.map(({ name }) => name.slice("tenant/".length)));
-        cursor = page.list_complete ? undefined : page.cursor;
-      } while (cursor !== undefined);
-      return found;
-    },
+    ids: () => listNames(kv, "tenant/"),
     repairMirror: (tenant) => namespace.getByName(tenant).repairMirror(),
     exists: (tenant) => namespace.getByName(tenant).exists(),
   };

@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import { sha256Hex } from "../../core/json/digest.ts";
 import { ROLES, type Principal } from "../../core/principal.ts";
 import type { KeyListing, Keys, System } from "../../gateway/ports.ts";
+import { listNames } from "./list-names.ts";
 
 /** A found key is trusted this long without asking KV; KV itself may lag a minute behind a revocation. */
 const FRESH_MS = 5_000;
@@ -67,8 +68,10 @@ export function kvKeys(kv: KVNamespace, system: System, root: RootKey): Keys {
       return { listing, text };
     },
     list: async (tenant) => {
-      const { keys } = await kv.list({ prefix: `keys/${tenant}/` });
-      const found = await Promise.all(keys.map(async ({ name }) => StoredKey.safeParse(await kv.get(name, "json"))));
+      const ids = await listNames(kv, `keys/${tenant}/`);
+      const found = await Promise.all(
+        ids.map(async (id) => StoredKey.safeParse(await kv.get(`keys/${tenant}/${id}`, "json"))),
+      );
       return found.flatMap((each) => (each.success ? [each.data] : []));
     },
     revoke: async (tenant, id) => {

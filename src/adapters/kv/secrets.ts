@@ -1,6 +1,7 @@
 // Touches tenant credentials in KV: AES-256-GCM under a key derived per tenant, bound to tenant and name.
 import { GatewayFault } from "../../core/errors.ts";
 import type { Secrets, System } from "../../gateway/ports.ts";
+import { listNames } from "./list-names.ts";
 
 /** A revealed credential is kept in memory this long. */
 const FRESH_MS = 30_000;
@@ -36,10 +37,7 @@ export function kvSecrets(kv: KVNamespace, rootKey: string, system: System): Sec
       revealed.delete(at(tenant, name));
       return has;
     },
-    names: async (tenant) => {
-      const { keys: listed } = await kv.list({ prefix: `secret/${tenant}/` });
-      return listed.map(({ name }) => name.slice(at(tenant, "").length));
-    },
+    names: (tenant) => listNames(kv, at(tenant, "")),
   };
 }
 

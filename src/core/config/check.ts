@@ -230,7 +230,7 @@ function actorMistakes(document: ConfigDocument): readonly Mistake[] {
   const unknown = (listed: readonly string[] | undefined, known: readonly string[], path: string): readonly Mistake[] =>
     (listed ?? [])
       .map((each, index) => ({ each, path: `${path}.${index}` }))
-      .filter(({ each }) => !each.endsWith("*") && !known.includes(each))
+      .filter(({ each }) => each !== "*" && !each.endsWith(".*") && !known.includes(each))
       .map(({ each, path: at }) => ({ path: at, message: `"${each}" is not in the config${didYouMean(each, known)}` }));
   return Object.entries(document.actors).flatMap(([name, actor]) => [
     ...unknown(actor.allowed_tools, tools, `actors.${name}.allowed_tools`),

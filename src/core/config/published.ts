@@ -10,7 +10,7 @@ import type { ActorEntry, BudgetEntry, ConfigDocument, ModelEntry, ProviderEntry
 export interface PublishedConfig {
   readonly tenant: string;
   readonly version: number;
-  /** SHA-256 of the canonical document: the policy version that decisions carry is `v<version>-<first 12>`. */
+  /** SHA-256 of the canonical document and its prices: the policy version that decisions carry is `v<version>-<first 12>`. */
   readonly digest: string;
   /** Epoch milliseconds. */
   readonly published_at: number;

@@ -17,11 +17,14 @@ interface SourceContext {
  * `42.00` and `1e2` are fine: their decimal value survives.
  */
 export function parseExactJson(text: string): ExactJson {
-  let bad: { path: string; source: string } | undefined;
+  let bad: { path: string; source: string; holder: unknown } | undefined;
   const revive = function (this: unknown, key: string, value: unknown, context?: SourceContext): unknown {
     const source = context?.source;
-    if (typeof value === "number" && source !== undefined && bad === undefined && !survives(value, source)) {
-      bad = { path: key, source };
+    if (bad === undefined && typeof value === "number" && source !== undefined && !survives(value, source)) {
+      bad = { path: key, source, holder: this };
+    } else if (bad !== undefined && value === bad.holder && key !== "") {
+      // A reviver visits children first: each ancestor, met on the way up, names one more step of the path.
+      bad = { ...bad, path: `${key}.${bad.path}`, holder: this };
     }
     return value;
   };
@@ -31,7 +34,9 @@ export function parseExactJson(text: string): ExactJson {
   } catch {
     return { ok: false, reason: "syntax" };
   }
-  return bad === undefined ? { ok: true, value } : { ok: false, reason: "inexact_number", ...bad };
+  return bad === undefined
+    ? { ok: true, value }
+    : { ok: false, reason: "inexact_number", path: bad.path, source: bad.source };
 }
 
 function survives(value: number, source: string): boolean {

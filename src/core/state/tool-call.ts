@@ -124,10 +124,12 @@ export function transition(state: ToolCallState, command: ToolCallCommand, now: 
   }
 }
 
-/** When the object must wake: at the deadline of a running call, at the end of retention of a finished one. */
+/** When the object must wake: at the deadline of a running call, at the end of retention of a finished one; `null` for neither. */
 export function nextWake(state: ToolCallState): number | null {
   if (state.record === null) return null;
   if (state.record.status === "executing") return state.record.request.deadlineAt;
+  // Nothing but evidence ends an unknown outcome, and time is none.
+  if (state.record.status === "unknown") return null;
   if (state.record.owesGiveBack) return (state.record.finishedAt ?? state.record.createdAt) + GIVE_BACK_RETRY_MS;
   return (state.record.finishedAt ?? state.record.createdAt) + RETENTION_MS;
 }
@@ -138,12 +140,25 @@ function begin(state: ToolCallState, command: ToolCallCommand & { type: "begin" 
   const answered = state.record?.status === "denied" ? null : state.record;
   const known = state.admitting?.request ?? answered?.request;
   if (known !== undefined && known.fingerprint !== request.fingerprint) return unchanged(state, { type: "reused" });
+  // Policy precedes idempotency: a stored answer is disclosed only to a call that would be allowed now.
+  if (decision.effect !== "allow") return denied(state, command, now);
   if (state.admitting !== null) return unchanged(state, { type: "in_flight" });
   if (answered !== null) return unchanged(state, repeat(answered));
-  if (decision.effect === "allow")
-    return { next: { ...state, admitting: { request, decision } }, reply: { type: "ask_ledger" }, effects: [] };
+  return { next: { ...state, admitting: { request, decision } }, reply: { type: "ask_ledger" }, effects: [] };
+}
+
+/** A denial is recorded, unless there is something about this call that weighs more: what it once did. */
+function denied(
+  state: ToolCallState,
+  { request, decision }: ToolCallCommand & { type: "begin" },
+  now: number,
+): ToolCallTransition {
   const record: ToolCallRecord = { ...recordOf(request, decision, now), status: "denied", finishedAt: now };
-  return { next: { record, admitting: null }, reply: { type: "denied", record }, effects: [{ type: "persist" }] };
+  const reply: ToolCallReply = { type: "denied", record };
+  const isFirst = state.admitting === null && (state.record === null || state.record.status === "denied");
+  return isFirst
+    ? { next: { record, admitting: null }, reply, effects: [{ type: "persist" }] }
+    : unchanged(state, reply);
 }
 
 function repeat(record: ToolCallRecord): ToolCallReply {

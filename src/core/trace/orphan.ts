@@ -2,6 +2,7 @@
 import type { Amounts } from "../budget/amounts.ts";
 import type { Hold } from "../state/session-messages.ts";
 import type { ToolCallRecord } from "../state/tool-call.ts";
+import { sha256Hex } from "../json/digest.ts";
 import { ATTR } from "./attributes.ts";
 import type { IndexRow, TraceRecord } from "./record.ts";
 
@@ -11,7 +12,8 @@ export function expiredHoldRecord(hold: Hold, charged: Amounts, now: number): Tr
   const index: IndexRow = {
     tenant: ref.tenant,
     trace_hex: ref.traceHex,
-    span_id: ref.spanId,
+    // Of its own: should the call itself still be recorded, both stand.
+    span_id: sha256Hex(`expired\n${ref.spanId}`).slice(0, 16),
     trace_id: `tr_${ref.traceHex}`,
     started_at: hold.openedAt,
     duration_ms: now - hold.openedAt,

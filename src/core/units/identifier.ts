@@ -15,6 +15,11 @@ export function isName(text: string): boolean {
   return NAME.test(text);
 }
 
+/** Whether a text is a scope: lower-case words joined by `:`, or `*` for all. */
+export function isScope(text: string): boolean {
+  return /^(\*|[a-z0-9_.-]+(:[a-z0-9_.-]+)*)$/.test(text);
+}
+
 /** A trace as callers spell it (`tr_…`) and as W3C trace context carries it (32 hex digits). */
 export interface TraceId {
   readonly shown: string;

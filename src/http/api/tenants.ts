@@ -1,6 +1,7 @@
 // Routes of tenants and keys: created by the root key or an admin, shown once, stored as hashes.
 import * as z from "zod/mini";
 import { refuse } from "../../core/errors.ts";
+import { isName, isScope } from "../../core/units/identifier.ts";
 import { ROLES } from "../../core/principal.ts";
 import { notFound, problem } from "./errors.ts";
 import { pathParameter, readBody, type ApiRoute } from "./route.ts";
@@ -11,14 +12,17 @@ const tenantId = z
   .check(z.regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "expected 1 to 63 lower-case letters, digits and `-`"));
 const label = z.string().check(z.minLength(1), z.maxLength(128));
 
+const scope = z.string().check(z.refine(isScope, "expected a scope such as `billing:write`, or `*`"));
+const actor = z.string().check(z.refine((text) => text === "*" || isName(text), "expected an actor's name, or `*`"));
+
 const NewTenant = z.strictObject({ id: tenantId, name: z.optional(label) });
 const Tenant = z.object({ id: z.string(), name: z.string() });
 const NewKey = z.strictObject({
   tenant: z.optional(tenantId),
   name: z._default(label, "key"),
   roles: z.array(z.enum(ROLES)).check(z.minLength(1, "expected at least one role")),
-  scopes: z._default(z.array(z.string()), []),
-  actors: z._default(z.array(z.string()), []),
+  scopes: z._default(z.array(scope), []),
+  actors: z._default(z.array(actor), []),
 });
 const Key = z.object({
   id: z.string(),
