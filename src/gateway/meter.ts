@@ -101,7 +101,7 @@ async function relayStripped(options: RelayOptions, writable: WritableStream<Uin
     const next = await reader.read(new Uint8Array(buffer));
     if (next.done) return undefined;
     // Handed back to the next read: the filter and the writer are done with it by then.
-    buffer = next.value.buffer as ArrayBuffer;
+    buffer = next.value.buffer;
     return next.value;
   };
   const end = await pump(options, writable, { read, cancel: (why) => reader.cancel(why) });

@@ -161,7 +161,8 @@ describe("kill -9 under parallel model calls", () => {
 });
 
 async function callUntil(at: KillableGateway | undefined, key: string, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && at !== undefined) {
+  if (at === undefined) return;
+  while (!signal.aborted) {
     try {
       const response = await fetch(`${at.keys.url}/v1/chat/completions`, {
         method: "POST",

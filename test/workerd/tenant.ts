@@ -40,7 +40,7 @@ export async function createTenant(
   await root("/v1/config", "PUT", config(budgets, tool));
   const keyOf = async (role: string): Promise<string> => {
     const created = await root("/v1/keys", "POST", { tenant: id, roles: [role], actors: ["agent"], scopes: ["*"] });
-    return ((await created.json()) as { key: string }).key;
+    return (await created.json<{ key: string }>()).key;
   };
   return { id, agent: await keyOf("agent"), auditor: await keyOf("auditor") };
 }

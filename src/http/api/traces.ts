@@ -1,6 +1,7 @@
 // Routes of recorded calls: found by filters, read whole.
 import * as z from "zod/mini";
 import { accept, refuse, type Mistake, type Outcome } from "../../core/errors.ts";
+import { SEMCONV_SCHEMA_URL } from "../../core/trace/attributes.ts";
 import type { IndexRow, TraceRecord } from "../../core/trace/record.ts";
 import { readTraceId } from "../../core/units/identifier.ts";
 import { formatUsd, parseUsd } from "../../core/units/money.ts";
@@ -44,6 +45,8 @@ const Span = z.object({
 });
 const Trace = z.object({
   trace_id: z.string(),
+  /** The semantic conventions that the `gen_ai.*` attributes follow. */
+  schema_url: z.string(),
   sessions: z.array(z.string()),
   calls: z.array(Call),
   spans: z.array(Span),
@@ -194,6 +197,7 @@ function shownTrace(id: string, records: readonly TraceRecord[]): z.infer<typeof
   const time = (ms: number): string => new Date(ms).toISOString();
   return {
     trace_id: id,
+    schema_url: SEMCONV_SCHEMA_URL,
     sessions: [...new Set(records.map((record) => record.index.session_id))],
     calls: records.map((record) => shownCall(record.index)),
     spans: records.flatMap((record) =>
