@@ -6,6 +6,8 @@ import { seed } from "./local/seed.ts";
 import { tour } from "./local/tour.ts";
 
 const port = Number(process.env["PORT"] ?? 8787);
+/** The longest a record waits on its way: in the isolate, then for a batch of the queue. */
+const QUEUE_BATCH_MS = 1_300;
 const stateDir = path.resolve(process.env["STATE_DIR"] ?? path.join(root, ".state"));
 
 if (!Number.isInteger(port) || port < 0 || port > 65_535) {
@@ -15,13 +17,24 @@ if (!Number.isInteger(port) || port < 0 || port > 65_535) {
 
 try {
   const gateway = await startLocal({ port, stateDir, vars: { ROOT_TENANT: "demo" } });
+  let isStopping = false;
   const stop = (): void => {
-    gateway.stop().then(
+    // A terminal's Ctrl-C arrives twice: from the terminal, and from the launcher that passes it on.
+    if (isStopping) return;
+    isStopping = true;
+    console.log("storing the last records …");
+    // The local queue lives in memory and waits a second for a batch: what it holds is stored before it goes.
+    const stored = new Promise((resolve) => setTimeout(resolve, QUEUE_BATCH_MS));
+    stored.then(gateway.stop).then(
       () => process.exit(0),
       () => process.exit(1),
     );
   };
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, stop);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    // The local runtime's own handlers would exit before the last records are stored.
+    process.removeAllListeners(signal);
+    process.on(signal, stop);
+  }
   const keys = await seed(gateway, stateDir);
   if (process.env["NO_TOUR"] !== "1") await tour(keys, (line) => console.log(line));
   console.log("");

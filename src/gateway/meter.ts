@@ -1,5 +1,4 @@
 // Passes a model stream on as it comes and learns from a copy what it used and how it ended.
-import { isJsonObject, type Json, type JsonObject } from "../core/json/canonical.ts";
 import { isUsageOnlyFrame, lastBoundary } from "../core/stream/frames.ts";
 
 /** How a stream ended, from the gateway's side. */
@@ -245,19 +244,4 @@ export const CALLER_LEFT = "caller_left";
 function isDisconnect(error: unknown): boolean {
   const text = error instanceof Error ? error.message : String(error);
   return /cancel|destination|disconnect|client|writ|abort/i.test(text);
-}
-
-/** Reads JSON objects out of `data:` frames, newest last; frames that are not JSON objects are skipped. */
-export function frameObjects(text: string): readonly JsonObject[] {
-  const found: JsonObject[] = [];
-  for (const line of text.split(/\r?\n/)) {
-    if (!line.startsWith("data:")) continue;
-    try {
-      const value = JSON.parse(line.slice(5)) as Json;
-      if (isJsonObject(value)) found.push(value);
-    } catch {
-      // `[DONE]`, a cut frame, or not JSON: it carries no usage.
-    }
-  }
-  return found;
 }

@@ -1,8 +1,9 @@
 // Answers a model call whose body is read whole: metered, settled after the answer, bytes unchanged.
-import { isJsonObject, type Json } from "../core/json/canonical.ts";
+import type { Json } from "../core/json/canonical.ts";
 import { locateMembers, memberText, type ObjectText } from "../core/json/members.ts";
 import { readOpenAiUsage } from "../core/budget/usage.ts";
 import { refuse } from "../core/errors.ts";
+import { finishReasons } from "../core/stream/chat-stream.ts";
 import { CALLER_LEFT } from "./meter.ts";
 import type { AdmittedCall, ModelAnswer } from "./admitted-call.ts";
 import type { ModelResponse } from "./ports.ts";
@@ -72,13 +73,4 @@ function parsed(text: string | undefined): Json | undefined {
 function textMember(object: ObjectText, key: string): string | undefined {
   const value = parsed(memberText(object, key));
   return typeof value === "string" ? value : undefined;
-}
-
-/** The finish reasons in an OpenAI `choices` array, in order. */
-export function finishReasons(choices: Json | undefined): readonly string[] {
-  if (!Array.isArray(choices)) return [];
-  return choices.flatMap((choice: Json) => {
-    const reason = isJsonObject(choice) ? choice["finish_reason"] : undefined;
-    return typeof reason === "string" ? [reason] : [];
-  });
 }

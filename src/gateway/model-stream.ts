@@ -1,14 +1,13 @@
 // Answers a model call as a stream: the first event is looked at, the rest passes as it comes, the end is told truthfully.
-import { isJsonObject, type Json, type JsonObject } from "../core/json/canonical.ts";
-import { readOpenAiUsage } from "../core/budget/usage.ts";
-import type { Usage } from "../core/budget/price.ts";
+import type { JsonObject } from "../core/json/canonical.ts";
 import { refuse, type Refusal } from "../core/errors.ts";
-import { dataOf, firstData, hasDone } from "../core/stream/frames.ts";
-import { finishReasons } from "./model-answer.ts";
-import { CALLER_LEFT, frameObjects, relay, type StreamEnd } from "./meter.ts";
+import { errorInEvent, readChatStream, type ChatStream } from "../core/stream/chat-stream.ts";
+import { firstData } from "../core/stream/frames.ts";
+import { CALLER_LEFT, relay, type StreamEnd } from "./meter.ts";
 import type { AdmittedCall, ModelAnswer } from "./admitted-call.ts";
 import type { ModelResponse } from "./ports.ts";
 import type { Learnt, ModelCallStatus } from "./record-model-call.ts";
+import type { ModelCallTally } from "./settle-model-call.ts";
 
 type Answered = ModelResponse & { type: "answered" };
 
@@ -50,11 +49,17 @@ export async function answerStream(admitted: AdmittedCall, answered: Answered): 
   });
   around.defer(
     relayed.end.then(
-      (end) => tally.settleLearnt(statusOf(end), learntFrom(end)),
+      (end) => settle(tally, end),
       () => tally.settleAtHold("failed", refuse("upstream_failed", "the stream could not be relayed")),
     ),
   );
   return { ok: true, status: answered.status, headers: answered.headers, body: relayed.body, meta };
+}
+
+function settle(tally: ModelCallTally, end: StreamEnd): void {
+  const said = readChatStream(end.text);
+  const status = statusOf(end, said);
+  tally.settleLearnt(status, learntFrom(end, said, status));
 }
 
 interface Peeked {
@@ -118,35 +123,21 @@ function firstEventRefusal(text: string): Refusal | undefined {
   const data = firstData(text);
   if (data === undefined && text.trim() === "")
     return refuse("upstream_failed", "the model provider's stream was empty");
-  const error = data === undefined ? undefined : errorIn(data);
+  const error = data === undefined ? undefined : errorInEvent(data);
   if (error === undefined) return undefined;
   return refuse("upstream_failed", `the model provider answered with an error: ${messageOf(error)}`, {
     extensions: { upstream_error: error },
   });
 }
 
-function errorIn(data: string): JsonObject | undefined {
-  try {
-    const value = JSON.parse(data) as Json;
-    const error = isJsonObject(value) ? value["error"] : undefined;
-    return isJsonObject(error) ? error : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 function messageOf(error: JsonObject): string {
   return typeof error["message"] === "string" ? error["message"] : "no message";
 }
 
-/** Whether a stream's text carries an error event of the provider's own. */
-function hasErrorEvent(text: string): boolean {
-  return text.includes('"error"') && text.split(/\r?\n\r?\n/).some((frame) => errorIn(dataOf(frame)) !== undefined);
-}
-
 /** The error event for a stream that did not end as it should; nothing when it did, or when it said so itself. */
 function closingFrame(end: StreamEnd): string | undefined {
-  if (hasDone(end.text) || hasErrorEvent(end.text)) return undefined;
+  const { isDone, error: said } = readChatStream(end.text);
+  if (isDone || said !== undefined) return undefined;
   const isTimeout = end.ending === "timed_out";
   const message = isTimeout
     ? "The stream was stopped at its deadline."
@@ -160,40 +151,29 @@ function closingFrame(end: StreamEnd): string | undefined {
   return `\n\ndata: ${JSON.stringify({ error })}\n\n`;
 }
 
-function statusOf(end: StreamEnd): ModelCallStatus {
+function statusOf(end: StreamEnd, said: ChatStream): ModelCallStatus {
   if (end.ending === "caller_left") return "caller_left";
-  return end.ending === "ended" && hasDone(end.text) && !hasErrorEvent(end.text) ? "succeeded" : "failed";
+  return end.ending === "ended" && said.isDone && said.error === undefined ? "succeeded" : "failed";
 }
 
-function learntFrom(end: StreamEnd): Learnt {
-  const objects = frameObjects(end.text);
-  const usage = lastUsage(objects);
-  const first = objects[0];
-  const model = first?.["model"];
-  const id = first?.["id"];
-  const status = statusOf(end);
+const ERROR_TYPES = {
+  ended: "stream_cut",
+  upstream_broke: "stream_cut",
+  timed_out: "upstream_timeout",
+  caller_left: "caller_left",
+} as const;
+
+function learntFrom(end: StreamEnd, said: ChatStream, status: ModelCallStatus): Learnt {
+  const { usage, model, id } = said;
   return {
     usage,
     responseText: end.text,
     contentType: "text/event-stream",
-    finishReasons: objects.flatMap((object) => finishReasons(object["choices"])),
+    finishReasons: said.finishReasons,
     // Each token of output is at least one byte of the stream that carried it.
     outputBound: end.bytes,
-    ...(typeof model === "string" ? { responseModel: model } : {}),
-    ...(typeof id === "string" ? { responseId: id } : {}),
-    ...(status === "succeeded"
-      ? {}
-      : {
-          errorType:
-            status === "caller_left" ? "caller_left" : end.ending === "timed_out" ? "upstream_timeout" : "stream_cut",
-        }),
+    ...(model === undefined ? {} : { responseModel: model }),
+    ...(id === undefined ? {} : { responseId: id }),
+    ...(status === "succeeded" ? {} : { errorType: ERROR_TYPES[end.ending] }),
   };
-}
-
-function lastUsage(objects: readonly JsonObject[]): Usage | undefined {
-  for (const object of objects.toReversed()) {
-    const usage = readOpenAiUsage(object["usage"]);
-    if (usage !== undefined) return usage;
-  }
-  return undefined;
 }

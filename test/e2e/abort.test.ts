@@ -2,14 +2,22 @@
 import { request } from "node:http";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import OpenAI from "openai";
-import { openStage, traceIdOf, until, type Stage, type Tenant } from "./harness.ts";
+import { documentOf, PRICE, type JsonRecord } from "./document.ts";
+import { openStage, until, type Stage, type Tenant } from "./harness.ts";
+import { startRecordingUpstream, type RecordingUpstream } from "./recording-upstream.ts";
 
 let stage: Stage;
+let silent: RecordingUpstream;
 
 beforeAll(async () => {
   stage = await openStage();
+  silent = await startRecordingUpstream();
+  silent.isSilent = true;
 });
-afterAll(() => stage.close());
+afterAll(async () => {
+  await stage.close();
+  await silent.stop();
+});
 beforeEach(() => stage.reset());
 
 const MESSAGES = [{ role: "user" as const, content: "hello" }];
@@ -41,11 +49,20 @@ async function paid(tenant: Tenant, traceId: string): Promise<void> {
   expect((await stage.effects()).billed_usd_micros).toBeLessThanOrEqual(used);
 }
 
-/** Sends a request and leaves once the upstream has it: by a reset, or by closing, which the peer cannot tell from a half-close. */
+/** What is sent and when its caller leaves. */
+interface Leaving {
+  readonly model: string;
+  readonly stream?: boolean;
+  /** Resolves once the provider has the call. */
+  readonly arrived: () => Promise<unknown>;
+  /** By a reset, or by closing, which the peer cannot tell from a half-close. */
+  readonly how: "reset" | "close";
+}
+
+/** Sends a call and leaves: a streamed one after its first bytes, another once the provider has it. */
 async function hangUp(
   tenant: Tenant,
-  how: "reset" | "close",
-  { upstream, ...body }: { readonly upstream: string; readonly model: string; readonly stream?: boolean },
+  { arrived, how, ...body }: Leaving,
   headers: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { hostname, port } = new URL(stage.gateway.url);
@@ -63,11 +80,22 @@ async function hangUp(
     },
   });
   leaving.on("error", () => undefined);
+  const begun = new Promise((resolve) => {
+    leaving.on("response", (response) => {
+      response.on("error", () => undefined);
+      response.once("data", resolve);
+    });
+  });
   leaving.end(text);
-  await until("the call to arrive", async () => ((await stage.effects()).model_calls[upstream] ?? 0) > 0 || undefined);
+  await arrived();
+  if (body.stream === true) await begun;
   if (how === "reset") leaving.socket?.resetAndDestroy();
   else leaving.destroy();
 }
+
+/** Whether the demo upstream has a call of this model. */
+const arrivedAt = (model: string) => (): Promise<boolean> =>
+  until("the call to arrive", async () => ((await stage.effects()).model_calls[model] ?? 0) > 0 || undefined);
 
 const USAGE = [
   ["usage asked for", { stream_options: { include_usage: true } }],
@@ -111,38 +139,57 @@ describe.each([
       await paid(tenant, id);
     });
   });
-
-  test("a stream that goes silent is left: the same", async () => {
-    const tenant = await stage.tenant();
-    const { id, headers } = traced(3);
-    const leaving = new AbortController();
-    const response = await tenant.chat(
-      { model: "fault-hang-mid", messages: MESSAGES, stream: true },
-      { headers, signal: leaving.signal },
-    );
-    expect(traceIdOf(response)).toBe(id);
-    const reader = response.body?.getReader();
-    await reader?.read();
-    leaving.abort();
-    await reader?.read().catch(() => undefined);
-    await cancelled("fault-hang-mid");
-    await paid(tenant, id);
-  });
 });
 
-describe.each([
-  ["a service binding", "slow-500", "slow-500"],
-  ["the network", "tcp-slow-500", "slow-500"],
-  ["a service binding, the provider silent", "fault-hang", "fault-hang"],
-  ["the network, the provider silent", "tcp-fault-hang", "fault-hang"],
-])("before any header, over %s", (_, model, upstream) => {
-  test.each([true, false])("the caller resets the connection (stream: %j): the provider is told, the hold is paid", async (stream) => {
-    // A stream's headers come at once, so that only a provider that is silent is left before them.
-    if (stream && upstream === "slow-500") return;
+test("a stream that went silent is left by a reset: the provider is told, the session settles", async () => {
+  const tenant = await stage.tenant();
+  const { id, headers } = traced(3);
+  const model = "fault-hang-mid";
+  await hangUp(tenant, { model, stream: true, arrived: arrivedAt(model), how: "reset" }, headers);
+  await cancelled(model);
+  await paid(tenant, id);
+});
+
+// TODO: the call must be kept alive by `waitUntil` from its beginning, as a tool call is: when the caller's connection
+// is reset before any header, workerd fires `request.signal` and then drops the handler, so nothing is settled.
+describe("before any header, a caller that resets its connection", () => {
+  test.fails.each(["fault-hang", "slow-500"])(
+    "over a service binding (%s): the hold is paid, the call is told",
+    async (model) => {
+      const tenant = await stage.tenant();
+      const { id, headers } = traced(4);
+      await hangUp(tenant, { model, arrived: arrivedAt(model), how: "reset" }, headers);
+      await tenant.settled("s", 3_000);
+      await paid(tenant, id);
+    },
+  );
+
+  test.fails("over the network: the provider's connection closes, the hold is paid, the call is told", async () => {
     const tenant = await stage.tenant();
-    const { id, headers } = traced(4);
-    await hangUp(tenant, "reset", { upstream, model, stream }, headers);
-    await cancelled(upstream);
+    const document = documentOf(stage.gateway.upstreamUrl, {
+      models: { silent: { provider: "silent", price: PRICE, max_output_tokens: 1_000 } },
+    });
+    const published = await stage.send(
+      "PUT",
+      "/v1/config",
+      {
+        ...document,
+        providers: {
+          ...(document["providers"] as JsonRecord),
+          silent: { kind: "openai-compatible", base_url: `${silent.origin}/v1` },
+        },
+        egress: { allow: [new URL(stage.gateway.upstreamUrl).host, new URL(silent.origin).host] },
+      },
+      { key: stage.gateway.secrets.rootKey, headers: { "interlock-tenant": tenant.id, "if-match": '"1"' } },
+    );
+    if (published.status !== 200) throw new Error(published.text);
+    const { id, headers } = traced(7);
+    const before = silent.requests.length;
+    const arrived = (): Promise<boolean> =>
+      until("the call to arrive", async () => silent.requests.length > before || undefined);
+    await hangUp(tenant, { model: "silent", arrived, how: "reset" }, headers);
+    await until("the provider's connection to close", async () => silent.left > 0 || undefined, 3_000);
+    await tenant.settled("s", 3_000);
     await paid(tenant, id);
   });
 });
@@ -152,7 +199,7 @@ describe("before any header, a caller that only closes its side", () => {
   test("is noticed when the answer is written; until then the call runs, and it is paid as what it used", async () => {
     const tenant = await stage.tenant();
     const { id, headers } = traced(5);
-    await hangUp(tenant, "close", { upstream: "slow-20", model: "slow-20" }, headers);
+    await hangUp(tenant, { model: "slow-20", arrived: arrivedAt("slow-20"), how: "close" }, headers);
     const { call, attributes } = await tenant.tracedCall(id);
     expect([call.status, attributes["interlock.cost.basis"]]).toEqual(["succeeded", "usage"]);
     expect((await tenant.settled("s")).used).toBe(Number(attributes["interlock.cost.micro_usd"]));

@@ -177,7 +177,14 @@ export function documentOf(upstreamUrl: string, options: DocumentOptions = {}): 
     actors: {
       [ACTOR]: {
         scopes: ["crm:read", "crm:write", "billing:write"],
-        allowed_tools: ["billing.*", "crm.get_customer", "crm.get_customer_hang", "crm.get_customer_500", "crm.note", "audit.export"],
+        allowed_tools: [
+          "billing.*",
+          "crm.get_customer",
+          "crm.get_customer_hang",
+          "crm.get_customer_500",
+          "crm.note",
+          "audit.export",
+        ],
         models: Object.keys(models),
         max_amount_usd: 50,
         budgets: {

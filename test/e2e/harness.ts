@@ -102,7 +102,8 @@ export function at(value: unknown, dotted: string): unknown {
   return dotted
     .split(".")
     .reduce<unknown>(
-      (inner, key) => (typeof inner === "object" && inner !== null ? (inner as Record<string, unknown>)[key] : undefined),
+      (inner, key) =>
+        typeof inner === "object" && inner !== null ? (inner as Record<string, unknown>)[key] : undefined,
       value,
     );
 }
@@ -281,7 +282,12 @@ export class Tenant {
 
   /** A tool call; further envelope members beside `tool_call` in `more`. */
   tool(name: string, args: unknown, more: JsonRecord = {}, init: CallInit = {}): Promise<Answer> {
-    return this.stage.send("POST", "/v1/tool-calls", { tool_call: { name, args }, ...more }, { key: this.agent, ...init });
+    return this.stage.send(
+      "POST",
+      "/v1/tool-calls",
+      { tool_call: { name, args }, ...more },
+      { key: this.agent, ...init },
+    );
   }
 
   /** A GET with the agent's key. */

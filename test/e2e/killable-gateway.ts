@@ -56,7 +56,7 @@ async function killTree(child: ChildProcess): Promise<void> {
 }
 
 /** Process ids below a process, from /proc. */
-function descendantsOf(pid: number): readonly number[] {
+export function descendantsOf(pid: number): readonly number[] {
   const parents = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {

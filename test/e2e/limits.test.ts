@@ -21,14 +21,20 @@ interface Result {
 }
 
 /** One call, every third of them streamed without asking for usage and every third with. */
-async function call(tenant: Tenant, each: number, more: JsonRecord = {}, headers: Record<string, string> = {}): Promise<Result> {
+async function call(
+  tenant: Tenant,
+  each: number,
+  more: JsonRecord = {},
+  headers: Record<string, string> = {},
+): Promise<Result> {
   const options = each % 3 === 1 ? { stream_options: { include_usage: true } } : {};
   const isStream = each % 3 !== 0;
   const answer = await tenant.chatAnswer(
     { model: "text-10", messages: MESSAGES, ...(isStream ? { stream: true, ...options } : {}), ...more },
     { headers: { "Interlock-Session": "s", ...headers } },
   );
-  const last = isStream && answer.status === 200 ? (JSON.parse(framesOf(answer.text).at(-2) ?? "{}") as JsonRecord) : answer.json;
+  const last =
+    isStream && answer.status === 200 ? (JSON.parse(framesOf(answer.text).at(-2) ?? "{}") as JsonRecord) : answer.json;
   return { status: answer.status, code: at(answer.json, "error.code"), usage: last["usage"] as Result["usage"] };
 }
 
@@ -60,7 +66,9 @@ describe("200 parallel calls, streamed and not", () => {
 
   test("against a task's limit of 7 inside the session's 10: each scope holds", async () => {
     const tenant = await stage.tenant({ session: { calls: 10 }, task: { calls: 7 } });
-    const results = await inParallel((each) => call(tenant, each, {}, { "Interlock-Task": each % 2 === 0 ? "a" : "b" }));
+    const results = await inParallel((each) =>
+      call(tenant, each, {}, { "Interlock-Task": each % 2 === 0 ? "a" : "b" }),
+    );
     expect(results.filter((result) => result.status === 200)).toHaveLength(10);
     await tenant.settled("s");
     const { json } = await tenant.get("/v1/sessions/s");
@@ -94,9 +102,7 @@ describe("200 parallel calls, streamed and not", () => {
     let made = 0;
     let passed = -1;
     for (let wave = 0; wave < 100 && passed !== 0; wave += 1) {
-      const results = await Promise.all(
-        Array.from({ length: 20 }, (_, each) => call(tenant, each, { max_tokens: 5 })),
-      );
+      const results = await Promise.all(Array.from({ length: 20 }, (_, each) => call(tenant, each, { max_tokens: 5 })));
       passed = results.filter((result) => result.status === 200).length;
       made += passed;
       const { used, remaining } = await tenant.settled("s");

@@ -102,7 +102,14 @@ describe("an answer that is not streamed", () => {
 describe("bytes", () => {
   test("unknown request fields arrive untouched and in order", async () => {
     const tenant = await stage.tenant();
-    const body = { zebra: 1, model: "demo-large", x_custom: { b: 1, a: [2] }, messages: HELLO, max_tokens: 20, seed: 7 };
+    const body = {
+      zebra: 1,
+      model: "demo-large",
+      x_custom: { b: 1, a: [2] },
+      messages: HELLO,
+      max_tokens: 20,
+      seed: 7,
+    };
     const answer = await tenant.chatAnswer(body);
     expect(answer.json["demo_echo"]).toEqual(Object.keys(body));
   });
@@ -343,14 +350,26 @@ describe("a refusal", () => {
     ["empty", "", null],
     ["trailing text", '{"model":"demo-large","messages":[]} x', null],
     ["a key twice", '{"model":"demo-large","model":"demo-small","messages":[]}', "model"],
-    ["a key twice, once escaped", '{"max_tokens":1,"max\\u005ftokens":9,"model":"demo-large","messages":[]}', "max_tokens"],
+    [
+      "a key twice, once escaped",
+      '{"max_tokens":1,"max\\u005ftokens":9,"model":"demo-large","messages":[]}',
+      "max_tokens",
+    ],
     ["no model", { messages: HELLO }, "model"],
     ["model of the wrong type", { model: 7, messages: HELLO }, "model"],
     ["stream of the wrong type", { model: "demo-large", messages: HELLO, stream: "yes" }, "stream"],
-    ["stream_options of the wrong type", { model: "demo-large", messages: HELLO, stream: true, stream_options: 1 }, "stream_options"],
+    [
+      "stream_options of the wrong type",
+      { model: "demo-large", messages: HELLO, stream: true, stream_options: 1 },
+      "stream_options",
+    ],
     ["max_tokens of the wrong type", { model: "demo-large", messages: HELLO, max_tokens: "9" }, "max_tokens"],
     ["max_tokens zero", { model: "demo-large", messages: HELLO, max_tokens: 0 }, "max_tokens"],
-    ["max_completion_tokens a fraction", { model: "demo-large", messages: HELLO, max_completion_tokens: 1.5 }, "max_completion_tokens"],
+    [
+      "max_completion_tokens a fraction",
+      { model: "demo-large", messages: HELLO, max_completion_tokens: 1.5 },
+      "max_completion_tokens",
+    ],
     ["n out of range", { model: "demo-large", messages: HELLO, n: 129 }, "n"],
     ["both maxima", { model: "demo-large", messages: HELLO, max_tokens: 1, max_completion_tokens: 2 }, "max_tokens"],
   ];

@@ -27,8 +27,22 @@ const REFUSED = { basis: "none", outcome: "failed" } as const;
 
 const CASES: readonly Expected[] = [
   ...[true, false].flatMap((isStream): readonly Expected[] => [
-    { model: "fault-400", isStream, status: 400, has: ["This request is refused."], throws: OpenAI.BadRequestError, ...REFUSED },
-    { model: "fault-401", isStream, status: 401, has: ["invalid_api_key"], throws: OpenAI.AuthenticationError, ...REFUSED },
+    {
+      model: "fault-400",
+      isStream,
+      status: 400,
+      has: ["This request is refused."],
+      throws: OpenAI.BadRequestError,
+      ...REFUSED,
+    },
+    {
+      model: "fault-401",
+      isStream,
+      status: 401,
+      has: ["invalid_api_key"],
+      throws: OpenAI.AuthenticationError,
+      ...REFUSED,
+    },
     {
       model: "fault-429",
       isStream,
@@ -48,9 +62,32 @@ const CASES: readonly Expected[] = [
       ...REFUSED,
     },
     { model: "fault-503", isStream, status: 503, has: ["overloaded"], throws: OpenAI.InternalServerError, ...REFUSED },
-    { model: "impatient-hang", isStream, status: 504, has: ["upstream_timeout"], basis: "hold", outcome: "failed", throws: OpenAI.InternalServerError },
-    { model: "impatient-tcp-hang", isStream, status: 504, has: ["upstream_timeout"], basis: "hold", outcome: "failed", throws: OpenAI.InternalServerError },
-    { model: "fault-big-event", isStream, status: 200, has: ["x".repeat(1_048_576)], basis: "usage", outcome: "succeeded" },
+    {
+      model: "impatient-hang",
+      isStream,
+      status: 504,
+      has: ["upstream_timeout"],
+      basis: "hold",
+      outcome: "failed",
+      throws: OpenAI.InternalServerError,
+    },
+    {
+      model: "impatient-tcp-hang",
+      isStream,
+      status: 504,
+      has: ["upstream_timeout"],
+      basis: "hold",
+      outcome: "failed",
+      throws: OpenAI.InternalServerError,
+    },
+    {
+      model: "fault-big-event",
+      isStream,
+      status: 200,
+      has: ["x".repeat(1_048_576)],
+      basis: "usage",
+      outcome: "succeeded",
+    },
   ]),
   {
     model: "fault-in-band",
@@ -101,7 +138,14 @@ const CASES: readonly Expected[] = [
     outcome: "failed",
     throws: OpenAI.InternalServerError,
   },
-  { model: "fault-crlf", isStream: true, status: 200, has: ["data: ", "\r\n\r\n", DONE], basis: "usage", outcome: "succeeded" },
+  {
+    model: "fault-crlf",
+    isStream: true,
+    status: 200,
+    has: ["data: ", "\r\n\r\n", DONE],
+    basis: "usage",
+    outcome: "succeeded",
+  },
   {
     model: "fault-garbage-event",
     isStream: true,
@@ -111,10 +155,40 @@ const CASES: readonly Expected[] = [
     outcome: "succeeded",
     throws: SyntaxError,
   },
-  { model: "fault-garbage-event", isStream: false, status: 200, has: ['{"id": nonsense'], basis: "hold", outcome: "succeeded", throws: SyntaxError },
-  { model: "fault-no-usage", isStream: true, status: 200, has: ["piece 8", DONE], basis: "bound", outcome: "succeeded" },
-  { model: "fault-no-usage", isStream: false, status: 200, has: ["piece 8"], lacks: ['"usage"', "prompt_tokens"], basis: "hold", outcome: "succeeded" },
-  { model: "fault-in-band", isStream: false, status: 200, has: ["The server had an error"], basis: "hold", outcome: "succeeded" },
+  {
+    model: "fault-garbage-event",
+    isStream: false,
+    status: 200,
+    has: ['{"id": nonsense'],
+    basis: "hold",
+    outcome: "succeeded",
+    throws: SyntaxError,
+  },
+  {
+    model: "fault-no-usage",
+    isStream: true,
+    status: 200,
+    has: ["piece 8", DONE],
+    basis: "bound",
+    outcome: "succeeded",
+  },
+  {
+    model: "fault-no-usage",
+    isStream: false,
+    status: 200,
+    has: ["piece 8"],
+    lacks: ['"usage"', "prompt_tokens"],
+    basis: "hold",
+    outcome: "succeeded",
+  },
+  {
+    model: "fault-in-band",
+    isStream: false,
+    status: 200,
+    has: ["The server had an error"],
+    basis: "hold",
+    outcome: "succeeded",
+  },
   { model: "fault-empty-stream", isStream: false, status: 200, basis: "hold", outcome: "succeeded" },
 ];
 
@@ -207,7 +281,13 @@ describe("a stream with CRLF and a byte order mark", () => {
 
 describe("a provider's 429", () => {
   test("is retried by the official client as it would be without us, each try a call of its own", async () => {
-    const models = { "limited-once": { provider: "demo", upstream: "fault-429-once:e2e", price: { input_per_mtok_usd: 0.15, output_per_mtok_usd: 0.6 } } };
+    const models = {
+      "limited-once": {
+        provider: "demo",
+        upstream: "fault-429-once:e2e",
+        price: { input_per_mtok_usd: 0.15, output_per_mtok_usd: 0.6 },
+      },
+    };
     const tenant = await stage.tenant({ models });
     const waits: number[] = [];
     const client = new OpenAI({

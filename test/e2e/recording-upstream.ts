@@ -12,6 +12,9 @@ export interface Recorded {
 export interface RecordingUpstream {
   readonly origin: string;
   readonly requests: Recorded[];
+  /** Whether it answers nothing, and how many callers left it unanswered. */
+  isSilent: boolean;
+  left: number;
   /** What it answers from now on. */
   answer: { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: Uint8Array };
   stop(): Promise<void>;
@@ -23,6 +26,8 @@ export async function startRecordingUpstream(): Promise<RecordingUpstream> {
   const upstream: RecordingUpstream = {
     origin: "",
     requests,
+    isSilent: false,
+    left: 0,
     answer: { status: 200, headers: { "content-type": "application/json" }, body: new Uint8Array() },
     stop: () => new Promise((resolve) => server.close(() => resolve())),
   };
@@ -35,6 +40,10 @@ export async function startRecordingUpstream(): Promise<RecordingUpstream> {
         headers: request.headers,
         body: Buffer.concat(chunks).toString("utf8"),
       });
+      response.on("close", () => {
+        if (!response.writableEnded) upstream.left += 1;
+      });
+      if (upstream.isSilent) return;
       response.writeHead(upstream.answer.status, upstream.answer.headers);
       response.end(upstream.answer.body);
     });

@@ -101,7 +101,10 @@ describe("the envelope", () => {
     [{ tool_call: { name: "crm.get_customer", arguments: {} } }, "tool_call.arguments"],
     [{ tool_call: { name: "crm.get_customer" }, constraints: { max_amount: 5 } }, "constraints.max_amount"],
     [{ tool_call: { name: "crm.get_customer" }, constraints: { max_amount_usd: -1 } }, "constraints.max_amount_usd"],
-    [{ tool_call: { name: "crm.get_customer" }, constraints: { max_amount_usd: "1.0000001" } }, "constraints.max_amount_usd"],
+    [
+      { tool_call: { name: "crm.get_customer" }, constraints: { max_amount_usd: "1.0000001" } },
+      "constraints.max_amount_usd",
+    ],
     [{ tool_call: { name: "crm.get_customer", args: [] } }, "tool_call.args"],
     [{ tool_call: { name: "" } }, "tool_call.name"],
     [{ tool_call: { name: "crm.get_customer" }, confidence: 2 }, "confidence"],
@@ -145,8 +148,7 @@ describe("the envelope", () => {
     const unknown = await tenant.tool("billing.steal", {});
     expect([unknown.status, unknown.json["code"]]).toEqual([404, "unknown_tool"]);
     expect(unknown.json["errors"]).toMatchObject([{ path: "tool_call.name" }]);
-    for (const name of ["__proto__", "constructor", "toString"])
-      expect((await tenant.tool(name, {})).status).toBe(404);
+    for (const name of ["__proto__", "constructor", "toString"]) expect((await tenant.tool(name, {})).status).toBe(404);
     const big = await tenant.tool("crm.note", { customer_id: "cus_123", text: "x".repeat(1_100_000) });
     expect([big.status, big.json["code"]]).toEqual([413, "body_too_large"]);
     const text = await stage.send("POST", "/v1/tool-calls", "{", { key: tenant.agent });
@@ -280,7 +282,11 @@ describe("a tool's budget", () => {
 
   test("is given back by a call that surely had no effect, and kept by one in doubt", async () => {
     const tenant = await stage.tenant();
-    const failed = await tenant.tool("billing.refund", { customer_id: "cus_nobody", amount_usd: 5 }, { session_id: "a" });
+    const failed = await tenant.tool(
+      "billing.refund",
+      { customer_id: "cus_nobody", amount_usd: 5 },
+      { session_id: "a" },
+    );
     expect(failed.status).toBe(502);
     const after = await until("the give-back", async () => {
       const figures = await tenant.session("a");

@@ -22,7 +22,13 @@ describe("the same key", () => {
   test("and body gets the first answer again, from another session too, and acts once", async () => {
     const tenant = await stage.tenant();
     const first = await keyed(tenant, "k", "billing.refund", REFUND, { session_id: "a" });
-    const again = await keyed(tenant, "k", "billing.refund", { amount_usd: 42, customer_id: "cus_123" }, { session_id: "b" });
+    const again = await keyed(
+      tenant,
+      "k",
+      "billing.refund",
+      { amount_usd: 42, customer_id: "cus_123" },
+      { session_id: "b" },
+    );
     expect([first.status, again.status]).toEqual([200, 200]);
     expect(first.json["replayed"]).toBe(false);
     expect(again.json).toEqual({ ...first.json, replayed: true });
@@ -73,7 +79,9 @@ describe("the same key", () => {
     );
     const done = answers.filter((answer) => answer.status === 200);
     const waiting = answers.filter((answer) => answer.status === 409);
-    expect(done.length + waiting.length, `statuses ${[...new Set(answers.map((each) => each.status))].join()}`).toBe(200);
+    expect(done.length + waiting.length, `statuses ${[...new Set(answers.map((each) => each.status))].join()}`).toBe(
+      200,
+    );
     expect(done.filter((answer) => answer.json["replayed"] === false)).toHaveLength(1);
     expect(new Set(done.map((answer) => at(answer.json, "result.id"))).size).toBe(1);
     expect(new Set(done.map((answer) => answer.json["id"])).size).toBe(1);
@@ -158,7 +166,11 @@ describe("an outcome", () => {
     const tenant = await stage.tenant();
     const args = { customer_id: "cus_nobody", amount_usd: 5 };
     const answer = await keyed(tenant, "k", "billing.refund", args);
-    expect([answer.status, answer.json["code"], answer.headers.get("x-should-retry")]).toEqual([502, "tool_failed", "false"]);
+    expect([answer.status, answer.json["code"], answer.headers.get("x-should-retry")]).toEqual([
+      502,
+      "tool_failed",
+      "false",
+    ]);
     expect(answer.json["tool_call"]).toMatchObject({
       status: "failed",
       error: { code: "tool_failed", upstream_status: 422, upstream_body: { error: { code: "invalid_customer" } } },
@@ -191,7 +203,11 @@ describe("an outcome", () => {
   test("a timeout or a 500 on a read is failed", async () => {
     const tenant = await stage.tenant();
     const slow = await tenant.tool("crm.get_customer_hang", { customer_id: "cus_123" });
-    expect([slow.status, slow.json["code"], at(slow.json, "tool_call.status")]).toEqual([504, "tool_timeout", "failed"]);
+    expect([slow.status, slow.json["code"], at(slow.json, "tool_call.status")]).toEqual([
+      504,
+      "tool_timeout",
+      "failed",
+    ]);
     const broken = await tenant.tool("crm.get_customer_500", { customer_id: "cus_123" });
     expect([broken.status, broken.json["code"]]).toEqual([502, "tool_failed"]);
     expect(at(broken.json, "tool_call.error.upstream_status")).toBe(500);
@@ -211,7 +227,11 @@ describe("an outcome", () => {
     const tenant = await stage.tenant();
     await stage.arm("/billing/refunds", "redirect-private");
     const answer = await tenant.tool("billing.refund", REFUND);
-    expect([answer.status, answer.json["code"], at(answer.json, "tool_call.error.upstream_status")]).toEqual([502, "tool_failed", 302]);
+    expect([answer.status, answer.json["code"], at(answer.json, "tool_call.error.upstream_status")]).toEqual([
+      502,
+      "tool_failed",
+      302,
+    ]);
   });
 
   test("an answer that echoes the tool's credential never shows it: not live, not again, not on GET, not in the trace", async () => {

@@ -26,7 +26,12 @@ async function listed(query: string, key = tenant.auditor): Promise<readonly Tra
 }
 
 describe("a session of model, tool and denied calls under one traceparent", () => {
-  const headers = { traceparent: `00-${HEX}-${PARENT}-01`, "Interlock-Session": "story", "Interlock-Task": "t1", "Interlock-Intent": "issue_refund" };
+  const headers = {
+    traceparent: `00-${HEX}-${PARENT}-01`,
+    "Interlock-Session": "story",
+    "Interlock-Task": "t1",
+    "Interlock-Intent": "issue_refund",
+  };
 
   beforeAll(async () => {
     await tenant.chatAnswer({ model: "demo-large", messages: MESSAGES }, { headers });
@@ -40,7 +45,9 @@ describe("a session of model, tool and denied calls under one traceparent", () =
     const trace = await tenant.trace(`tr_${HEX}`, 5);
     expect(trace.trace_id).toBe(`tr_${HEX}`);
     expect(trace.sessions).toEqual(["story"]);
-    expect(trace.calls.map((call) => `${call.kind} ${call.model ?? call.tool} ${call.decision} ${call.status}`).toSorted()).toEqual([
+    expect(
+      trace.calls.map((call) => `${call.kind} ${call.model ?? call.tool} ${call.decision} ${call.status}`).toSorted(),
+    ).toEqual([
       "chat demo-large allow succeeded",
       "chat demo-small allow succeeded",
       "chat unlisted deny denied",
@@ -60,7 +67,15 @@ describe("a session of model, tool and denied calls under one traceparent", () =
   test("names its spans and attributes after the GenAI conventions", async () => {
     const { spans } = await tenant.trace(`tr_${HEX}`, 5);
     const names = new Set(spans.map((span) => span.name));
-    expect(names).toEqual(new Set(["chat demo-large", "chat demo-small", "chat unlisted", "execute_tool billing.refund", "policy.evaluate"]));
+    expect(names).toEqual(
+      new Set([
+        "chat demo-large",
+        "chat demo-small",
+        "chat unlisted",
+        "execute_tool billing.refund",
+        "policy.evaluate",
+      ]),
+    );
     const chat = spans.find((span) => span.name === "chat demo-large")?.attributes;
     expect(chat).toMatchObject({
       "gen_ai.operation.name": "chat",
@@ -152,13 +167,18 @@ describe("a session of model, tool and denied calls under one traceparent", () =
     await tenant.trace(`tr_${HEX}`, 5);
     const [newest] = await listed("session=story&limit=1");
     const startedAt = Date.parse(String(at(newest, "started_at")));
-    expect((await listed(`session=story&from=${startedAt}&to=${startedAt}`)).map((call) => call.span_id)).toContain(newest?.span_id);
+    expect((await listed(`session=story&from=${startedAt}&to=${startedAt}`)).map((call) => call.span_id)).toContain(
+      newest?.span_id,
+    );
   });
 
-  test.each(["limit=0", "limit=201", "limit=x", "cursor=!", "from=yesterday", "min_cost_usd=-1", "tool=a&model=b"])("?%s is refused", async (query) => {
-    const answer = await tenant.get(`/v1/traces?${query}`, tenant.auditor);
-    expect([answer.status, answer.json["code"]]).toEqual([400, "invalid_request"]);
-  });
+  test.each(["limit=0", "limit=201", "limit=x", "cursor=!", "from=yesterday", "min_cost_usd=-1", "tool=a&model=b"])(
+    "?%s is refused",
+    async (query) => {
+      const answer = await tenant.get(`/v1/traces?${query}`, tenant.auditor);
+      expect([answer.status, answer.json["code"]]).toEqual([400, "invalid_request"]);
+    },
+  );
 
   test("is nobody else's: another tenant finds nothing, an agent's key may not look", async () => {
     await tenant.trace(`tr_${HEX}`, 5);
@@ -202,7 +222,10 @@ describe("pages", () => {
         paged.tool("crm.get_customer", { customer_id: "cus_123" }, { session_id: "many" }),
       ),
     );
-    await until("all to be stored", async () => (await listed("session=many", paged.auditor)).length === CALLS || undefined);
+    await until(
+      "all to be stored",
+      async () => (await listed("session=many", paged.auditor)).length === CALLS || undefined,
+    );
     for (const size of [1, 4, 23, 50]) {
       const seen: string[] = [];
       let cursor: unknown = null;
@@ -234,11 +257,22 @@ describe("credentials", () => {
       { headers: { "Interlock-Session": "canary" } },
     );
     const echoed = await canary.tool("billing.echo", { memo: billingToken }, { session_id: "canary" });
-    const noted = await canary.tool("crm.note", { customer_id: "cus_123", text: `key ${canary.agent}` }, { session_id: "canary" });
-    const denied = await canary.tool("crm.forbidden", { customer_id: "cus_123" }, { session_id: "canary", intent: canary.agent });
+    const noted = await canary.tool(
+      "crm.note",
+      { customer_id: "cus_123", text: `key ${canary.agent}` },
+      { session_id: "canary" },
+    );
+    const denied = await canary.tool(
+      "crm.forbidden",
+      { customer_id: "cus_123" },
+      { session_id: "canary", intent: canary.agent },
+    );
     const ids = [first, streamed, echoed, noted, denied].map(traceIdOf);
     const traces = await Promise.all([...new Set(ids)].map((id) => canary.trace(id)));
-    await until("all five to be stored", async () => (await listed("session=canary", canary.auditor)).length === 5 || undefined);
+    await until(
+      "all five to be stored",
+      async () => (await listed("session=canary", canary.auditor)).length === 5 || undefined,
+    );
     const shown = JSON.stringify(traces);
     for (const secret of planted) expect(shown).not.toContain(secret);
 
@@ -263,5 +297,10 @@ function filesUnder(root: string, kind: string): readonly string[] {
   return readdirSync(root, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => path.join(entry.parentPath, entry.name))
-    .filter((file) => path.relative(root, file).split(path.sep).some((part) => part === kind || part.startsWith(`${kind}-`)));
+    .filter((file) =>
+      path
+        .relative(root, file)
+        .split(path.sep)
+        .some((part) => part === kind || part.startsWith(`${kind}-`)),
+    );
 }

@@ -104,31 +104,28 @@ function amountReasons(facts: ToolCallFacts): readonly Reason[] {
       },
     ];
   }
-  const over = (
-    rule_id: string,
-    limit: string | number | undefined,
-    effect: "deny" | "require_approval",
-  ): readonly Reason[] => {
+  const over = (rule_id: string, limit: string | number | undefined, says: string): readonly Reason[] => {
     const cap = limit === undefined ? undefined : usdFromJson(limit);
     if (cap === undefined || amount <= cap) return [];
-    const asks = effect === "deny" ? "is over the limit of" : "needs a person's approval above";
+    const effect = rule_id === "envelope.requires_human_approval_over_usd" ? "require_approval" : "deny";
     return [
       {
         rule_id,
         effect,
-        message: `${formatUsd(amount)} USD ${asks} ${formatUsd(cap)} USD`,
+        message: `${formatUsd(amount)} USD ${says} ${formatUsd(cap)} USD`,
         path,
         values: { amount_usd: formatUsd(amount), limit_usd: formatUsd(cap) },
       },
     ];
   };
+  const { max_amount_usd, requires_human_approval_over_usd } = constraints;
   return [
-    ...over("actor.max_amount_usd", actor?.max_amount_usd, "deny"),
-    ...over("envelope.max_amount_usd", constraints.max_amount_usd, "deny"),
+    ...over("actor.max_amount_usd", actor?.max_amount_usd, "is over the actor's limit of"),
+    ...over("envelope.max_amount_usd", max_amount_usd, "is over the caller's own limit of"),
     ...over(
       "envelope.requires_human_approval_over_usd",
-      constraints.requires_human_approval_over_usd,
-      "require_approval",
+      requires_human_approval_over_usd,
+      "needs a person's approval above",
     ),
   ];
 }

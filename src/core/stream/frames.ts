@@ -40,11 +40,6 @@ export function isUsageOnlyFrame(frame: string): boolean {
   }
 }
 
-/** Whether a stream's text ends with the `[DONE]` marker. */
-export function hasDone(text: string): boolean {
-  return /data:\s*\[DONE\]\s*$/.test(text.slice(-64));
-}
-
 /** The first frame's data, or `undefined` while no frame is whole. */
 export function firstData(text: string): string | undefined {
   for (const frame of text.replace(/^\uFEFF/, "").split(/(?<=\r?\n\r?\n)/)) {
