@@ -25,10 +25,12 @@ try {
     console.log("storing the last records …");
     // The local queue lives in memory and waits a second for a batch: what it holds is stored before it goes.
     const stored = new Promise((resolve) => setTimeout(resolve, QUEUE_BATCH_MS));
-    stored.then(gateway.stop).then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
+    stored
+      .then(() => gateway.stop())
+      .then(
+        () => process.exit(0),
+        () => process.exit(1),
+      );
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     // The local runtime's own handlers would exit before the last records are stored.

@@ -1,5 +1,6 @@
-// Makes every outgoing network request: allow-listed hosts only, no private or literal addresses, redirects never followed.
+// Makes every outgoing network request: allow-listed hosts only, no private addresses, redirects never followed.
 import { isHostAllowed } from "../core/config/check.ts";
+import { isPrivateHost } from "../core/guard/address.ts";
 
 /** One outgoing request. `service` sends it through a binding instead of the network. */
 export interface EgressRequest {
@@ -59,17 +60,5 @@ export function whyBlocked(text: string, allowedHosts: readonly string[], allowP
   if (url.username !== "" || url.password !== "") return "the target carries credentials in its URL";
   const name = url.hostname.replace(/\.$/, "").toLowerCase();
   if (!isHostAllowed(allowedHosts, url.host, name)) return `host "${url.host}" is not in egress.allow`;
-  return allowPrivate || !isPrivateName(name) ? undefined : `host "${url.host}" is an address or a private name`;
-}
-
-const PRIVATE_SUFFIXES = ["localhost", "local", "internal", "home.arpa", "lan", "intranet", "corp", "workers.dev"];
-
-/** Whether a host is an IP literal (any family) or a name that only resolves inside a network. */
-function isPrivateName(name: string): boolean {
-  const isLiteral = name.startsWith("[") || /^\d{1,3}(\.\d{1,3}){3}$/.test(name);
-  return (
-    isLiteral ||
-    !name.includes(".") ||
-    PRIVATE_SUFFIXES.some((suffix) => name === suffix || name.endsWith(`.${suffix}`))
-  );
+  return allowPrivate || !isPrivateHost(name) ? undefined : `host "${url.host}" is private`;
 }

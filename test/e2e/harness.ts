@@ -134,7 +134,7 @@ export async function readAll(response: Response): Promise<{ readonly text: stri
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   let text = "";
   try {
-    for await (const bytes of response.body ?? []) text += decoder.decode(bytes as Uint8Array, { stream: true });
+    for await (const bytes of response.body ?? []) text += decoder.decode(bytes, { stream: true });
     return { text, isBroken: false };
   } catch {
     return { text, isBroken: true };

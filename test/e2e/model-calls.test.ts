@@ -55,7 +55,7 @@ async function recordedTenant(): Promise<Tenant> {
 describe("an answer that is not streamed", () => {
   test("has OpenAI's shape, our headers, and the provider's request id", async () => {
     const tenant = await stage.tenant();
-    const { data, response } = await tenant
+    const { data, response, request_id } = await tenant
       .openai({ "Interlock-Session": "s1" })
       .chat.completions.create({ model: "demo-large", messages: HELLO })
       .withResponse();
@@ -70,7 +70,7 @@ describe("an answer that is not streamed", () => {
     expect(headers["interlock-route-reason"]).toBe("explicit");
     expect(headers["interlock-budget-remaining-usd"]).toMatch(/^1\.99/);
     expect(headers["x-request-id"]).toMatch(/^req_[0-9a-f]{32}$/);
-    expect(data._request_id).toBe(headers["x-request-id"]);
+    expect(request_id).toBe(headers["x-request-id"]);
     if (data.usage === undefined) throw new Error("no usage");
     expect((await tenant.settled("s1")).used).toBe(costMicro(data.usage));
   });

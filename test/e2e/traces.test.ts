@@ -107,9 +107,9 @@ describe("a session of model, tool and denied calls under one traceparent", () =
     const denied = calls.find((call) => call.tool === "billing.refund" && call.decision === "deny");
     const decision = spans.find((span) => span.parent_span_id === denied?.span_id);
     expect(decision?.attributes["interlock.decision.effect"]).toBe("deny");
-    const reasons = (decision?.attributes["interlock.decision.reasons"] as readonly string[]).map(
-      (reason) => JSON.parse(reason) as JsonRecord,
-    );
+    const reasons = (at(decision, "attributes") as { readonly "interlock.decision.reasons": readonly string[] })[
+      "interlock.decision.reasons"
+    ].map((reason) => JSON.parse(reason) as JsonRecord);
     expect(reasons).toContainEqual(
       expect.objectContaining({
         rule_id: "actor.max_amount_usd",

@@ -1,0 +1,215 @@
+// Proves publishing: every mistake at once with its path, prices pinned, and an egress guard that public bypass lists do not pass.
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { whyBlocked } from "../../src/adapters/egress.ts";
+import { listPrices } from "../../src/adapters/prices.ts";
+import { costMicro, costPico, tierFor } from "../../src/core/budget/price.ts";
+import { readOpenAiUsage } from "../../src/core/budget/usage.ts";
+import { checkConfig, type Surroundings } from "../../src/core/config/check.ts";
+import { readIdempotencyKey, unquoted } from "../../src/core/units/idempotency-key.ts";
+
+const around: Surroundings = {
+  priceBook: listPrices,
+  secrets: ["demo_model", "demo_crm", "demo_billing"],
+  services: ["DEMO"],
+  allowPrivateEgress: false,
+};
+const corpus = <T>(name: string): T =>
+  JSON.parse(readFileSync(new URL(`../corpus/${name}.json`, import.meta.url), "utf8")) as T;
+
+describe("a config document", () => {
+  it("of the demo may be published, with a price for each model", () => {
+    const checked = checkConfig(
+      parse(readFileSync(new URL("../../demo/interlock.yaml", import.meta.url), "utf8")),
+      around,
+    );
+    expect(checked).toMatchObject({
+      ok: true,
+      prices: { "demo-large": { source: "config" }, "demo-small": { source: "config" } },
+    });
+  });
+
+  it("is refused with every mistake of its shape, each with its path and the likely name", () => {
+    const checked = checkConfig(
+      {
+        providerz: {},
+        tools: {
+          "9x": {},
+          t: { kind: "http", method: "POST", url: "https://x.test", effect: "write", input_schema: {}, amont: {} },
+        },
+        actors: { a: { budgets: { session: { usd: -1, callz: 2 } } } },
+      },
+      around,
+    );
+    expect(checked.ok ? [] : checked.mistakes.map(({ path, message }) => `${path}: ${message}`).toSorted()).toEqual([
+      'actors.a.budgets.session.callz: unknown field (did you mean "calls"?)',
+      "actors.a.budgets.session.usd: expected dollars, at least 0, with at most six decimals",
+      'providerz: unknown field (did you mean "providers"?)',
+      "tools.9x: expected a letter, then up to 63 letters, digits, `_`, `.` or `-`",
+      'tools.t.amont: unknown field (did you mean "amount"?)',
+    ]);
+  });
+
+  it("is refused with every dangling reference, unpriced model, bad schema and blocked host at once", () => {
+    const checked = checkConfig(
+      {
+        providers: { up: { kind: "openai-compatible", base_url: "http://api.example.com/v1", secret: "demo_modle" } },
+        models: { a: { provider: "upp" }, b: { provider: "up" } },
+        tools: {
+          t: {
+            kind: "http",
+            method: "POST",
+            url: "https://evil.example/{nope}",
+            effect: "write",
+            amount: { field: "amout", currency: "USD" },
+            input_schema: { type: "object", properties: { amount: { type: "nmber" } } },
+          },
+          u: {
+            kind: "http",
+            method: "GET",
+            url: "http://x",
+            service: "DEM",
+            effect: "read",
+            input_schema: { type: "array" },
+          },
+        },
+        actors: { a: { allowed_tools: ["tt", "t*"], models: ["a", "c"] } },
+        egress: { allow: ["api.example.com"] },
+      },
+      around,
+    );
+    const paths = checked.ok ? [] : checked.mistakes.map((mistake) => mistake.path);
+    expect(paths).toEqual(
+      expect.arrayContaining([
+        "providers.up.base_url",
+        "providers.up.secret",
+        "models.a.provider",
+        "models.b.price",
+        "tools.t.url",
+        "tools.t.amount.field",
+        "tools.u.service",
+        "tools.u.input_schema.type",
+        "actors.a.allowed_tools.0",
+        "actors.a.allowed_tools.1",
+        "actors.a.models.1",
+      ]),
+    );
+    expect(paths.some((path) => path.startsWith("tools.t.input_schema"))).toBe(true);
+  });
+});
+
+describe("the egress guard", () => {
+  const { must_block, must_allow } = corpus<{
+    must_block: readonly { url: string; class: string }[];
+    must_allow: readonly { url: string }[];
+  }>("ssrf");
+  const allowAll = (text: string): readonly string[] =>
+    URL.canParse(text) ? [new URL(text).host, new URL(text).hostname.replace(/\.$/, "")] : [];
+  const decidable = must_block.filter((entry) => entry.class !== "block:needs-dns-or-redirect");
+
+  it("looked at enough addresses", () => expect([decidable.length > 60, must_allow.length > 3]).toEqual([true, true]));
+
+  it("blocks every address of the public bypass lists, even one that the tenant allow-listed", () => {
+    expect(decidable.filter(({ url }) => whyBlocked(url, allowAll(url), false) === undefined)).toEqual([]);
+  });
+
+  it("lets public https hosts on the list through, and nothing that is not on it", () => {
+    const secure = must_allow.map(({ url }) => url).filter((url) => url.startsWith("https:"));
+    expect(secure.filter((url) => whyBlocked(url, allowAll(url), false) !== undefined)).toEqual([]);
+    expect(secure.filter((url) => whyBlocked(url, ["other.example"], false) === undefined)).toEqual([]);
+  });
+
+  it("keeps http, credentials in URLs and suffix tricks out", () => {
+    for (const url of [
+      "http://api.example.com/",
+      "https://u:p@api.example.com/",
+      "https://api.example.com.evil.test/",
+      "https://evilexample.com/",
+    ]) {
+      expect(whyBlocked(url, ["api.example.com", "*.example.com"], false)).toBeDefined();
+    }
+    expect(whyBlocked("https://eu.example.com/", ["*.example.com"], false)).toBeUndefined();
+  });
+});
+
+describe("prices", () => {
+  it("agree with an independent table on input and output of the models both know", () => {
+    const { providers } = corpus<{
+      providers: { openai: Readonly<Record<string, { input?: number; output?: number }>> };
+    }>("pricing");
+    const compared = Object.entries(providers.openai).flatMap(([model, cents]) => {
+      const price = listPrices({ kind: "openai" }, model);
+      if (price === undefined || cents.input === undefined || cents.output === undefined) return [];
+      const { inputPico, outputPico } = tierFor(price, 1);
+      // Cents per token are 1e10 pico-USD per token.
+      return [
+        {
+          model,
+          ours: [inputPico, outputPico],
+          theirs: [Math.round(cents.input * 1e10), Math.round(cents.output * 1e10)],
+        },
+      ];
+    });
+    const differing = compared.filter(({ ours, theirs }) => ours.some((value, at) => value !== theirs[at]));
+    console.log(
+      `prices: ${compared.length} models compared, ${differing.length} differ: ${differing.map(({ model }) => model).join(", ")}`,
+    );
+    expect(compared.length).toBeGreaterThan(40);
+    expect(differing.length / compared.length).toBeLessThan(0.12);
+  });
+
+  it("count cached and tiered tokens once, to the pico-dollar", () => {
+    const price = {
+      source: "test",
+      tiers: [
+        { from: 0, inputPico: 150_000, outputPico: 600_000, cacheReadPico: 75_000 },
+        { from: 1_000, inputPico: 300_000, outputPico: 1_200_000, cacheReadPico: 150_000 },
+      ],
+    };
+    const usage = readOpenAiUsage({
+      prompt_tokens: 1_000,
+      completion_tokens: 50,
+      prompt_tokens_details: { cached_tokens: 400 },
+      completion_tokens_details: { reasoning_tokens: 20 },
+    });
+    expect(usage).toEqual({ input: 600, cacheRead: 400, output: 50, reasoning: 20 });
+    expect(usage && costPico(price, usage)).toBe(600 * 150_000 + 400 * 75_000 + 50 * 600_000);
+    expect(costMicro(price, { input: 1_001, cacheRead: 0, output: 0, reasoning: 0 })).toBe(301);
+    for (const bad of [
+      undefined,
+      null,
+      {},
+      { prompt_tokens: -1, completion_tokens: 1 },
+      { prompt_tokens: 1.5, completion_tokens: 1 },
+    ])
+      expect(readOpenAiUsage(bad)).toBeUndefined();
+  });
+
+  it("are unknown for a model nobody lists", () =>
+    expect(listPrices({ kind: "openai" }, "no-such-model")).toBeUndefined());
+});
+
+describe("the Idempotency-Key header", () => {
+  const { tests } = corpus<{
+    tests: readonly {
+      name: string;
+      raw: readonly string[];
+      expected?: readonly [string, unknown];
+      must_fail?: boolean;
+    }[];
+  }>("sf-string");
+  const single = tests.filter((each) => each.raw.length === 1 && (each.raw[0] ?? "").startsWith('"'));
+
+  it.each(single.map((each) => [each.name, each] as const))("reads a structured-field string: %s", (_name, each) => {
+    const read = unquoted(each.raw[0] ?? "");
+    expect(read).toBe(each.must_fail === true ? undefined : each.expected?.[0]);
+  });
+
+  it("accepts the bare token that most clients send, and refuses empty, long and broken ones", () => {
+    expect(readIdempotencyKey("8e03978e-40d5")).toEqual({ ok: true, value: "8e03978e-40d5" });
+    expect(readIdempotencyKey(undefined)).toEqual({ ok: true, value: undefined });
+    for (const bad of ['""', "", "x".repeat(256), '"open', "two words", "ümlaut"])
+      expect(readIdempotencyKey(bad)).toMatchObject({ ok: false, code: "idempotency_key_invalid" });
+  });
+});

@@ -1,0 +1,132 @@
+// Proves what is read out of event streams: frame boundaries however bytes are split, usage frames, ends and errors; and what is scrubbed.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { worstCase } from "../../src/core/budget/estimate.ts";
+import { readChatStream } from "../../src/core/stream/chat-stream.ts";
+import { firstData, isUsageOnlyFrame, lastBoundary } from "../../src/core/stream/frames.ts";
+import { scrub, SCRUBBED } from "../../src/core/trace/scrub.ts";
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+describe("frames", () => {
+  it.each([
+    ["data: 1\n\ndata: 2", 9],
+    ["data: 1\r\n\r\n", 11],
+    ["data: 1\n", 0],
+    ["", 0],
+    ["a\n\nb\n\n", 6],
+    ["a\r\rb", 3],
+  ])("end in %j at %i", (text, at) => expect(lastBoundary(bytes(text))).toBe(at));
+
+  it("are cut at the same places however the bytes arrive", () => {
+    const frame = fc.constantFrom('data: {"a":1}\n\n', ": ping\n\n", "event: x\r\ndata: y\r\n\r\n", "data: ü€😀\n\n");
+    fc.assert(
+      fc.property(
+        fc.array(frame, { minLength: 1, maxLength: 8 }),
+        fc.array(fc.nat(400), { maxLength: 6 }),
+        (frames, cuts) => {
+          const all = bytes(frames.join(""));
+          const places = [...new Set([0, ...cuts.map((cut) => cut % all.length), all.length])].toSorted(
+            (left, right) => left - right,
+          );
+          let rest = new Uint8Array();
+          let passed = 0;
+          for (let at = 1; at < places.length; at += 1) {
+            const chunk = new Uint8Array([...rest, ...all.subarray(places[at - 1], places[at])]);
+            const boundary = lastBoundary(chunk);
+            passed += boundary;
+            rest = chunk.slice(boundary);
+          }
+          expect(passed).toBe(all.length);
+          expect(rest.length).toBe(0);
+        },
+      ),
+    );
+  });
+
+  it("of usage alone are those without choices", () => {
+    expect(isUsageOnlyFrame('data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n')).toBe(true);
+    expect(isUsageOnlyFrame('data: {"choices":[{"index":0}],"usage":{"prompt_tokens":1}}\n\n')).toBe(false);
+    expect(isUsageOnlyFrame('data: {"choices":[],"usage":null}\n\n')).toBe(false);
+    expect(isUsageOnlyFrame("data: [DONE]\n\n")).toBe(false);
+  });
+
+  it("begin with the first one that carries data", () => {
+    expect(firstData("\uFEFF: hi\n\ndata: 1\n\n")).toBe("1");
+    expect(firstData("data: 1")).toBeUndefined();
+  });
+});
+
+describe("a chat stream", () => {
+  const chunk = (more: object): string =>
+    `data: ${JSON.stringify({ id: "c1", model: "m", choices: [{ index: 0, delta: { content: "x" }, finish_reason: null }], usage: null, ...more })}\n\n`;
+
+  it("tells usage, ends and its marker", () => {
+    const text =
+      chunk({}) +
+      chunk({}) +
+      chunk({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] }) +
+      chunk({ choices: [], usage: { prompt_tokens: 3, completion_tokens: 2 } }) +
+      "data: [DONE]\n\n";
+    expect(readChatStream(text)).toEqual({
+      isDone: true,
+      error: undefined,
+      usage: { input: 3, cacheRead: 0, output: 2, reasoning: 0 },
+      model: "m",
+      id: "c1",
+      finishReasons: ["stop"],
+    });
+  });
+
+  it("tells an error inside a 200, and that it was cut", () => {
+    expect(readChatStream(chunk({}) + 'data: {"error":{"message":"overloaded"}}\n\n')).toMatchObject({
+      isDone: false,
+      error: { message: "overloaded" },
+      usage: undefined,
+    });
+    expect(readChatStream(chunk({}).slice(0, 20))).toMatchObject({ isDone: false, usage: undefined });
+  });
+
+  it("is not fooled by the words in a text", () => {
+    expect(
+      readChatStream(
+        chunk({
+          choices: [{ index: 0, delta: { content: '{"error": {"message": "no"}} "usage":{' }, finish_reason: null }],
+        }),
+      ),
+    ).toMatchObject({ error: undefined, usage: undefined });
+  });
+});
+
+describe("a hold", () => {
+  it("covers a token per byte, the framing, referenced media, and never more than the context window", () => {
+    const price = { source: "t", tiers: [{ from: 0, inputPico: 1_000_000, outputPico: 2_000_000, cacheReadPico: 0 }] };
+    const plain = worstCase(price, { bytes: 100, text: "{}", context: undefined }, 2);
+    expect(plain).toEqual({ inputTokens: 356, inputMicro: 356, unitPico: 4_000_000, unitTokens: 2 });
+    expect(
+      worstCase(price, { bytes: 100, text: '{"image_url": {"url":"x"}}', context: undefined }, 1).inputTokens,
+    ).toBe(356 + 16_384);
+    expect(worstCase(price, { bytes: 1_000_000, text: "", context: 8_000 }, 1).inputTokens).toBe(8_000);
+  });
+});
+
+describe("scrubbing", () => {
+  it("removes a credential in every form it may turn up in, and leaves the rest", () => {
+    const secret = 'sk-"live"/1234567+é';
+    const plain = "sk-live-1234567890";
+    for (const credential of [secret, plain]) {
+      const record = JSON.stringify({
+        a: credential,
+        b: JSON.stringify({ c: credential }),
+        d: encodeURIComponent(credential),
+        e: "kept",
+      });
+      const out = scrub(record, [credential]);
+      expect(out).not.toContain(credential);
+      expect(JSON.parse(out)).toMatchObject({ a: SCRUBBED, e: "kept", d: SCRUBBED });
+      expect(out).not.toContain(JSON.stringify(credential).slice(1, -1));
+    }
+    expect(scrub(`Basic ${btoa(plain)}`, [plain])).not.toContain(btoa(plain).replace(/=+$/, ""));
+    expect(scrub("a short word", ["a"])).toBe("a short word");
+  });
+});
