@@ -36,6 +36,7 @@ export const ERRORS = {
   tool_timeout: { status: 504, retry: false, title: "The tool did not answer in time" },
   outcome_unknown: { status: 504, retry: false, title: "The effect may have happened" },
   upstream_failed: { status: 502, retry: true, title: "The model provider could not be used" },
+  caller_left: { status: 499, retry: false, title: "The caller closed the connection before an answer" },
   upstream_timeout: { status: 504, retry: true, title: "The model provider did not answer in time" },
   egress_blocked: { status: 502, retry: false, title: "The target is not on the egress allow-list" },
   not_configured: { status: 503, retry: false, title: "The tenant has no published config" },

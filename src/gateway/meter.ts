@@ -187,7 +187,8 @@ function shorten(text: string): string {
 /** Lets whole frames pass and keeps the part of a frame that a chunk cut off until the rest is there. */
 class FrameFilter {
   #rest: Uint8Array | undefined;
-  readonly #decoder = new TextDecoder();
+  // A byte order mark is the caller's to see, like every other byte.
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: false });
 
   pass(chunk: Uint8Array): Uint8Array | undefined {
     const all = this.#rest === undefined ? chunk : joined(this.#rest, chunk);

@@ -32,8 +32,8 @@ export async function answerWhole(admitted: AdmittedCall, answered: Answered): P
     tally.settleAtHold(hasLeft ? "caller_left" : "failed", refusal);
     return { ok: false, refusal, meta };
   }
-  const isOk = answered.status < 400;
-  tally.settleLearnt(isOk ? "succeeded" : "failed", learntFrom(bytes, answered));
+  const learnt = learntFrom(bytes, answered);
+  tally.settleLearnt(learnt.errorType === undefined ? "succeeded" : "failed", learnt);
   return { ok: true, status: answered.status, headers: answered.headers, body: bytes, meta };
 }
 
@@ -47,7 +47,7 @@ function learntFrom(bytes: Uint8Array, answered: Answered): Learnt {
   const text = new TextDecoder().decode(bytes);
   const contentType = answered.headers.get("content-type") ?? "application/octet-stream";
   const object = locateMembers(text);
-  const errorType = answered.status >= 400 ? `upstream_${answered.status}` : undefined;
+  const errorType = errorTypeOf(answered.status, object);
   const shared = { responseText: text, contentType, ...(errorType === undefined ? {} : { errorType }) };
   if (object === undefined) return { ...shared, usage: undefined };
   const responseModel = textMember(object, "model");
@@ -59,6 +59,13 @@ function learntFrom(bytes: Uint8Array, answered: Answered): Learnt {
     ...(responseId === undefined ? {} : { responseId }),
     finishReasons: finishReasons(parsed(memberText(object, "choices"))),
   };
+}
+
+/** What was wrong with an answer, also with a 200 that is no completion: charged its hold, told in the record. */
+function errorTypeOf(status: number, object: ObjectText | undefined): string | undefined {
+  if (status >= 400) return `upstream_${status}`;
+  if (object === undefined) return "not_json";
+  return parsed(memberText(object, "error") ?? "null") === null ? undefined : "in_band_error";
 }
 
 function parsed(text: string | undefined): Json | undefined {

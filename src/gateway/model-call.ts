@@ -11,6 +11,7 @@ import type { Want } from "../core/state/account.ts";
 import type { SessionReply } from "../core/state/session-messages.ts";
 import { ledgerRefusal, refOf, refusalOf, scopesOf } from "./enforce.ts";
 import type { AdmittedCall, CallMeta, CallSurroundings, ModelAnswer } from "./admitted-call.ts";
+import { writeTraceparent } from "../core/trace/trace-context.ts";
 import { CALLER_LEFT } from "./meter.ts";
 import { answerWhole } from "./model-answer.ts";
 import { answerStream } from "./model-stream.ts";
@@ -146,7 +147,7 @@ async function runAdmitted(
     provider: model.provider,
     path: "chat/completions",
     body: upstreamBody(call, model, reply.units),
-    headers: call.headers,
+    headers: new Map([...call.headers, ["traceparent", traceparentOf(call, tally.spanId)]]),
     allowedHosts: config.published.document.egress.allow,
     signal: abort.signal,
   });
@@ -159,6 +160,11 @@ async function runAdmitted(
   clearTimeout(timer);
   timer = setTimeout(() => abort.abort("timeout"), TOTAL_TIMEOUT_MS);
   return answerStream(admitted, answered);
+}
+
+/** The call's own place in the trace, for the provider. */
+function traceparentOf({ context }: ModelCall, spanId: string): string {
+  return writeTraceparent(context.trace.hex, spanId, context.parent ?? { isSampled: true, isRandom: false });
 }
 
 /** The caller's bytes with only our own fields changed: upstream model name, granted output, usage in streams. */
@@ -180,7 +186,7 @@ function notAnswered(
   const refusal = unansweredRefusal(response, abort.signal.aborted && !hasLeft);
   // A provider that was never reached has cost nothing; one that may have been reached is charged the hold.
   if (response.type === "blocked") tally.settleUnsent(refusal);
-  else tally.settleAtHold(hasLeft ? "caller_left" : "failed", refusal);
+  else tally.settleAtHold(hasLeft ? "caller_left" : "failed", hasLeft ? { ...refusal, code: "caller_left" } : refusal);
   return { ok: false, refusal, meta };
 }
 

@@ -150,10 +150,10 @@ test("a stream that went silent is left by a reset: the provider is told, the se
   await paid(tenant, id);
 });
 
-// TODO: the call must be kept alive by `waitUntil` from its beginning, as a tool call is: when the caller's connection
-// is reset before any header, workerd fires `request.signal` and then drops the handler, so nothing is settled.
+// The call is kept alive by `waitUntil` from its beginning: when the caller's connection is reset before any header,
+// workerd fires `request.signal` and then drops a handler that nothing else waits for.
 describe("before any header, a caller that resets its connection", () => {
-  test.fails.each(["fault-hang", "slow-500"])(
+  test.each(["fault-hang", "slow-500"])(
     "over a service binding (%s): the hold is paid, the call is told",
     async (model) => {
       const tenant = await stage.tenant();
@@ -164,7 +164,7 @@ describe("before any header, a caller that resets its connection", () => {
     },
   );
 
-  test.fails("over the network: the provider's connection closes, the hold is paid, the call is told", async () => {
+  test("over the network: the provider's connection closes, the hold is paid, the call is told", async () => {
     const tenant = await stage.tenant();
     const document = documentOf(stage.gateway.upstreamUrl, {
       models: { silent: { provider: "silent", price: PRICE, max_output_tokens: 1_000 } },

@@ -12,14 +12,12 @@ const name = z
   );
 const scope = z
   .string()
-  .check(z.regex(/^(\*|[a-z0-9_.-]+(:[a-z0-9_.-]+)*)$/, "expected a scope such as `billing:write`, or `*`"));
+  .check(z.regex(/^(\*|[a-z0-9][a-z0-9_.:-]{0,127})$/, "expected a scope such as `billing:write`, or `*`"));
 const host = z
   .string()
   .check(
-    z.regex(
-      /^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?$/,
-      "expected a host such as `api.example.com`, `*.example.com` or `host:8443`",
-    ),
+    z.regex(/^[a-z0-9*.:-]{1,260}$/, "expected a host such as `api.example.com`, `*.example.com` or `host:8443`"),
+    z.refine(isHostPattern, "expected a host such as `api.example.com`, `*.example.com` or `host:8443`"),
   );
 const usd = z
   .union([z.number(), z.string()])
@@ -31,6 +29,11 @@ const milliseconds = z.int().check(z.gte(1, "expected at least 1 ms"), z.lte(600
 const pricePerMillion = z
   .union([z.number(), z.string()])
   .check(z.refine((value) => parseUsd(String(value)) !== undefined, "expected dollars per million tokens, at least 0"));
+
+/** Whether a text is a host, `*.` and a host, or either with a port. Patterns in the schema itself stay flat, for validators that refuse nested repetition. */
+function isHostPattern(text: string): boolean {
+  return /^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?$/.test(text);
+}
 
 /** Dollars per million tokens; reading from a cache costs the input price unless it has its own. */
 export const PriceDocument = z.strictObject({

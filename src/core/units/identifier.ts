@@ -17,7 +17,7 @@ export function isName(text: string): boolean {
 
 /** Whether a text is a scope: lower-case words joined by `:`, or `*` for all. */
 export function isScope(text: string): boolean {
-  return /^(\*|[a-z0-9_.-]+(:[a-z0-9_.-]+)*)$/.test(text);
+  return /^(\*|[a-z0-9][a-z0-9_.:-]{0,127})$/.test(text);
 }
 
 /** A trace as callers spell it (`tr_…`) and as W3C trace context carries it (32 hex digits). */

@@ -41,13 +41,11 @@ export async function chatCompletions(c: HttpContext): Promise<Response> {
   const call = body.ok ? readCall(c, body.value) : body;
   if (!call.ok) return openAiError(call);
   const defer = deferOf(c);
-  return render(
-    await callModel(c.var.runtime.ports, call.value, {
-      defer,
-      recorder: c.var.runtime.recorder(defer),
-      callerSignal: c.req.raw.signal,
-    }),
-  );
+  const around = { defer, recorder: c.var.runtime.recorder(defer), callerSignal: c.req.raw.signal };
+  const calling = callModel(c.var.runtime.ports, call.value, around);
+  // A caller that leaves must not end the settlement: the runtime drops a handler that nothing else waits for.
+  defer(calling.catch(() => undefined));
+  return render(await calling);
 }
 
 function render(answer: ModelAnswer): Response {
