@@ -1,11 +1,16 @@
 // Proves decisions: default deny, all reasons kept, the strictest wins, and nothing a caller declares widens anything.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ConfigDocument, type ActorEntry, type ToolEntry } from "../../src/core/config/document.ts";
+import { ConfigDocument } from "../../src/core/config/document.ts";
 import { narrow, type Constraints } from "../../src/core/policy/constraints.ts";
 import { decide, EFFECTS, type Reason } from "../../src/core/policy/decision.ts";
 import { evaluateModelCall, evaluateToolCall, type ToolCallFacts } from "../../src/core/policy/evaluate.ts";
 import { classifyHttp, type HttpAnswer } from "../../src/core/policy/tool-outcome.ts";
+
+function must<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("the fixture is incomplete");
+  return value;
+}
 
 const document = ConfigDocument.parse({
   tools: {
@@ -22,8 +27,8 @@ const document = ConfigDocument.parse({
   },
   actors: { agent: { scopes: ["billing:write"], allowed_tools: ["billing.*"], models: ["small"], max_amount_usd: 50 } },
 });
-const tool = document.tools["billing.refund"] as ToolEntry;
-const actor = document.actors["agent"] as ActorEntry;
+const tool = must(document.tools["billing.refund"]);
+const actor = must(document.actors["agent"]);
 const facts = (more: Partial<ToolCallFacts> = {}): ToolCallFacts => ({
   policyVersion: "v1",
   actorName: "agent",
@@ -198,7 +203,7 @@ describe("what an HTTP answer says about an effect", () => {
     ["lost", "failed", "unknown"],
     ["blocked", "failed", "failed"],
   ])("%s: a read has %s, a write %s", (name, read, write) => {
-    const answer = answers[name] as HttpAnswer;
+    const answer = must(answers[name]);
     expect([
       classifyHttp("read", answer).status,
       classifyHttp("write", answer).status,
