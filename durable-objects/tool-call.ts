@@ -53,19 +53,20 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
     readonly scopes: Scopes;
     readonly amounts: Amounts;
     readonly ref: CallRef;
-  }): Promise<{ readonly call: ToolCallReply } | { readonly ledger: SessionReply }> {
+  }): Promise<
+    { readonly call: ToolCallReply; readonly remainingUsd: number | null } | { readonly ledger: SessionReply }
+  > {
     const { request, decision, scopes, amounts, ref } = beginning;
     const reply = this.#apply({ type: "begin", request, decision });
-    if (reply.type !== "ask_ledger") return { call: reply };
+    if (reply.type !== "ask_ledger") return { call: reply, remainingUsd: null };
     let answer: SessionReply | undefined;
     try {
       answer = await this.#ledgerOf(request).charge({ callId: request.id, scopes, amounts, ref });
     } finally {
       if (answer?.type !== "charged") this.#apply({ type: "not_admitted" });
     }
-    return answer.type === "charged"
-      ? { call: this.#apply({ type: "admitted", seq: answer.seq }) }
-      : { ledger: answer };
+    if (answer.type !== "charged") return { ledger: answer };
+    return { call: this.#apply({ type: "admitted", seq: answer.seq }), remainingUsd: answer.remainingUsd };
   }
 
   /** Records what the upstream did. The first definite outcome stands. */

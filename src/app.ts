@@ -33,14 +33,20 @@ const OPENAI_PATHS = ["/v1/chat/completions", "/v1/models"];
 /** The app; `runtimeOf` answers the isolate's runtime for an environment. */
 export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.use(async (c, next) => {
+  // One handler per route and no middleware chain: the runtime is put in place by the handler itself.
+  const answering = (answer: (c: HttpContext) => Promise<Response> | Response) => (c: HttpContext) => {
     c.set("runtime", runtimeOf(c.env));
-    await next();
-  });
-  app.post("/v1/chat/completions", chatCompletions);
-  app.get("/v1/models", listModels);
-  for (const route of apiRoutes) app.on(route.method, route.path, (c) => guarded(c, route));
-  for (const route of referenceRoutes(apiRoutes)) app.on(route.method, route.path, (c) => route.answer(c));
+    return answer(c);
+  };
+  app.post("/v1/chat/completions", answering(chatCompletions));
+  app.get("/v1/models", answering(listModels));
+  for (const route of apiRoutes)
+    app.on(
+      route.method,
+      route.path,
+      answering((c) => guarded(c, route)),
+    );
+  for (const route of referenceRoutes(apiRoutes)) app.on(route.method, route.path, answering(route.answer));
   app.notFound((c) => {
     const isKnown =
       OPENAI_PATHS.includes(c.req.path) || apiRoutes.some((route) => patternOf(route.path).test(c.req.path));

@@ -9,6 +9,7 @@ import { evaluateModelCall } from "../core/policy/evaluate.ts";
 import type { Decision } from "../core/policy/decision.ts";
 import type { Want } from "../core/state/account.ts";
 import type { SessionReply } from "../core/state/session-messages.ts";
+import { readFacts } from "./facts.ts";
 import { ledgerRefusal, refOf, refusalOf, scopesOf } from "./enforce.ts";
 import type { AdmittedCall, CallMeta, CallSurroundings, ModelAnswer } from "./admitted-call.ts";
 import { writeTraceparent } from "../core/trace/trace-context.ts";
@@ -33,15 +34,9 @@ const DEFAULT_TIMEOUT_MS = 120_000;
  */
 export async function callModel(ports: Ports, call: ModelCall, around: CallSurroundings): Promise<ModelAnswer> {
   const { context } = call;
-  const config = await ports.configs.active(context.principal.tenant);
-  const meta: CallMeta = {
-    traceId: context.trace.shown,
-    session: context.session,
-    policyVersion: config?.policyVersion,
-    remainingUsd: null,
-  };
-  if (config === undefined)
-    return { ok: false, refusal: refuse("not_configured", "publish a config first with `PUT /v1/config`"), meta };
+  const { config: found, meta } = await readFacts(ports, context);
+  if (!found.ok) return { ok: false, refusal: found, meta };
+  const config = found.value;
   const model = config.model(call.model);
   const decision = evaluateModelCall({
     policyVersion: config.policyVersion,

@@ -134,8 +134,10 @@ export interface ToolCallBeginning {
   readonly ref: CallRef;
 }
 
-/** Reply to a beginning: the state machine's, or the ledger's refusal. */
-export type BeginReply = { readonly call: ToolCallReply } | { readonly ledger: SessionReply };
+/** Reply to a beginning: the state machine's, with what the session has left where it was asked; or the ledger's refusal. */
+export type BeginReply =
+  | { readonly call: ToolCallReply; readonly remainingUsd: number | null }
+  | { readonly ledger: SessionReply };
 
 /** The object that owns each tool call. */
 export interface ToolCalls {

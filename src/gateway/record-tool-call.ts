@@ -3,9 +3,9 @@ import type { ToolCall } from "../core/call.ts";
 import type { ResolvedTool } from "../core/config/published.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { Decision } from "../core/policy/decision.ts";
-import type { ToolCallRecord, ToolCallRequest } from "../core/state/tool-call.ts";
+import type { ToolCallRecord } from "../core/state/tool-call.ts";
 import { ATTR } from "../core/trace/attributes.ts";
-import type { IndexRow, Span } from "../core/trace/record.ts";
+import type { Attributes, IndexRow, Span } from "../core/trace/record.ts";
 import { usdFromJson } from "../core/units/money.ts";
 import type { Ports, Recorder } from "./ports.ts";
 import { buildRecord, callAttributes, decisionSpan, type RecordedBody } from "./record.ts";
@@ -13,9 +13,11 @@ import { buildRecord, callAttributes, decisionSpan, type RecordedBody } from "./
 /** What is known of a tool call whatever became of it. */
 export interface ToolCallHappened {
   readonly call: ToolCall;
-  readonly tool: ResolvedTool;
+  readonly tool: ResolvedTool | undefined;
   readonly decision: Decision;
-  readonly request: ToolCallRequest;
+  readonly spanId: string;
+  /** The call's id, once it has one. */
+  readonly callId: string | null;
   readonly startedAt: number;
 }
 
@@ -27,15 +29,11 @@ export type ToolCallEnd =
 
 /** Records one tool call: its span, its decision, its arguments and its result, free of credentials. */
 export function recordToolCall(ports: Ports, recorder: Recorder, happened: ToolCallHappened, end: ToolCallEnd): void {
-  const { call, decision, request } = happened;
+  const { call, decision, spanId } = happened;
   const endedAt = ports.system.now();
   const credentials =
     end.type === "executed" ? [...call.context.credentials, ...end.credentials] : call.context.credentials;
-  const decided = decisionSpan(
-    { spanId: ports.system.randomHex(8), parentId: request.spanId },
-    decision,
-    happened.startedAt,
-  );
+  const decided = decisionSpan({ spanId: ports.system.randomHex(8), parentId: spanId }, decision, happened.startedAt);
   recorder.write(
     buildRecord(indexRow(happened, end, endedAt), [callSpan(happened, end, endedAt), decided], bodies(call, end)),
     credentials,
@@ -69,12 +67,12 @@ function bodies(call: ToolCall, end: ToolCallEnd): readonly RecordedBody[] {
 }
 
 function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number): Span {
-  const { call, tool, decision, request, startedAt } = happened;
+  const { call, tool, decision, spanId, callId, startedAt } = happened;
   const outcome = end.type === "refused" ? null : end.record.outcome;
   return {
-    span_id: request.spanId,
+    span_id: spanId,
     parent_span_id: call.context.parent?.parentId ?? null,
-    name: `execute_tool ${tool.name}`,
+    name: `execute_tool ${call.toolName}`,
     kind: "internal",
     start_ms: startedAt,
     end_ms: endedAt,
@@ -82,11 +80,10 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
     attributes: {
       ...callAttributes(call.context, decision),
       [ATTR.operation]: "execute_tool",
-      [ATTR.toolName]: tool.name,
-      [ATTR.toolCallId]: request.id,
+      [ATTR.toolName]: call.toolName,
+      [ATTR.toolCallId]: callId ?? undefined,
       [ATTR.toolType]: "function",
-      [ATTR.toolEffect]: tool.entry.effect,
-      [ATTR.definitionDigest]: tool.definitionDigest,
+      ...toolAttributes(tool),
       [ATTR.idempotencyReplayed]: end.type === "replayed",
       [ATTR.outcome]: statusOf(end),
       [ATTR.errorType]: errorOf(end),
@@ -98,18 +95,24 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
   };
 }
 
-function costOf(tool: ResolvedTool, end: ToolCallEnd): number {
+function toolAttributes(tool: ResolvedTool | undefined): Attributes {
+  return tool === undefined
+    ? {}
+    : { [ATTR.toolEffect]: tool.entry.effect, [ATTR.definitionDigest]: tool.definitionDigest };
+}
+
+function costOf(tool: ResolvedTool | undefined, end: ToolCallEnd): number {
   const wasCharged = end.type === "executed" && end.record.status !== "failed";
-  return wasCharged ? (usdFromJson(tool.entry.cost_usd) ?? 0) : 0;
+  return wasCharged ? (usdFromJson(tool?.entry.cost_usd) ?? 0) : 0;
 }
 
 function indexRow(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number): IndexRow {
-  const { call, tool, decision, request, startedAt } = happened;
+  const { call, tool, decision, spanId, callId, startedAt } = happened;
   const { context } = call;
   return {
     tenant: context.principal.tenant,
     trace_hex: context.trace.hex,
-    span_id: request.spanId,
+    span_id: spanId,
     trace_id: context.trace.shown,
     started_at: startedAt,
     duration_ms: endedAt - startedAt,
@@ -117,7 +120,7 @@ function indexRow(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
     session_id: context.session,
     task_id: context.task,
     actor: context.actor,
-    subject: tool.name,
+    subject: call.toolName,
     status: statusOf(end),
     decision: decision.effect,
     error_code: errorOf(end) ?? null,
@@ -126,6 +129,6 @@ function indexRow(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
     input_tokens: 0,
     output_tokens: 0,
     seq: end.type === "refused" ? null : end.record.seq,
-    call_id: request.id,
+    call_id: callId,
   };
 }

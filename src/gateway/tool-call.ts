@@ -6,7 +6,7 @@ import type { ActiveConfig, ResolvedTool } from "../core/config/published.ts";
 import { digestOf } from "../core/json/digest.ts";
 import { narrow } from "../core/policy/constraints.ts";
 import { amountOf, evaluateToolCall } from "../core/policy/evaluate.ts";
-import type { Decision } from "../core/policy/decision.ts";
+import { decide, type Decision } from "../core/policy/decision.ts";
 import { effectiveScopes } from "../core/principal.ts";
 import type { ToolCallRecord, ToolCallRequest, ToolOutcome } from "../core/state/tool-call.ts";
 import { scrub } from "../core/trace/scrub.ts";
@@ -14,6 +14,7 @@ import { writeTraceparent } from "../core/trace/trace-context.ts";
 import { toolCallId } from "../core/units/identifier.ts";
 import { usdFromJson } from "../core/units/money.ts";
 import type { CallMeta } from "./admitted-call.ts";
+import { readFacts } from "./facts.ts";
 import { ledgerRefusal, refOf, refusalOf, scopesOf } from "./enforce.ts";
 import type { BeginReply, Ports, Recorder } from "./ports.ts";
 import { recordToolCall, type ToolCallHappened } from "./record-tool-call.ts";
@@ -31,10 +32,8 @@ export interface ToolCallAnswer {
 }
 
 interface Prepared {
-  readonly config: ActiveConfig;
   readonly tool: ResolvedTool;
   readonly decision: Decision;
-  readonly request: ToolCallRequest;
 }
 
 /**
@@ -45,22 +44,23 @@ interface Prepared {
 export async function callTool(ports: Ports, call: ToolCall, recorder: Recorder): Promise<ToolCallAnswer> {
   const { context } = call;
   const startedAt = ports.system.now();
-  const config = await ports.configs.active(context.principal.tenant);
-  const meta: CallMeta = {
-    traceId: context.trace.shown,
-    session: context.session,
-    policyVersion: config?.policyVersion,
-    remainingUsd: null,
-  };
-  if (config === undefined)
-    return {
-      outcome: refuse("not_configured", "publish a config first with `PUT /v1/config`"),
-      record: undefined,
-      meta,
-    };
-  const prepared = prepare(ports, config, call, startedAt);
-  if (!prepared.ok) return { outcome: prepared, record: undefined, meta };
-  const { tool, decision, request } = prepared.value;
+  const { config: found, meta } = await readFacts(ports, context);
+  if (!found.ok) return { outcome: found, record: undefined, meta };
+  const config = found.value;
+  const prepared = prepare(config, call);
+  const spanId = ports.system.randomHex(8);
+  if (!prepared.ok) {
+    const decision = refusedBeforehand(config, prepared);
+    recordToolCall(
+      ports,
+      recorder,
+      { call, tool: config.tool(call.toolName), decision, spanId, callId: null, startedAt },
+      { type: "refused", refusal: prepared },
+    );
+    return { outcome: prepared, record: undefined, meta };
+  }
+  const { tool, decision } = prepared.value;
+  const request = requestOf(ports, tool, call, { spanId, now: startedAt });
   const begun = await ports.toolCalls.begin({
     request,
     decision,
@@ -70,10 +70,17 @@ export async function callTool(ports: Ports, call: ToolCall, recorder: Recorder)
       usd: usdFromJson(tool.entry.cost_usd) ?? 0,
       tool_usd: amountOf(tool.entry, call.args),
     }),
-    ref: refOf(config, context, request.spanId, tool.name),
+    ref: refOf(config, context, spanId, tool.name),
   });
-  const happened: ToolCallHappened = { call, tool, decision, startedAt, request };
-  return continueFrom(ports, { config, call, tool, recorder, meta, happened }, begun);
+  const happened: ToolCallHappened = { call, tool, decision, spanId, callId: request.id, startedAt };
+  const known = "call" in begun ? { ...meta, remainingUsd: begun.remainingUsd } : meta;
+  return continueFrom(ports, { config, call, tool, recorder, meta: known, happened }, begun);
+}
+
+/** The decision on a call that never reached the rules: what it names is not there, or does not fit. */
+function refusedBeforehand(config: ActiveConfig, { code, detail }: Refusal): Decision {
+  const rule_id = code === "unknown_tool" ? "tool.known" : "tool.input_schema";
+  return decide([{ rule_id, effect: "deny", message: detail, path: "tool_call" }], config.policyVersion);
 }
 
 interface Running {
@@ -85,7 +92,8 @@ interface Running {
   readonly happened: ToolCallHappened;
 }
 
-function prepare(ports: Ports, config: ActiveConfig, call: ToolCall, now: number): Outcome<Prepared> {
+/** Finds the tool, holds the arguments against its schema, and decides: the same for a live call and for one only asked about. */
+function prepare(config: ActiveConfig, call: ToolCall): Outcome<Prepared> {
   const tool = config.tool(call.toolName);
   if (tool === undefined)
     return refuse("unknown_tool", `no tool "${call.toolName}" in the tenant's config`, {
@@ -101,7 +109,7 @@ function prepare(ports: Ports, config: ActiveConfig, call: ToolCall, now: number
       mistakes: shown,
     });
   }
-  return accept({ config, tool, decision: decisionOn(config, tool, call), request: requestOf(ports, tool, call, now) });
+  return accept({ tool, decision: decisionOn(config, tool, call) });
 }
 
 /** The policy's decision on a call: the same pure function for a live call and for one that is only asked about. */
@@ -121,7 +129,12 @@ function decisionOn(config: ActiveConfig, tool: ResolvedTool, call: ToolCall): D
   });
 }
 
-function requestOf(ports: Ports, tool: ResolvedTool, call: ToolCall, now: number): ToolCallRequest {
+function requestOf(
+  ports: Ports,
+  tool: ResolvedTool,
+  call: ToolCall,
+  { spanId, now }: { readonly spanId: string; readonly now: number },
+): ToolCallRequest {
   const { context } = call;
   const { tenant } = context.principal;
   const key = keyOf(ports, tool, call);
@@ -134,7 +147,7 @@ function requestOf(ports: Ports, tool: ResolvedTool, call: ToolCall, now: number
     intent: context.intent,
     traceId: context.trace.shown,
     traceHex: context.trace.hex,
-    spanId: ports.system.randomHex(8),
+    spanId,
     toolName: tool.name,
     definitionDigest: tool.definitionDigest,
     effect: tool.entry.effect,
@@ -217,9 +230,9 @@ export async function decideTool(
 ): Promise<
   Outcome<{ readonly decision: Decision; readonly tool: { readonly name: string; readonly definition_digest: string } }>
 > {
-  const config = await ports.configs.active(call.context.principal.tenant);
-  if (config === undefined) return refuse("not_configured", "publish a config first with `PUT /v1/config`");
-  const prepared = prepare(ports, config, call, ports.system.now());
+  const { config } = await readFacts(ports, call.context);
+  if (!config.ok) return config;
+  const prepared = prepare(config.value, call);
   if (!prepared.ok) return prepared;
   const { tool, decision } = prepared.value;
   return accept({ decision, tool: { name: tool.name, definition_digest: tool.definitionDigest } });
