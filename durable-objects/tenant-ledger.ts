@@ -41,7 +41,8 @@ export class TenantLedger extends DurableObject<TenantEnv> {
     const reply = this.#apply({ type: "publish", candidate, expected });
     if (reply.type === "published") {
       await this.ctx.storage.setAlarm(Date.now() + MIRROR_RETRY_MS);
-      await this.#mirror();
+      // Published it is: an edge copy that cannot be written now is written by the alarm.
+      await this.#mirror().catch(() => undefined);
     }
     return reply;
   }

@@ -72,6 +72,8 @@ export function reload(stored: SessionLedgerState): SessionLedgerState {
     seq: stored.seqCommitted,
     forfeited: plus(stored.forfeited, lost),
     uncleanStops: stored.uncleanStops + 1,
+    // Nothing is open and everything set aside is spent: this is exact again.
+    isExact: true,
   };
 }
 
