@@ -269,7 +269,7 @@ test("trace show: waits for records on their way, then tells call, decision, arg
   expect(shown.stdout).toMatch(/^trace tr_(5e){16}\nbegan 20.* · 2 calls · session tr_\S+ · actor support_agent_v4 · /);
   expect(shown.stdout).toMatch(/├─ \d\d:\d\d:\d\d\.\d{3}Z {2}execute_tool {2}billing\.refund {2}succeeded {2}allow/);
   expect(shown.stdout).toMatch(/└─ .* denied +deny +\$0\.00 {2}\d+ ms {2}no seq {2}policy_denied/);
-  expect(shown.stdout).toContain("deny   actor.max_amount_usd: 75.00 USD is over the limit of 50.00 USD");
+  expect(shown.stdout).toContain("deny   actor.max_amount_usd: 75.00 USD is over the actor's limit of 50.00 USD");
   expect(shown.stdout).toContain('arguments {"customer_id":"cus_123","amount_usd":12.5}');
   expect(shown.stdout).toMatch(/result \{"id":"re_\w+"/);
   expect(shown.stdout).toMatch(/\ntotal \$0\.00\n$/);
