@@ -5,10 +5,10 @@ import { startLocal } from "./local/gateway.ts";
 import { seed } from "./local/seed.ts";
 import { tour } from "./local/tour.ts";
 
-const port = Number(process.env["PORT"] ?? 8787);
+const port = Number(process.env["PORT"] || 8787);
 /** The longest a record waits on its way: in the isolate, then for a batch of the queue. */
 const QUEUE_BATCH_MS = 1_300;
-const stateDir = path.resolve(process.env["STATE_DIR"] ?? path.join(root, ".state"));
+const stateDir = path.resolve(process.env["STATE_DIR"] || path.join(root, ".state"));
 
 if (!Number.isInteger(port) || port < 0 || port > 65_535) {
   console.error(`PORT: expected a port number, got "${process.env["PORT"] ?? ""}"`);
@@ -38,12 +38,16 @@ try {
     process.on(signal, stop);
   }
   const keys = await seed(gateway, stateDir);
-  if (process.env["NO_TOUR"] !== "1") await tour(keys, (line) => console.log(line));
+  const keyFile = path.join(stateDir, "demo-keys.json");
+  if (process.env["NO_TOUR"] !== "1") {
+    const traceId = await tour(keys, (line) => console.log(line));
+    const auditor = `$(node -p "require('${keyFile}').auditor")`;
+    console.log("");
+    console.log(`Read it: INTERLOCK_URL=${keys.url} INTERLOCK_KEY=${auditor} npx interlock trace show ${traceId}`);
+  }
   console.log("");
   console.log(`Interlock serves on ${keys.url}   docs ${keys.url}/docs   demo upstream ${gateway.upstreamUrl}`);
-  console.log(
-    `Keys by role: ${path.join(stateDir, "demo-keys.json")}   Point a client here: OPENAI_BASE_URL=${keys.url}/v1`,
-  );
+  console.log(`Keys by role: ${keyFile}   Point a client here: OPENAI_BASE_URL=${keys.url}/v1`);
   console.log("Ctrl-C stops it.");
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));

@@ -15,7 +15,7 @@ import type { HttpContext, HttpEnv, Runtime } from "./http/context.ts";
 import { authenticate, authorize } from "./http/middleware/authenticate.ts";
 import { chatCompletions } from "./http/openai/chat-completions.ts";
 import { openAiError } from "./http/openai/errors.ts";
-import { listModels } from "./http/openai/models.ts";
+import { listModels, retrieveModel } from "./http/openai/models.ts";
 
 /** Every guarded route of the API. */
 export const apiRoutes: readonly ApiRoute[] = [
@@ -27,8 +27,10 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...tenantRoutes,
 ];
 
-/** Paths answered in OpenAI's shapes, faults included. */
-const OPENAI_PATHS = ["/v1/chat/completions", "/v1/models"];
+/** Paths answered in OpenAI's shapes, faults included; those that do not exist here are missed in its shape too. */
+const OPENAI_PATHS =
+  /^\/v1\/(chat\/|completions|models|responses|embeddings|images|audio|files|batches|moderations|fine_tuning)/;
+const ANSWERED_OPENAI_PATHS = ["/v1/chat/completions", "/v1/models"];
 
 /** The app; `runtimeOf` answers the isolate's runtime for an environment. */
 export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
@@ -40,6 +42,8 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
   };
   app.post("/v1/chat/completions", answering(chatCompletions));
   app.get("/v1/models", answering(listModels));
+  app.get("/v1/models/:id", answering(retrieveModel));
+  app.get("/", (c) => c.redirect("/docs"));
   for (const route of apiRoutes)
     app.on(
       route.method,
@@ -49,15 +53,15 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
   for (const route of referenceRoutes(apiRoutes)) app.on(route.method, route.path, answering(route.answer));
   app.notFound((c) => {
     const isKnown =
-      OPENAI_PATHS.includes(c.req.path) || apiRoutes.some((route) => patternOf(route.path).test(c.req.path));
+      ANSWERED_OPENAI_PATHS.includes(c.req.path) || apiRoutes.some((route) => patternOf(route.path).test(c.req.path));
     const refusal = isKnown
       ? refuse("method_not_allowed", `${c.req.path} does not answer ${c.req.method}`)
       : refuse("not_found", `no route ${c.req.method} ${c.req.path}`);
-    return OPENAI_PATHS.includes(c.req.path) ? openAiError(refusal) : problem(refusal);
+    return OPENAI_PATHS.test(c.req.path) ? openAiError(refusal) : problem(refusal);
   });
   app.onError((error, c) => {
     const refusal = refusalOfFault(error);
-    return OPENAI_PATHS.includes(c.req.path) ? openAiError(refusal) : problem(refusal);
+    return OPENAI_PATHS.test(c.req.path) ? openAiError(refusal) : problem(refusal);
   });
   return app;
 }

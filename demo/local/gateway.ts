@@ -1,6 +1,6 @@
 // Boots the gateway and the demo upstream on the local runtime, with every binding its real local implementation.
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { convertV4MiniflareOptions, Miniflare, type V4WorkerOptions } from "miniflare";
@@ -41,6 +41,7 @@ export interface LocalSecrets {
 export async function startLocal(options: LocalOptions): Promise<LocalGateway> {
   if (options.port !== 0) await ensureFree(options.port);
   mkdirSync(options.stateDir, { recursive: true });
+  const release = lockState(options.stateDir);
   const secrets = localSecrets(options.stateDir);
   const bundles = await buildBundles();
   const workerOptions = deployedOptions();
@@ -90,6 +91,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalGateway> {
     stop: async () => {
       clearInterval(cron);
       await miniflare.dispose();
+      release();
     },
   };
 }
@@ -125,6 +127,29 @@ async function ensureFree(port: number): Promise<void> {
     probe.once("error", () => reject(new Error(`port ${port} is taken: stop what listens there, or set PORT`)));
     probe.listen(port, "127.0.0.1", () => probe.close(() => resolve()));
   });
+}
+
+/**
+ * Takes the state directory for this process: two runtimes on one state would each keep a ledger of its own.
+ * A lock whose process is gone is taken over. Throws when another process holds it.
+ */
+function lockState(stateDir: string): () => void {
+  const file = path.join(stateDir, "running.pid");
+  const holder = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
+  if (holder !== process.pid && isRunning(holder))
+    throw new Error(`${stateDir} is in use by process ${holder}: stop it, or set STATE_DIR`);
+  writeFileSync(file, String(process.pid));
+  return () => rmSync(file, { force: true });
+}
+
+function isRunning(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function localSecrets(stateDir: string): LocalSecrets {

@@ -10,8 +10,8 @@ interface Answer {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** The tour: a model call that asks for tools, tool calls within limits, a repeat with the same key, a denied one. */
-export async function tour(keys: DemoKeys, print: Print): Promise<void> {
+/** The tour: a model call that asks for tools, tool calls within limits, a repeat with the same key, a denied one. Answers its trace id. */
+export async function tour(keys: DemoKeys, print: Print): Promise<string> {
   const session = `tour-${Date.now().toString(36)}`;
   const traceHex = [...crypto.getRandomValues(new Uint8Array(16))]
     .map((byte) => byte.toString(16).padStart(2, "0"))
@@ -66,6 +66,7 @@ export async function tour(keys: DemoKeys, print: Print): Promise<void> {
     `  denied  billing.refund $75.00 → ${denied.status} ${String(denied.body["code"])}: ${String(denied.body["detail"])}`,
   );
   print(`  trace   ${keys.url}/v1/traces/tr_${traceHex}   (auditor key; records arrive within two seconds)`);
+  return `tr_${traceHex}`;
 }
 
 function toolCaller(

@@ -2,6 +2,7 @@
 import type { ModelCall } from "../core/call.ts";
 import type { Usage } from "../core/budget/price.ts";
 import type { ActiveConfig, ResolvedModel } from "../core/config/published.ts";
+import type { Refusal } from "../core/errors.ts";
 import type { Decision } from "../core/policy/decision.ts";
 import type { SessionReply } from "../core/state/session-messages.ts";
 import { ATTR } from "../core/trace/attributes.ts";
@@ -53,6 +54,8 @@ export interface ModelCallOver {
   readonly admission: (SessionReply & { type: "admitted" }) | undefined;
   readonly httpStatus: number | undefined;
   readonly credentials: readonly string[];
+  /** Why the gateway refused or broke off, in full. */
+  readonly refusal: Refusal | undefined;
   readonly error: string | undefined;
   readonly learnt: Learnt | undefined;
 }
@@ -107,6 +110,7 @@ function requestAttributes(over: ModelCallOver): Attributes {
     [ATTR.tier]: model?.entry.tier,
     [ATTR.httpStatus]: over.httpStatus,
     [ATTR.errorType]: over.error,
+    [ATTR.refusal]: over.refusal?.detail,
     [ATTR.outcome]: over.status,
   };
 }

@@ -87,6 +87,7 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
       [ATTR.idempotencyReplayed]: end.type === "replayed",
       [ATTR.outcome]: statusOf(end),
       [ATTR.errorType]: errorOf(end),
+      [ATTR.refusal]: end.type === "refused" ? end.refusal.detail : undefined,
       [ATTR.httpStatus]:
         outcome === null || outcome.status === "unknown" ? undefined : (outcome.httpStatus ?? undefined),
       [ATTR.costMicroUsd]: costOf(tool, end),

@@ -50,14 +50,14 @@ export class ModelCallTally {
   /** Records a call that was refused before anything was held. */
   recordRefusal(refusal: Refusal): void {
     const isDenied = refusal.code === "policy_denied" || refusal.code === "scope_missing";
-    if (this.#close()) this.#record(isDenied ? "denied" : "failed", noCost(), { error: refusal.code });
+    if (this.#close()) this.#record(isDenied ? "denied" : "failed", noCost(), { refusal });
   }
 
   /** Gives the whole hold back: the provider was surely never reached. */
   settleUnsent(refusal: Refusal): void {
     if (!this.#close()) return;
     this.#settle(noCost());
-    this.#record("failed", noCost(), { error: refusal.code });
+    this.#record("failed", noCost(), { refusal });
   }
 
   /** Charges the whole hold: the provider may have worked and has not said how much. */
@@ -65,7 +65,7 @@ export class ModelCallTally {
     if (!this.#close()) return;
     const cost = this.#holdCost();
     this.#settle(cost);
-    this.#record(status, cost, { error: refusal.code });
+    this.#record(status, cost, { refusal });
   }
 
   /** Settles what the provider said was used; without that, an upper bound of it. */
@@ -120,7 +120,7 @@ export class ModelCallTally {
     this.#ports.sessions.settle({ tenant: principal.tenant, session, holdId: this.spanId, actual }, this.#facts.defer);
   }
 
-  #record(status: ModelCallStatus, cost: Cost, more: { readonly error?: string; readonly learnt?: Learnt }): void {
+  #record(status: ModelCallStatus, cost: Cost, more: { readonly refusal?: Refusal; readonly learnt?: Learnt }): void {
     recordModelCall(this.#ports, this.#facts.recorder, {
       call: this.#call,
       facts: this.#facts,
@@ -131,7 +131,8 @@ export class ModelCallTally {
       admission: this.#admission,
       httpStatus: this.#httpStatus,
       credentials: this.#credentials,
-      error: more.error ?? more.learnt?.errorType,
+      refusal: more.refusal,
+      error: more.refusal?.code ?? more.learnt?.errorType,
       learnt: more.learnt,
     });
   }

@@ -10,8 +10,10 @@ const usd = z
 
 /** The `constraints` member of the envelope. */
 export const Constraints = z.strictObject({
+  /** The most this call may move. */
   max_amount_usd: z.optional(usd),
   requires_human_approval_over_usd: z.optional(usd),
+  /** `false` forbids writing to any argument that the tool declares as personal data. */
   pii_write_allowed: z.optional(z.boolean()),
   allowed_tools: z.optional(z.array(z.string())),
 });

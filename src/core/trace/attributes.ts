@@ -43,6 +43,7 @@ export const ATTR = {
   toolEffect: "interlock.tool.effect",
   idempotencyReplayed: "interlock.idempotency.replayed",
   outcome: "interlock.outcome",
+  refusal: "interlock.refusal",
   heldMicroUsd: "interlock.reservation.micro_usd",
   grantedUnits: "interlock.reservation.output_tokens",
   tier: "interlock.route.tier",

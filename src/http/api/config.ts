@@ -51,7 +51,7 @@ export const configRoutes: readonly ApiRoute[] = [
       const found =
         asked === undefined ? await configs.current(tenant.value) : await configs.version(tenant.value, Number(asked));
       return found === undefined
-        ? problem(refuse("not_found", "no such config version"))
+        ? problem(refuse("not_found", asked === undefined ? "nothing is published yet" : `no config version ${asked}`))
         : Response.json({ ...shown(found), document: found.document }, { headers: etag(found) });
     },
   },

@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import { ERRORS } from "../../core/errors.ts";
 import { configJsonSchema } from "../../core/config/document.ts";
+import { ANSWER_HEADERS, CALL_HEADERS } from "./call-headers.ts";
 import type { ApiRoute, Parameter } from "./route.ts";
 
 type JsonSchema = Readonly<Record<string, unknown>>;
@@ -16,6 +17,9 @@ export interface DescribedRoute {
   readonly isPublic?: boolean;
   readonly request?: JsonSchema;
   readonly contentType?: string;
+  readonly parameters?: readonly Parameter[];
+  /** Statuses other than 200 and what they mean. */
+  readonly refusals?: Readonly<Record<number, string>>;
 }
 
 /** The OpenAPI document of the API and the surfaces beside it. */
@@ -84,7 +88,10 @@ function operationOf(route: ApiRoute): Readonly<Record<string, unknown>> {
           403: { description: "The key may not do this", content: PROBLEM_CONTENT },
         };
   const responses = Object.fromEntries(
-    Object.entries(route.responses).map(([status, response]) => [status, responseOf(Number(status), response)]),
+    Object.entries(route.responses).map(([status, response]) => [
+      status,
+      { ...responseOf(Number(status), response), ...(Number(status) < 300 ? headersOf(route.parameters) : {}) },
+    ]),
   );
   return {
     operationId: route.operationId,
@@ -120,18 +127,41 @@ function describedOperation(route: DescribedRoute): Readonly<Record<string, unkn
     summary: route.summary,
     tags: [route.tag],
     ...(route.isPublic === true ? { security: [] } : {}),
-    ...(route.path.includes(":")
-      ? {
-          parameters: [...route.path.matchAll(/:(\w+)/g)].map((match) =>
-            parameterOf({ name: match[1] ?? "", in: "path", description: "" }),
-          ),
-        }
-      : {}),
+    ...parametersOf(route),
     ...(route.request === undefined
       ? {}
       : { requestBody: { required: true, content: { "application/json": { schema: route.request } } } }),
-    responses: { 200: { description: "OK", content: { [route.contentType ?? "application/json"]: { schema: {} } } } },
+    responses: {
+      200: {
+        description: "OK",
+        content: { [route.contentType ?? "application/json"]: { schema: {} } },
+        ...headersOf(route.parameters),
+      },
+      ...Object.fromEntries(
+        Object.entries(route.refusals ?? {}).map(([status, description]) => [status, { description }]),
+      ),
+    },
   };
+}
+
+function parametersOf(route: DescribedRoute): { readonly parameters?: readonly unknown[] } {
+  const inPath = [...route.path.matchAll(/:(\w+)/g)].map((match): Parameter => ({
+    name: match[1] ?? "",
+    in: "path",
+    description: "",
+  }));
+  const all = [...inPath, ...(route.parameters ?? [])];
+  return all.length === 0 ? {} : { parameters: all.map(parameterOf) };
+}
+
+/** The answer's own headers, for routes that read those of a call. */
+function headersOf(parameters: readonly Parameter[] | undefined): { readonly headers?: unknown } {
+  if (parameters === undefined || !parameters.some((each) => CALL_HEADERS.includes(each))) return {};
+  const headers = Object.entries(ANSWER_HEADERS).map(([name, description]) => [
+    name,
+    { description, schema: { type: "string" } },
+  ]);
+  return { headers: Object.fromEntries(headers) };
 }
 
 function schemaOf(schema: z.ZodMiniType, io: "input" | "output"): JsonSchema {

@@ -93,9 +93,16 @@ function article(operation: Operation): ReturnType<typeof html> {
   const { method, path, body } = operation;
   return html`<article id="${idOf(operation)}">
     <h3><span class="method ${method}">${method}</span> ${path}</h3>
-    <p>${textOf(body["summary"])}</p>
+    <p>${prose(body["summary"])}</p>
     ${parameters(body["parameters"])}${schemaBlock("Request body", body["requestBody"])}${responses(body["responses"])}
   </article>`;
+}
+
+/** Text whose `code` is shown as code. */
+function prose(value: Json | undefined): readonly (ReturnType<typeof html> | string)[] {
+  return textOf(value)
+    .split("`")
+    .map((part, at) => (at % 2 === 0 ? part : html`<code>${part}</code>`));
 }
 
 function parameters(value: Json | undefined): ReturnType<typeof html> | string {
@@ -115,7 +122,7 @@ function parameters(value: Json | undefined): ReturnType<typeof html> | string {
           html`<tr>
             <td><code>${textOf(row["name"])}</code></td>
             <td>${textOf(row["in"])}</td>
-            <td>${textOf(row["description"])}</td>
+            <td>${prose(row["description"])}</td>
           </tr>`,
       )}
     </tbody>
@@ -147,7 +154,7 @@ function responses(value: Json | undefined): ReturnType<typeof html> | string {
         ([status, response]) =>
           html`<tr>
             <td><code>${status}</code></td>
-            <td>${isJsonObject(response) ? textOf(response["description"]) : ""}${schemaBlock("Schema", response)}</td>
+            <td>${isJsonObject(response) ? prose(response["description"]) : ""}${schemaBlock("Schema", response)}</td>
           </tr>`,
       )}
     </tbody>

@@ -1,6 +1,7 @@
 // Routes that explain the deployment: health, OpenAPI, schemas, the error catalogue, and a reference page without a CDN.
 import { ERRORS, isErrorCode, type ErrorCode } from "../../core/errors.ts";
 import { configJsonSchema } from "../../core/config/document.ts";
+import { CALL_HEADERS } from "./call-headers.ts";
 import { notFound, problemType } from "./errors.ts";
 import { openApiDocument, type DescribedRoute } from "./openapi.ts";
 import { referencePage } from "./reference-page.ts";
@@ -14,6 +15,18 @@ const described: readonly DescribedRoute[] = [
     method: "POST",
     path: "/v1/chat/completions",
     operationId: "createChatCompletion",
+    parameters: CALL_HEADERS,
+    refusals: {
+      400: "The body is not valid; `param` names the field",
+      401: "No valid API key",
+      403: "The policy, the actor or the session does not allow it",
+      404: "No such model",
+      413: "The body is larger than 16 MiB",
+      429: "A budget is used up (`insufficient_quota`, not to be retried), or the provider's own limit",
+      502: "The provider could not be used",
+      503: "Records cannot be kept, or nothing is published",
+      504: "The provider did not answer in time",
+    },
     summary: "OpenAI chat completions, streaming and not; unknown fields pass through untouched",
     tag: "models",
     request: {
@@ -28,6 +41,13 @@ const described: readonly DescribedRoute[] = [
     path: "/v1/models",
     operationId: "listModels",
     summary: "The models that the key's actors may use, in OpenAI's shape",
+    tag: "models",
+  },
+  {
+    method: "GET",
+    path: "/v1/models/:id",
+    operationId: "retrieveModel",
+    summary: "One model, in OpenAI's shape",
     tag: "models",
   },
   {

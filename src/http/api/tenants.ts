@@ -17,13 +17,20 @@ const actor = z.string().check(z.refine((text) => text === "*" || isName(text), 
 
 const NewTenant = z.strictObject({ id: tenantId, name: z.optional(label) });
 const Tenant = z.object({ id: z.string(), name: z.string() });
-const NewKey = z.strictObject({
-  tenant: z.optional(tenantId),
-  name: z._default(label, "key"),
-  roles: z.array(z.enum(ROLES)).check(z.minLength(1, "expected at least one role")),
-  scopes: z._default(z.array(scope), []),
-  actors: z._default(z.array(actor), []),
-});
+const NewKey = z
+  .strictObject({
+    tenant: z.optional(tenantId),
+    name: z._default(label, "key"),
+    roles: z.array(z.enum(ROLES)).check(z.minLength(1, "expected at least one role")),
+    scopes: z._default(z.array(scope), []),
+    actors: z._default(z.array(actor), []),
+  })
+  .check(
+    z.refine((key) => !key.roles.includes("agent") || key.actors.length > 0, {
+      path: ["actors"],
+      error: "expected at least one actor: an agent's key acts as one",
+    }),
+  );
 const Key = z.object({
   id: z.string(),
   tenant: z.string(),

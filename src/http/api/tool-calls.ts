@@ -11,6 +11,7 @@ import { readIdempotencyKey } from "../../core/units/idempotency-key.ts";
 import { callTool, decideTool, type ToolCallAnswer } from "../../gateway/tool-call.ts";
 import { deferOf, type HttpContext } from "../context.ts";
 import { readCallContext, setCallHeaders } from "../middleware/call-context.ts";
+import { CALL_HEADERS } from "./call-headers.ts";
 import { notFound, problem } from "./errors.ts";
 import { pathParameter, readBody, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
@@ -19,13 +20,15 @@ const jsonObject = z.custom<JsonObject>(isJsonObject, "expected an object");
 
 /** The envelope of a tool call. */
 export const Envelope = z.strictObject({
-  trace_id: z.optional(z.string()),
-  actor: z.optional(z.string()),
-  intent: z.optional(z.string().check(z.maxLength(256))),
-  session_id: z.optional(z.string()),
-  task_id: z.optional(z.string()),
-  confidence: z.optional(z.number().check(z.gte(0), z.lte(1))),
-  dry_run: z.optional(z.boolean()),
+  trace_id: z.optional(z.string().check(z.describe("`tr_` and 32 hex digits, or `tr_` and a name of your own"))),
+  actor: z.optional(z.string().check(z.describe("Who acts; needed when the key lists several actors"))),
+  intent: z.optional(z.string().check(z.maxLength(256), z.describe("What the call is for, kept with its record"))),
+  session_id: z.optional(z.string().check(z.describe("The session whose budget it counts in"))),
+  task_id: z.optional(z.string().check(z.describe("The task within the session"))),
+  confidence: z.optional(z.number().check(z.gte(0), z.lte(1), z.describe("How sure the agent is"))),
+  dry_run: z.optional(
+    z.boolean().check(z.describe("Answer the decision alone: nothing is reserved, sent or recorded")),
+  ),
   constraints: z._default(Constraints, {}),
   tool_call: z.strictObject({ name: z.string().check(z.minLength(1)), args: z._default(jsonObject, {}) }),
 });
@@ -111,12 +114,17 @@ export const toolCallRoutes: readonly ApiRoute[] = [
         in: "header",
         description: "Names the call: the same key and body get the first answer again",
       },
+      ...CALL_HEADERS,
     ],
     body: Envelope,
     responses: {
       200: { description: "It succeeded, or was answered from the first call with this key", schema: ToolCallView },
       400: { description: "The envelope or the arguments are not valid" },
       403: { description: "The policy does not allow it; the decision is in the problem" },
+      404: { description: "No such tool" },
+      413: { description: "The body is larger than 1 MiB" },
+      429: { description: "A budget is used up" },
+      503: { description: "Records cannot be kept, or nothing is published" },
       409: { description: "The first call with this key is still running" },
       422: { description: "The key was used with another body" },
       502: { description: "The tool refused it, or was never reached" },

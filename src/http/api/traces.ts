@@ -1,6 +1,8 @@
 // Routes of recorded calls: found by filters, read whole.
 import * as z from "zod/mini";
 import { accept, refuse, type Mistake, type Outcome } from "../../core/errors.ts";
+import { didYouMean } from "../../core/config/mistakes.ts";
+import { EFFECTS } from "../../core/policy/decision.ts";
 import { SEMCONV_SCHEMA_URL } from "../../core/trace/attributes.ts";
 import type { IndexRow, TraceRecord } from "../../core/trace/record.ts";
 import { readTraceId } from "../../core/units/identifier.ts";
@@ -56,7 +58,22 @@ const Trace = z.object({
   cost_usd: z.string(),
 });
 
-const FILTERS = ["actor", "session", "tool", "model", "decision", "status"] as const;
+const QUERY = [
+  "actor",
+  "session",
+  "tool",
+  "model",
+  "decision",
+  "status",
+  "from",
+  "to",
+  "min_cost_usd",
+  "limit",
+  "cursor",
+  "tenant",
+];
+const STATUSES = ["succeeded", "failed", "denied", "refused", "unknown", "caller_left", "executing"];
+const FILTERS = ["actor", "session", "tool", "model"] as const;
 const query = (
   name: string,
   description: string,
@@ -76,6 +93,8 @@ export const traceRoutes: readonly ApiRoute[] = [
     tag: "traces",
     permission: "traces.read",
     parameters: [
+      query("decision", `Only calls with this decision: ${EFFECTS.join(", ")}`),
+      query("status", `Only calls with this status: ${STATUSES.join(", ")}`),
       ...FILTERS.map((name) => query(name, `Only calls with this ${name}`)),
       query("from", "RFC 3339 time or epoch milliseconds, inclusive"),
       query("to", "RFC 3339 time or epoch milliseconds, inclusive"),
@@ -123,7 +142,9 @@ export const traceRoutes: readonly ApiRoute[] = [
 ];
 
 function readFilter(c: HttpContext): Outcome<TraceFilter> {
-  const mistakes: Mistake[] = [];
+  const mistakes: Mistake[] = Object.keys(c.req.query())
+    .filter((name) => !QUERY.includes(name))
+    .map((name) => ({ path: name, message: `unknown filter${didYouMean(name, QUERY)}` }));
   const read = <T>(
     name: string,
     parse: (text: string) => T | undefined,
@@ -139,6 +160,8 @@ function readFilter(c: HttpContext): Outcome<TraceFilter> {
   const filter: TraceFilter = {
     limit: 50,
     ...Object.fromEntries(FILTERS.flatMap((name) => Object.entries(read(name, (text) => text, "")))),
+    ...read("decision", oneOf(EFFECTS), `expected one of ${EFFECTS.join(", ")}`),
+    ...read("status", oneOf(STATUSES), `expected one of ${STATUSES.join(", ")}`),
     ...read("from", timeOf, "expected an RFC 3339 time or epoch milliseconds"),
     ...read("to", timeOf, "expected an RFC 3339 time or epoch milliseconds"),
     ...read("min_cost_usd", parseUsd, "expected dollars, at least 0"),
@@ -159,6 +182,10 @@ function readFilter(c: HttpContext): Outcome<TraceFilter> {
 }
 
 const FIELD_OF: Readonly<Record<string, string>> = { min_cost_usd: "minCostMicro" };
+
+function oneOf(values: readonly string[]): (text: string) => string | undefined {
+  return (text) => values.find((value) => value === text);
+}
 
 function pageSizeOf(text: string): number | undefined {
   return /^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 200 ? Number(text) : undefined;
