@@ -41,6 +41,10 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
     const stored = (this.#store.readState() as SessionLedgerState | undefined) ?? ledger.EMPTY_LEDGER;
     this.#state = ledger.reload(stored);
     if (this.#state !== stored) this.#store.writeState(this.#state);
+    // What an earlier instance was to be woken for must not be put off.
+    void ctx.blockConcurrencyWhile(async () => {
+      this.#alarmAt = await ctx.storage.getAlarm();
+    });
   }
 
   /** Settles the holds that ride along, then holds a model call's worst case, or says why not. */
@@ -96,7 +100,9 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
 
   override async alarm(): Promise<void> {
     this.#alarmAt = null;
-    this.#apply({ type: "tick" });
+    const before = await this.#store.drainOutbox(this.env.TRACES);
+    // A session is forgotten only once all its records are on their way.
+    if (before === 0) this.#apply({ type: "tick" });
     const waiting = await this.#store.drainOutbox(this.env.TRACES);
     if (waiting > 0) await this.#wakeBy(Date.now() + OUTBOX_RETRY_MS);
     await this.#wakeBy(ledger.nextWake(this.#state));

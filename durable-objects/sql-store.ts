@@ -85,21 +85,28 @@ export class SqlStore {
 
   /** Sends what waits; a record leaves the outbox only once the queue has taken it. Answers how many still wait. */
   async drainOutbox(queue: RecordQueue): Promise<number> {
+    let after = "";
     while (this.outboxDepth() > 0) {
       const rows = this.#sql
-        .exec<{ id: string; body: string }>("SELECT id, body FROM outbox ORDER BY id LIMIT ?", OUTBOX_BATCH)
+        .exec<{ id: string; body: string }>(
+          "SELECT id, body FROM outbox WHERE id > ? ORDER BY id LIMIT ?",
+          after,
+          OUTBOX_BATCH,
+        )
         .toArray();
       for (const row of rows) {
-        try {
-          await queue.send(row.body, { contentType: "text" });
-        } catch {
-          return this.outboxDepth();
-        }
-        this.#sql.exec("DELETE FROM outbox WHERE id = ?", row.id);
+        // One record that is refused does not hold up those behind it.
+        after = row.id;
+        const isTaken = await queue.send(row.body, { contentType: "text" }).then(
+          () => true,
+          () => false,
+        );
+        if (isTaken) this.#sql.exec("DELETE FROM outbox WHERE id = ?", row.id);
         this.#depth = undefined;
       }
+      if (rows.length < OUTBOX_BATCH) break;
     }
-    return 0;
+    return this.outboxDepth();
   }
 
   /** Deletes everything, the alarm included. */

@@ -10,6 +10,9 @@ interface TenantEnv {
   readonly CONFIG: KVNamespace;
 }
 
+/** A version as it is listed. */
+type VersionLine = Pick<PublishedConfig, "version" | "digest" | "published_at" | "published_by">;
+
 /** A mirror that did not go through is tried again after this long. */
 const MIRROR_RETRY_MS = 2_000;
 
@@ -52,9 +55,15 @@ export class TenantLedger extends DurableObject<TenantEnv> {
     return this.#store.readRow(rowOf(version ?? this.#state.active)) as PublishedConfig | undefined;
   }
 
-  /** Every version, oldest first. */
-  versions(): readonly PublishedConfig[] {
-    return this.#store.allRows() as readonly PublishedConfig[];
+  /** Every version, oldest first, without its document. */
+  versions(): readonly VersionLine[] {
+    const all = this.#store.allRows() as readonly PublishedConfig[];
+    return all.map(({ version, digest, published_at, published_by }) => ({
+      version,
+      digest,
+      published_at,
+      published_by,
+    }));
   }
 
   /** Writes the edge copy again if it does not show the active version; answers whether it had to. */

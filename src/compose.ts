@@ -24,7 +24,7 @@ export function compose(env: Env): Runtime {
   const services = servicesOf(env);
   const egress = createEgress({ allowPrivate, services });
   const secrets = kvSecrets(env.CONFIG, settings.SECRETS_KEY, runtimeSystem);
-  const sessions = new DurableSessionLedgers(env.SESSION_LEDGER);
+  const sessions = new DurableSessionLedgers(env.SESSION_LEDGER, runtimeSystem);
   const ports: Ports = {
     system: runtimeSystem,
     keys: kvKeys(env.CONFIG, runtimeSystem, { text: settings.ROOT_KEY, tenant: settings.ROOT_TENANT }),
@@ -38,7 +38,12 @@ export function compose(env: Env): Runtime {
     index: d1TraceIndex(env.DB),
     segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
   };
-  const recorder = new QueueRecorder(env.TRACES, sessions, (record) => offloadPayloads(env.BLOBS, record));
+  const recorder = new QueueRecorder({
+    queue: env.TRACES,
+    sessions,
+    offload: (record) => offloadPayloads(env.BLOBS, record),
+    system: runtimeSystem,
+  });
   return {
     ports,
     deployment: { priceBook: listPrices, services: [...services.keys()], allowPrivateEgress: allowPrivate },

@@ -9,7 +9,6 @@ export interface StreamEnd {
   readonly ending: StreamEnding;
   /** Everything that came, up to the capture limit; the middle of a longer stream is left out. */
   readonly text: string;
-  readonly bytes: number;
 }
 
 /** A stream on its way to the caller. */
@@ -46,7 +45,10 @@ export function relay(options: RelayOptions): Relay {
   const pipe = new IdentityTransformStream();
   const writable: WritableStream<Uint8Array> = pipe.writable;
   const way = options.mayBeLong ? relayRead : options.stripsUsage ? relayStripped : relayCopied;
-  return { body: pipe.readable, end: way(options, writable).then((end) => finish(options, writable, end)) };
+  const end = way(options, writable).then((ended) => finish(options, writable, ended));
+  // A fault of ours must not leave the caller waiting for a body that nobody writes.
+  end.catch((error: unknown) => writable.abort(error).catch(() => undefined));
+  return { body: pipe.readable, end };
 }
 
 /** Short stream, nothing to strip: a native pipe to the caller, and a copy that is read once the pipe has ended. */
@@ -58,13 +60,13 @@ async function relayCopied(
   try {
     await writeOnce(writable, first);
     await toCaller.pipeTo(writable, { preventClose: true, preventAbort: true, signal: abort.signal });
-  } catch (error) {
-    const ending = endingOf(error, abort.signal);
+  } catch {
+    const ending = endingOf(isErrored(writable), abort.signal);
     if (ending === "caller_left") abort.abort(CALLER_LEFT);
     return salvaged(ending, first, copy);
   }
   const text = decode(first) + (await new Response(copy).text());
-  return { ending: "ended", text: shorten(text), bytes: text.length };
+  return { ending: "ended", text: shorten(text) };
 }
 
 /** What a copy still holds of a stream that broke: its queued chunks come before its error. */
@@ -72,16 +74,14 @@ async function salvaged(ending: StreamEnding, first: Uint8Array, copy: ReadableS
   const reader = copy.getReader();
   const decoder = new TextDecoder();
   let text = decoder.decode(first, { stream: true });
-  let bytes = first.byteLength;
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      bytes += next.value.byteLength;
       text += decoder.decode(next.value, { stream: true });
     }
   } catch {
     // The error that ended the stream: everything before it has been read.
   }
-  return { ending, text: shorten(text), bytes };
+  return { ending, text: shorten(text) };
 }
 
 /** Short stream whose usage frame is ours alone: reads spaced out, while a native drain gathers what comes. */
@@ -122,10 +122,8 @@ async function relayRead(options: RelayOptions, writable: WritableStream<Uint8Ar
 class Capture {
   #head = "";
   #tail = "";
-  bytes = 0;
 
-  add(text: string, bytes: number): void {
-    this.bytes += bytes;
+  add(text: string): void {
     if (this.#head.length < CAPTURE_CHARS) this.#head += text;
     else this.#tail = (this.#tail + text).slice(-CAPTURE_CHARS);
   }
@@ -159,21 +157,21 @@ async function pump(options: RelayOptions, writable: WritableStream<Uint8Array>,
   let ending: StreamEnding = "ended";
   try {
     for (let chunk: Uint8Array | undefined = options.first; chunk !== undefined; chunk = await source.read()) {
-      capture.add(decoder.decode(chunk, { stream: true }), chunk.byteLength);
+      capture.add(decoder.decode(chunk, { stream: true }));
       const passed = filter === undefined ? chunk : filter.pass(chunk);
       if (passed !== undefined) await writer.write(passed);
     }
     const rest = filter?.flush();
     if (rest !== undefined) await writer.write(rest);
-    if (signal.aborted) ending = endingOf(undefined, signal);
+    if (signal.aborted) ending = endingOf(hasLeft, signal);
   } catch (error) {
-    ending = hasLeft ? "caller_left" : endingOf(error, signal);
+    ending = endingOf(hasLeft || writer.desiredSize === null, signal);
     if (ending === "caller_left") options.abort.abort(CALLER_LEFT);
     cancel(error);
   }
   signal.removeEventListener("abort", onAbort);
   writer.releaseLock();
-  return { ending, text: capture.text(), bytes: capture.bytes };
+  return { ending, text: capture.text() };
 }
 
 function decode(bytes: Uint8Array): string {
@@ -184,6 +182,9 @@ function shorten(text: string): string {
   return text.length <= 2 * CAPTURE_CHARS ? text : text.slice(0, CAPTURE_CHARS) + text.slice(-CAPTURE_CHARS);
 }
 
+/** A frame longer than this is passed on as it comes. */
+const MAX_FRAME_BYTES = 2 * 1024 * 1024;
+
 /** Lets whole frames pass and keeps the part of a frame that a chunk cut off until the rest is there. */
 class FrameFilter {
   #rest: Uint8Array | undefined;
@@ -193,12 +194,16 @@ class FrameFilter {
   pass(chunk: Uint8Array): Uint8Array | undefined {
     const all = this.#rest === undefined ? chunk : joined(this.#rest, chunk);
     const cut = lastBoundary(all);
-    this.#rest = cut === all.byteLength ? undefined : all.subarray(cut);
+    // Copied: the chunk's own buffer goes back to the next read.
+    this.#rest = cut === all.byteLength ? undefined : all.slice(cut);
+    if (cut === 0 && all.byteLength > MAX_FRAME_BYTES) return this.flush();
     return cut === 0 ? undefined : this.#without(all.subarray(0, cut));
   }
 
   flush(): Uint8Array | undefined {
-    return this.#rest === undefined ? undefined : this.#without(this.#rest);
+    const rest = this.#rest;
+    this.#rest = undefined;
+    return rest === undefined ? undefined : this.#without(rest);
   }
 
   #without(frames: Uint8Array): Uint8Array | undefined {
@@ -234,15 +239,18 @@ async function finish(options: RelayOptions, writable: WritableStream<Uint8Array
   return end;
 }
 
-function endingOf(error: unknown, signal: AbortSignal): StreamEnding {
+/** Whether the caller's side of a pipe has failed: a stream that errored has no desired size. */
+function isErrored(writable: WritableStream<Uint8Array>): boolean {
+  const writer = writable.getWriter();
+  const { desiredSize } = writer;
+  writer.releaseLock();
+  return desiredSize === null;
+}
+
+function endingOf(hasLeft: boolean, signal: AbortSignal): StreamEnding {
   if (signal.aborted) return signal.reason === CALLER_LEFT ? "caller_left" : "timed_out";
-  return isDisconnect(error) ? "caller_left" : "upstream_broke";
+  return hasLeft ? "caller_left" : "upstream_broke";
 }
 
 /** The reason with which a call's signal is aborted when its caller has gone. */
 export const CALLER_LEFT = "caller_left";
-
-function isDisconnect(error: unknown): boolean {
-  const text = error instanceof Error ? error.message : String(error);
-  return /cancel|destination|disconnect|client|writ|abort/i.test(text);
-}

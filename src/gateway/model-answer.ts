@@ -3,6 +3,7 @@ import type { Json } from "../core/json/canonical.ts";
 import { locateMembers, memberText, type ObjectText } from "../core/json/members.ts";
 import { readOpenAiUsage } from "../core/budget/usage.ts";
 import { refuse } from "../core/errors.ts";
+import { holdsCredential, scrub } from "../core/trace/scrub.ts";
 import { finishReasons } from "../core/stream/chat-stream.ts";
 import { CALLER_LEFT } from "./meter.ts";
 import type { AdmittedCall, ModelAnswer } from "./admitted-call.ts";
@@ -10,9 +11,6 @@ import type { ModelResponse } from "./ports.ts";
 import type { Learnt } from "./record-model-call.ts";
 
 type Answered = ModelResponse & { type: "answered" };
-
-/** Answers larger than this are a fault of the provider: nothing whole is larger than a context window. */
-const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 
 /**
  * Reads the provider's answer, whatever its status, and passes it on byte for byte.
@@ -22,7 +20,7 @@ export async function answerWhole(admitted: AdmittedCall, answered: Answered): P
   const { tally, meta, abort } = admitted;
   let bytes: Uint8Array;
   try {
-    bytes = await readBounded(answered);
+    bytes = withoutCredential(new Uint8Array(await answered.bytes()), answered.credential);
   } catch {
     const hasLeft = abort.signal.aborted && abort.signal.reason === CALLER_LEFT;
     const refusal =
@@ -37,10 +35,11 @@ export async function answerWhole(admitted: AdmittedCall, answered: Answered): P
   return { ok: true, status: answered.status, headers: answered.headers, body: bytes, meta };
 }
 
-async function readBounded(answered: Answered): Promise<Uint8Array> {
-  const bytes = new Uint8Array(await answered.bytes());
-  if (bytes.byteLength > MAX_ANSWER_BYTES) throw new RangeError("answer too large");
-  return bytes;
+/** The answer's bytes; one that echoes the tenant's credential loses it, so that no agent ever sees it. */
+function withoutCredential(bytes: Uint8Array, credential: string | undefined): Uint8Array {
+  if (credential === undefined) return bytes;
+  const text = new TextDecoder().decode(bytes);
+  return holdsCredential(text, [credential]) ? new TextEncoder().encode(scrub(text, [credential])) : bytes;
 }
 
 function learntFrom(bytes: Uint8Array, answered: Answered): Learnt {
@@ -48,7 +47,11 @@ function learntFrom(bytes: Uint8Array, answered: Answered): Learnt {
   const contentType = answered.headers.get("content-type") ?? "application/octet-stream";
   const object = locateMembers(text);
   const errorType = errorTypeOf(answered.status, object);
-  const shared = { responseText: text, contentType, ...(errorType === undefined ? {} : { errorType }) };
+  const shared = {
+    responseText: text,
+    contentType,
+    ...(errorType === undefined ? {} : { errorType, isUnbilled: errorType === "in_band_error" }),
+  };
   if (object === undefined) return { ...shared, usage: undefined };
   const responseModel = textMember(object, "model");
   const responseId = textMember(object, "id");

@@ -64,7 +64,7 @@ export async function callModel(ports: Ports, call: ModelCall, around: CallSurro
     return { ok: false, refusal: refusal ?? refuse("internal", "the ledger gave no admission"), meta };
   }
   tally.admitted(reply);
-  return runAdmitted(
+  const admitted = runAdmitted(
     ports,
     config,
     {
@@ -78,6 +78,11 @@ export async function callModel(ports: Ports, call: ModelCall, around: CallSurro
     },
     reply,
   );
+  return admitted.catch((error: unknown) => {
+    // Whatever broke, the hold does not stay open for it.
+    tally.settleAtHold("failed", refuse("internal", "the gateway failed while the call ran"));
+    throw error;
+  });
 }
 
 function stopBefore(call: ModelCall, model: ResolvedModel | undefined, decision: Decision): Refusal | undefined {

@@ -35,7 +35,7 @@ export async function answerStream(admitted: AdmittedCall, answered: Answered): 
         responseText: peeked.text,
         contentType: "text/event-stream",
         errorType: failed.code,
-        outputBound: 0,
+        isUnbilled: true,
       });
     return { ok: false, refusal: failed, meta };
   }
@@ -170,8 +170,6 @@ function learntFrom(end: StreamEnd, said: ChatStream, status: ModelCallStatus): 
     responseText: end.text,
     contentType: "text/event-stream",
     finishReasons: said.finishReasons,
-    // Each token of output is at least one byte of the stream that carried it.
-    outputBound: end.bytes,
     ...(model === undefined ? {} : { responseModel: model }),
     ...(id === undefined ? {} : { responseId: id }),
     ...(status === "succeeded" ? {} : { errorType: ERROR_TYPES[end.ending] }),

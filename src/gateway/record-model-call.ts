@@ -31,16 +31,16 @@ export interface Learnt {
   readonly responseId?: string;
   readonly finishReasons?: readonly string[];
   readonly errorType?: string;
-  /** Output tokens that may have been made when the provider did not say: an upper bound. */
-  readonly outputBound?: number;
+  /** Whether the provider said that nothing was made, so that nothing is billed. */
+  readonly isUnbilled?: boolean;
 }
 
-/** What a call cost and how that is known: the provider's usage, an upper bound of it, the whole hold, or nothing. */
+/** What a call cost and how that is known: the provider's usage, the whole hold, or nothing. */
 export interface Cost {
   readonly micro: number;
   readonly nano: number;
   readonly tokens: number;
-  readonly basis: "usage" | "hold" | "bound" | "none";
+  readonly basis: "usage" | "hold" | "none";
 }
 
 /** Everything known of a model call that is over. */

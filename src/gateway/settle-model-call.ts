@@ -2,7 +2,6 @@
 import type { ModelCall } from "../core/call.ts";
 import { amounts } from "../core/budget/amounts.ts";
 import { costMicro, costPico, totalTokens } from "../core/budget/price.ts";
-import type { ResolvedModel } from "../core/config/published.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { SessionReply } from "../core/state/session-messages.ts";
 import { microFromPico } from "../core/units/money.ts";
@@ -68,7 +67,7 @@ export class ModelCallTally {
     this.#record(status, cost, { refusal });
   }
 
-  /** Settles what the provider said was used; without that, an upper bound of it. */
+  /** Settles what the provider said was used; without that, the whole hold. */
   settleLearnt(status: ModelCallStatus, learnt: Learnt): void {
     if (!this.#close()) return;
     const cost = this.#costOf(status, learnt);
@@ -100,17 +99,8 @@ export class ModelCallTally {
         basis: "usage",
       };
     }
-    // A refused request costs nothing at any provider; anything else without usage is charged its bound.
-    if (status === "failed" && (this.#httpStatus ?? 0) >= 400) return noCost();
-    return learnt.outputBound === undefined ? this.#holdCost() : this.#boundCost(model, learnt.outputBound);
-  }
-
-  #boundCost(model: ResolvedModel, outputBound: number): Cost {
-    const hold = this.#holdCost();
-    const unused = Math.max(0, (this.#admission?.units ?? 0) - outputBound) * this.#call.choices;
-    const dearest = Math.max(...model.price.tiers.map((tier) => tier.outputPico));
-    const micro = Math.max(0, hold.micro - Math.floor((unused * dearest) / 1_000_000));
-    return { micro, nano: micro * 1000, tokens: Math.max(0, hold.tokens - unused), basis: "bound" };
+    const isFree = status === "failed" && (learnt.isUnbilled === true || isUnbilled(this.#httpStatus ?? 200));
+    return isFree ? noCost() : this.#holdCost();
   }
 
   #settle(cost: Cost): void {
@@ -136,6 +126,15 @@ export class ModelCallTally {
       learnt: more.learnt,
     });
   }
+}
+
+/**
+ * Whether a provider that answered with this status has surely billed nothing: it refused or broke before working.
+ * Time-outs are not among them; without usage they, like a stream that ended early, cost the whole hold, since tokens
+ * that were made and never delivered (hidden reasoning among them) are billed all the same.
+ */
+function isUnbilled(status: number): boolean {
+  return status >= 400 && ![408, 499, 504].includes(status);
 }
 
 function noCost(): Cost {

@@ -8,8 +8,8 @@ import { narrow } from "../core/policy/constraints.ts";
 import { amountOf, evaluateToolCall } from "../core/policy/evaluate.ts";
 import { decide, type Decision } from "../core/policy/decision.ts";
 import { effectiveScopes } from "../core/principal.ts";
-import type { ToolCallRecord, ToolCallRequest, ToolOutcome } from "../core/state/tool-call.ts";
-import { scrub } from "../core/trace/scrub.ts";
+import type { ToolCallRecord, ToolCallRequest } from "../core/state/tool-call.ts";
+import { scrubValue } from "../core/trace/scrub.ts";
 import { writeTraceparent } from "../core/trace/trace-context.ts";
 import { toolCallId } from "../core/units/identifier.ts";
 import { usdFromJson } from "../core/units/money.ts";
@@ -216,8 +216,13 @@ async function executeOnce(ports: Ports, running: Running, record: ToolCallRecor
     allowedHosts: config.published.document.egress.allow,
   });
   // A tool that echoes its credential must not hand it to the agent, to a replay or to the record.
-  const outcome = JSON.parse(scrub(JSON.stringify(executed.outcome), executed.credentials)) as ToolOutcome;
-  const finished = await ports.toolCalls.finish(record.request.tenant, record.request.id, outcome);
+  const outcome = scrubValue(executed.outcome, executed.credentials);
+  const finish = (): Promise<ToolCallRecord | undefined> =>
+    ports.toolCalls.finish(record.request.tenant, record.request.id, outcome);
+  // The effect has happened: whatever fails now, the caller learns the outcome and is never told to try again.
+  const finished = await finish()
+    .catch(finish)
+    .catch(() => undefined);
   const final = finished ?? { ...record, status: outcome.status, outcome };
   recordToolCall(ports, recorder, happened, { type: "executed", record: final, credentials: executed.credentials });
   return { outcome: accept({ record: final, isReplay: false }), record: final, meta };

@@ -33,8 +33,7 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
   tool_timeout: "A read took too long and changed nothing. Send it again with a new key.",
   outcome_unknown: "Do not repeat blindly: look in the tool's own system first. Nothing retries such a call by itself.",
   upstream_failed: "The provider broke or could not be reached. Unless nothing was sent, the call was charged.",
-  caller_left:
-    "Seen in records only: nobody was there to read it. The call was charged an upper bound of what it may have used.",
+  caller_left: "Seen in records only: nobody was there to read it. The call was charged at its hold.",
   upstream_timeout:
     "The provider was too slow. The call was charged at its hold, because the provider may have worked.",
   egress_blocked: "Add the host to `egress.allow`, or restore the stored secret that `detail` names.",

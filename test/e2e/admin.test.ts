@@ -332,7 +332,7 @@ describe("the reference", () => {
     );
     for (const route of guarded) expect(described).toContain(route);
     expect(described.filter((route) => route.includes(" /v1/")).toSorted()).toEqual(
-      [...guarded, "GET /v1/models", "POST /v1/chat/completions"].toSorted(),
+      [...guarded, "GET /v1/models", "GET /v1/models/{id}", "POST /v1/chat/completions"].toSorted(),
     );
   });
 
@@ -376,7 +376,7 @@ describe("the reference", () => {
 
   test("unknown paths are 404, known ones with another method 405, and health answers", async () => {
     expect((await get("/healthz")).json).toMatchObject({ status: "ok" });
-    expect([(await get("/v1/nothing")).status, (await get("/")).status]).toEqual([404, 404]);
+    expect([(await get("/v1/nothing")).status, (await get("/nothing")).status]).toEqual([404, 404]);
     expect((await stage.send("DELETE", "/v1/config")).status).toBe(405);
     expect((await stage.send("PATCH", "/v1/keys/x")).status).toBe(405);
   });

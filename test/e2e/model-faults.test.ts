@@ -4,7 +4,7 @@ import OpenAI from "openai";
 import { costMicro, type JsonRecord } from "./document.ts";
 import { at, framesOf, openStage, readAll, traceIdOf, until, type Stage } from "./harness.ts";
 
-type Basis = "usage" | "bound" | "hold" | "none";
+type Basis = "usage" | "hold" | "none";
 
 /** What one fault is to its caller. */
 interface Expected {
@@ -96,7 +96,7 @@ const CASES: readonly Expected[] = [
     has: ["upstream_failed", "The server had an error while processing your request."],
     lacks: ["[DONE]"],
     headers: { "content-type": "application/json" },
-    basis: "bound",
+    basis: "none",
     outcome: "failed",
     throws: OpenAI.InternalServerError,
   },
@@ -106,7 +106,7 @@ const CASES: readonly Expected[] = [
     status: 200,
     has: ["piece 1", "piece 3", "The server had an error while processing your request."],
     lacks: ["[DONE]", "piece 4", "ended before it was complete"],
-    basis: "bound",
+    basis: "hold",
     outcome: "failed",
     throws: OpenAI.APIError,
   },
@@ -116,7 +116,7 @@ const CASES: readonly Expected[] = [
     status: 200,
     has: ["piece 1", "piece 3", '"code":"upstream_failed"', "ended before it was complete"],
     lacks: ["[DONE]", "piece 4"],
-    basis: "bound",
+    basis: "hold",
     outcome: "failed",
     throws: OpenAI.APIError,
   },
@@ -169,7 +169,7 @@ const CASES: readonly Expected[] = [
     isStream: true,
     status: 200,
     has: ["piece 8", DONE],
-    basis: "bound",
+    basis: "hold",
     outcome: "succeeded",
   },
   {
@@ -186,7 +186,7 @@ const CASES: readonly Expected[] = [
     isStream: false,
     status: 200,
     has: ["The server had an error"],
-    basis: "hold",
+    basis: "none",
     outcome: "failed",
   },
   { model: "fault-empty-stream", isStream: false, status: 200, basis: "hold", outcome: "failed" },

@@ -20,6 +20,7 @@ import {
   SESSION_RETENTION_MS,
   transition,
 } from "../../src/core/state/session-ledger.ts";
+import { RETENTION_MS } from "../../src/core/state/tool-call.ts";
 import type {
   CallRef,
   Charge,
@@ -210,6 +211,25 @@ describe("tool charges", () => {
     giveBack();
     expect(machine.state.session?.used).toMatchObject({ tool_calls: 0, tool_usd: 0 });
     expect(chargeOf(machine, "c2", { tool_calls: 1 }).type).toBe("charged");
+  });
+});
+
+describe("a charge that its call has forgotten", () => {
+  it("is charged again: the same key a day later is a new call", () => {
+    const machine = new Machine();
+    const charge = (): SessionReply =>
+      machine.send({
+        type: "charge",
+        callId: "c1",
+        scopes: { session: { tool_usd: 50 }, task: null },
+        amounts: amounts({ tool_calls: 1, tool_usd: 42 }),
+        ref,
+        priorCharge: machine.charges.get("c1") ?? null,
+        outboxDepth: 0,
+      });
+    expect(charge().type).toBe("charged");
+    machine.now += RETENTION_MS;
+    expect(charge()).toMatchObject({ type: "budget_exceeded", dimension: "tool_usd" });
   });
 });
 

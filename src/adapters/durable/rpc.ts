@@ -5,7 +5,7 @@ import type { SessionReply } from "../../core/state/session-messages.ts";
 import type { TenantReply } from "../../core/state/tenant-ledger.ts";
 import type { ToolCallRecord, ToolOutcome } from "../../core/state/tool-call.ts";
 import type { TraceRecord } from "../../core/trace/record.ts";
-import type { Admission, BeginReply, SessionView, ToolCallBeginning } from "../../gateway/ports.ts";
+import type { Admission, BeginReply, ConfigVersion, SessionView, ToolCallBeginning } from "../../gateway/ports.ts";
 
 /** Objects of one class, found by name. */
 export interface ObjectNamespace<Remote> {
@@ -40,6 +40,6 @@ export interface RemoteTenantLedger {
   exists(): Promise<boolean>;
   publish(candidate: Omit<PublishedConfig, "version" | "published_at">, expected: number): Promise<TenantReply>;
   version(version?: number): Promise<PublishedConfig | undefined>;
-  versions(): Promise<readonly PublishedConfig[]>;
+  versions(): Promise<readonly ConfigVersion[]>;
   repairMirror(): Promise<boolean>;
 }

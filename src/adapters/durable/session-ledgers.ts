@@ -1,18 +1,23 @@
 // Reaches session ledgers: one object per tenant and session. Settlements ride on the session's next admission, or go in small batches.
-import type { Admission, Defer, SessionLedgers, Settlement } from "../../gateway/ports.ts";
+import type { Admission, Defer, SessionLedgers, Settlement, System } from "../../gateway/ports.ts";
 import type { ObjectNamespace, RemoteSessionLedger, RemoteSettlement } from "./rpc.ts";
 
 /** A settlement waits this long for an admission to ride on. */
 const LINGER_MS = 50;
 
+/** A sender that has not sent for this long is taken for lost. */
+const SENDER_LOST_MS = 5_000;
+
 /** Session ledgers behind a Durable Object namespace, for one isolate. */
 export class DurableSessionLedgers implements SessionLedgers {
   readonly #namespace: ObjectNamespace<RemoteSessionLedger>;
   #waiting = new Map<string, RemoteSettlement[]>();
-  #isSending = false;
+  readonly #system: System;
+  #senderSince: number | undefined;
 
-  constructor(namespace: ObjectNamespace<RemoteSessionLedger>) {
+  constructor(namespace: ObjectNamespace<RemoteSessionLedger>, system: System) {
     this.#namespace = namespace;
+    this.#system = system;
   }
 
   async admit(admission: Admission): ReturnType<SessionLedgers["admit"]> {
@@ -23,15 +28,17 @@ export class DurableSessionLedgers implements SessionLedgers {
       return await this.#namespace.getByName(name).admit(admission, riding);
     } catch (error) {
       // Whether they arrived is not known; settling twice changes nothing.
-      for (const settlement of riding) this.#add(name, settlement);
+      await this.#send(name, riding);
       throw error;
     }
   }
 
   settle({ tenant, session, holdId, actual }: Settlement, defer: Defer): void {
     this.#add(nameOf(tenant, session), { holdId, actual });
-    if (this.#isSending) return;
-    this.#isSending = true;
+    const now = this.#system.now();
+    // A sender whose request was ended by the runtime never reports back: after a while another takes over.
+    if (this.#senderSince !== undefined && now - this.#senderSince < SENDER_LOST_MS) return;
+    this.#senderSince = now;
     defer(this.#sendSoon());
   }
 
@@ -53,11 +60,12 @@ export class DurableSessionLedgers implements SessionLedgers {
     await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
     const batch = this.#waiting;
     this.#waiting = new Map();
-    this.#isSending = false;
+    this.#senderSince = undefined;
     await Promise.all([...batch].map(([name, settlements]) => this.#send(name, settlements)));
   }
 
   async #send(name: string, settlements: readonly RemoteSettlement[]): Promise<void> {
+    if (settlements.length === 0) return;
     const send = (): Promise<void> => this.#namespace.getByName(name).settle(settlements);
     try {
       await send().catch(send);

@@ -56,14 +56,14 @@ export function durableConfigs(
     active: async (tenant) => {
       const cached = cache.get(tenant);
       if (cached !== undefined && system.now() - cached.checkedAt < FRESH_MS) return cached.config;
-      const pointer = await kv.get<{ version: number }>(`active/${tenant}`, "json");
-      if (pointer !== null && pointer.version === cached?.config.published.version)
-        return keep(tenant, cached.config.published);
-      const mirrored =
-        pointer === null ? null : await kv.get<PublishedConfig>(`config/${tenant}/${pointer.version}`, "json");
-      // A pointer or document that has not reached this location yet: its owner has it.
-      const published = mirrored ?? (await current(tenant));
-      return published === undefined ? undefined : keep(tenant, published);
+      const mirrored = await readMirror(kv, tenant, cached?.config.published.version ?? 0);
+      if (mirrored === "unchanged" && cached !== undefined) return keep(tenant, cached.config.published);
+      // Not here yet, or KV does not answer: the version that this isolate knows, else its owner's.
+      if (mirrored === "unknown" || mirrored === "unchanged") {
+        const published = cached?.config.published ?? (await current(tenant));
+        return published === undefined ? undefined : keep(tenant, published);
+      }
+      return keep(tenant, mirrored);
     },
     version: (tenant, version) => namespace.getByName(tenant).version(version),
     publish: async (candidate, expected) => {
@@ -78,14 +78,25 @@ export function durableConfigs(
       keep(candidate.tenant, reply.config);
       return accept(reply.config);
     },
-    versions: async (tenant) => {
-      const all = await namespace.getByName(tenant).versions();
-      return all.map(({ version, digest, published_at, published_by }) => ({
-        version,
-        digest,
-        published_at,
-        published_by,
-      }));
-    },
+    versions: (tenant) => namespace.getByName(tenant).versions(),
   };
+}
+
+/**
+ * What the edge copy says: a version newer than the known one, `unchanged` when it shows that one or an older one
+ * (versions only rise, so an older one is a copy that lags), `unknown` when it has nothing or does not answer.
+ */
+async function readMirror(
+  kv: KVNamespace,
+  tenant: string,
+  known: number,
+): Promise<PublishedConfig | "unchanged" | "unknown"> {
+  try {
+    const pointer = await kv.get<{ version: number }>(`active/${tenant}`, "json");
+    if (pointer === null) return "unknown";
+    if (pointer.version <= known) return "unchanged";
+    return (await kv.get<PublishedConfig>(`config/${tenant}/${pointer.version}`, "json")) ?? "unknown";
+  } catch {
+    return "unknown";
+  }
 }

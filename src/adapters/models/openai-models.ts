@@ -10,9 +10,11 @@ export function openAiModels(egress: Egress, secrets: Secrets): Models {
     send: async (request): Promise<ModelResponse> => {
       const { provider } = request;
       const credential =
-        provider.secret === undefined ? undefined : await secrets.reveal(request.tenant, provider.secret);
+        provider.secret === undefined
+          ? undefined
+          : await secrets.reveal(request.tenant, provider.secret).catch(() => undefined);
       if (provider.secret !== undefined && credential === undefined)
-        return { type: "blocked", message: `the stored secret "${provider.secret}" is gone` };
+        return { type: "blocked", message: `the stored secret "${provider.secret}" cannot be read` };
       const headers = new Headers([...request.headers]);
       headers.set("content-type", "application/json");
       if (credential !== undefined) headers.set("authorization", `Bearer ${credential}`);
@@ -35,7 +37,7 @@ export function openAiModels(egress: Egress, secrets: Secrets): Models {
           status: response.status,
           headers: response.headers,
           body: response.body,
-          bytes: () => response.arrayBuffer(),
+          bytes: () => boundedBytes(response),
           credential,
         };
       } catch (error) {
@@ -50,4 +52,22 @@ export function openAiModels(egress: Egress, secrets: Secrets): Models {
       }
     },
   };
+}
+
+/** Answers larger than this are a fault of the provider: nothing whole is larger than a context window. */
+const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+
+/** The whole body, read natively when its length is known, chunk by chunk when only reading tells; throws past the bound. */
+async function boundedBytes(response: Response): Promise<ArrayBuffer> {
+  const declared = response.headers.get("content-length");
+  const isPlain = response.headers.get("content-encoding") === null;
+  if (declared !== null && isPlain && Number(declared) <= MAX_ANSWER_BYTES) return response.arrayBuffer();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    if (size > MAX_ANSWER_BYTES) throw new RangeError("the answer is larger than 32 MiB");
+    chunks.push(chunk);
+  }
+  return new Blob(chunks).arrayBuffer();
 }

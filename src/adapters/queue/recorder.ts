@@ -1,10 +1,12 @@
 // Sends records over the queue, many to a message; what the queue refuses goes to the outbox of its session's ledger.
 import type { TraceRecord } from "../../core/trace/record.ts";
-import { scrub } from "../../core/trace/scrub.ts";
-import type { Defer, Recorder, SessionLedgers } from "../../gateway/ports.ts";
+import { holdsCredential, scrubValue } from "../../core/trace/scrub.ts";
+import type { Defer, Recorder, SessionLedgers, System } from "../../gateway/ports.ts";
 
 /** Records wait this long for company. */
 const LINGER_MS = 25;
+/** A sender that has not sent for this long is taken for lost. */
+const SENDER_LOST_MS = 5_000;
 /** A message stays below the queue's 128 KB. */
 const MAX_MESSAGE_BYTES = 100_000;
 
@@ -26,12 +28,20 @@ export class QueueRecorder {
   readonly #queue: TraceQueue;
   readonly #sessions: SessionLedgers;
   readonly #offload: Offload;
+  readonly #system: System;
   #waiting: Waiting[] = [];
+  #senderSince = 0;
 
-  constructor(queue: TraceQueue, sessions: SessionLedgers, offload: Offload) {
-    this.#queue = queue;
-    this.#sessions = sessions;
-    this.#offload = offload;
+  constructor(parts: {
+    readonly queue: TraceQueue;
+    readonly sessions: SessionLedgers;
+    readonly offload: Offload;
+    readonly system: System;
+  }) {
+    this.#queue = parts.queue;
+    this.#sessions = parts.sessions;
+    this.#offload = parts.offload;
+    this.#system = parts.system;
   }
 
   /** The recorder of one request. */
@@ -39,7 +49,11 @@ export class QueueRecorder {
     return {
       write: (record, credentials) => {
         this.#waiting.push({ record, credentials });
-        if (this.#waiting.length === 1) defer(this.#sendSoon());
+        const now = this.#system.now();
+        // A sender whose request was ended by the runtime never reports back: after a while another takes over.
+        if (this.#waiting.length > 1 && now - this.#senderSince < SENDER_LOST_MS) return;
+        this.#senderSince = now;
+        defer(this.#sendSoon());
       },
     };
   }
@@ -54,11 +68,12 @@ export class QueueRecorder {
 
   /** The record's line as it may leave: this is the one place where credentials are scrubbed, over all of it. */
   async #line({ record, credentials }: Waiting): Promise<string> {
-    const line = scrub(JSON.stringify(record), credentials);
+    const whole = JSON.stringify(record);
+    const scrubbed = holdsCredential(whole, credentials) ? scrubValue(record, credentials) : record;
+    const line = scrubbed === record ? whole : JSON.stringify(scrubbed);
     if (fits(line)) return line;
-    const scrubbed = recordIn(line);
     const smaller = JSON.stringify(await this.#offload(scrubbed).catch(() => withoutBodies(scrubbed)));
-    return fits(smaller) ? smaller : JSON.stringify(withoutBodies(recordIn(smaller)));
+    return fits(smaller) ? smaller : JSON.stringify(withoutBodies(scrubbed));
   }
 
   async #sendOne(message: readonly string[]): Promise<void> {

@@ -20,14 +20,14 @@ interface Credential {
 export function httpTools(egress: Egress, secrets: Secrets): Tools {
   return {
     execute: async (execution): Promise<ToolExecuted> => {
-      const credential = await credentialOf(secrets, execution.tenant, execution.tool.entry);
+      const credential = await credentialOf(secrets, execution.tenant, execution.tool.entry).catch(() => undefined);
       const credentials = credential === null || credential === undefined ? [] : [credential.text];
       if (credential === undefined) {
         return {
           outcome: {
             status: "failed",
             code: "egress_blocked",
-            message: "the tool's stored secret is gone",
+            message: "the tool's stored secret cannot be read",
             httpStatus: null,
             result: null,
           },
@@ -43,7 +43,9 @@ export function httpTools(egress: Egress, secrets: Secrets): Tools {
 async function send(egress: Egress, execution: ToolExecution, credential: Credential | null): Promise<HttpAnswer> {
   const { entry } = execution.tool;
   const signal = AbortSignal.timeout(entry.timeout_ms ?? DEFAULT_TIMEOUT_MS);
-  const { url, body } = requestOf(entry, execution.args);
+  const request = requestOf(entry, execution.args);
+  if (request === undefined) return { type: "blocked", reason: "an argument in the URL's path is empty, `.` or `..`" };
+  const { url, body } = request;
   try {
     const answer = await egress({
       url,
@@ -101,12 +103,20 @@ function asJson(text: string): Json {
   }
 }
 
-function requestOf(entry: ToolEntry, args: JsonObject): { readonly url: string; readonly body: string | null } {
+function requestOf(
+  entry: ToolEntry,
+  args: JsonObject,
+): { readonly url: string; readonly body: string | null } | undefined {
   const used = new Set<string>();
+  let isTraversal = false;
   const filled = entry.url.replaceAll(/\{([^{}]*)\}/g, (_, name: string) => {
     used.add(name);
-    return encodeURIComponent(textOf(args[name]));
+    const segment = textOf(args[name]);
+    // URL parsers resolve these, also when they are percent-encoded: the credential would go to another path.
+    isTraversal ||= segment === "" || segment === "." || segment === "..";
+    return encodeURIComponent(segment);
   });
+  if (isTraversal) return undefined;
   const rest = Object.entries(args).filter(([name]) => !used.has(name));
   if (entry.method !== "GET" && entry.method !== "DELETE")
     return { url: filled, body: JSON.stringify(Object.fromEntries(rest)) };

@@ -13,6 +13,12 @@ const ATTACHMENT = /"(?:image_url|input_image|input_audio|file_id|file_url|file_
 /** What every attachment's field holds one of: most bodies hold none, and plain searches are far cheaper than the pattern. */
 const ATTACHMENT_WORDS = ["image", "audio", "file_"];
 
+const ESCAPED = /\\u00([0-7][0-9a-f])/gi;
+
+function unescaped(_: string, hex: string): string {
+  return String.fromCharCode(Number.parseInt(hex, 16));
+}
+
 /** What a hold is computed from. */
 export interface CallSize {
   /** UTF-8 bytes of the request body. */
@@ -27,8 +33,10 @@ export interface CallSize {
  * count apart; no prompt passes the context window.
  */
 export function worstInputTokens(size: CallSize): number {
-  const mayAttach = ATTACHMENT_WORDS.some((word) => size.text.includes(word));
-  const attachments = mayAttach ? (size.text.match(ATTACHMENT)?.length ?? 0) : 0;
+  // A key may be spelled with escapes: the provider reads through them, and so does this.
+  const text = size.text.includes("\\u00") ? size.text.replaceAll(ESCAPED, unescaped) : size.text;
+  const mayAttach = ATTACHMENT_WORDS.some((word) => text.includes(word));
+  const attachments = mayAttach ? (text.match(ATTACHMENT)?.length ?? 0) : 0;
   const bound = size.bytes + FRAMING_TOKENS + attachments * TOKENS_PER_ATTACHMENT;
   return size.context === undefined ? bound : Math.min(bound, size.context);
 }

@@ -1,6 +1,7 @@
 // Decides whether a config document may be published: its shape, its cross-references, its schemas and its prices.
 import type { Mistake } from "../errors.ts";
 import { picoPerToken, type Price } from "../budget/price.ts";
+import { isPrivateHost } from "../guard/address.ts";
 import { schemaMistakes } from "../policy/arguments.ts";
 import { ConfigDocument, type ModelEntry, type ProviderEntry, type ToolEntry } from "./document.ts";
 import { didYouMean, mistakesOf } from "./mistakes.ts";
@@ -171,6 +172,9 @@ function toolMistakes(
       path: [`${path}.input_schema`, mistake.path].filter((part) => part !== "").join("."),
     })),
     ...unknownIn("url", templated),
+    ...templated
+      .filter((each) => properties.includes(each) && !requiredOf(entry).includes(each))
+      .map((each) => ({ path: `${path}.input_schema.required`, message: `expected "${each}": it is part of the URL` })),
     ...unknownIn("amount.field", entry.amount === undefined ? [] : [entry.amount.field]),
     ...unknownIn("pii.writes", entry.pii?.writes ?? []),
     ...targetMistakes(
@@ -180,6 +184,11 @@ function toolMistakes(
     ),
     ...secretMistakes(`${path}.auth.secret`, entry.auth?.secret, around),
   ];
+}
+
+function requiredOf(entry: ToolEntry): readonly unknown[] {
+  const required = entry.input_schema["required"];
+  return Array.isArray(required) ? required : [];
 }
 
 interface Target {
@@ -201,6 +210,8 @@ function targetMistakes(
   if (service !== undefined) return [];
   const { protocol, host, hostname } = new URL(url);
   if (protocol !== "https:" && !around.allowPrivateEgress) return [{ path, message: "expected an https URL" }];
+  if (!around.allowPrivateEgress && isPrivateHost(hostname))
+    return [{ path, message: `host "${host}" is private: no call would reach it` }];
   return isHostAllowed(document.egress.allow, host, hostname)
     ? []
     : [{ path, message: `host "${host}" is not in egress.allow` }];
@@ -210,7 +221,9 @@ function targetMistakes(
 export function isHostAllowed(allow: readonly string[], host: string, hostname: string): boolean {
   return allow.some(
     (pattern) =>
-      pattern === host || pattern === hostname || (pattern.startsWith("*.") && hostname.endsWith(pattern.slice(1))),
+      pattern === host ||
+      pattern === hostname ||
+      (pattern.startsWith("*.") && (hostname.endsWith(pattern.slice(1)) || host.endsWith(pattern.slice(1)))),
   );
 }
 

@@ -26,9 +26,12 @@ const usd = z
   );
 const count = z.int().check(z.gte(0, "expected 0 or more"));
 const milliseconds = z.int().check(z.gte(1, "expected at least 1 ms"), z.lte(600_000, "expected at most 600000 ms"));
-const pricePerMillion = z
-  .union([z.number(), z.string()])
-  .check(z.refine((value) => parseUsd(String(value)) !== undefined, "expected dollars per million tokens, at least 0"));
+const pricePerMillion = z.union([z.number(), z.string()]).check(
+  z.refine((value) => {
+    const micro = parseUsd(String(value));
+    return micro !== undefined && micro <= 1_000_000_000;
+  }, "expected dollars per million tokens, from 0 to 1000"),
+);
 
 /** Whether a text is a host, `*.` and a host, or either with a port. Patterns in the schema itself stay flat, for validators that refuse nested repetition. */
 function isHostPattern(text: string): boolean {

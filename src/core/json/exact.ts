@@ -5,7 +5,12 @@ import type { Json } from "./canonical.ts";
 export type ExactJson =
   | { readonly ok: true; readonly value: Json }
   | { readonly ok: false; readonly reason: "syntax" }
-  | { readonly ok: false; readonly reason: "inexact_number"; readonly path: string; readonly source: string };
+  | {
+      readonly ok: false;
+      readonly reason: "inexact_number" | "lone_surrogate";
+      readonly path: string;
+      readonly source: string;
+    };
 
 interface SourceContext {
   readonly source?: string;
@@ -14,14 +19,16 @@ interface SourceContext {
 /**
  * Reads JSON and refuses any number that a double cannot carry exactly (9007199254740993, 1e400,
  * 0.1000000000000000055): what is validated, digested and sent is then the same number everywhere.
- * `42.00` and `1e2` are fine: their decimal value survives.
+ * `42.00` and `1e2` are fine: their decimal value survives. Text with a lone surrogate is refused as well: it has no
+ * UTF-8 form, so it could neither be digested nor sent.
  */
 export function parseExactJson(text: string): ExactJson {
-  let bad: { path: string; source: string; holder: unknown } | undefined;
+  let bad: { reason: "inexact_number" | "lone_surrogate"; path: string; source: string; holder: unknown } | undefined;
   const revive = function (this: unknown, key: string, value: unknown, context?: SourceContext): unknown {
     const source = context?.source;
-    if (bad === undefined && typeof value === "number" && source !== undefined && !survives(value, source)) {
-      bad = { path: key, source, holder: this };
+    const fault = faultOf(key, value, source);
+    if (bad === undefined && fault !== undefined) {
+      bad = { reason: fault, path: key.toWellFormed(), source: source ?? "", holder: this };
     } else if (bad !== undefined && value === bad.holder && key !== "") {
       // A reviver visits children first: each ancestor, met on the way up, names one more step of the path.
       bad = { ...bad, path: `${key}.${bad.path}`, holder: this };
@@ -36,7 +43,16 @@ export function parseExactJson(text: string): ExactJson {
   }
   return bad === undefined
     ? { ok: true, value }
-    : { ok: false, reason: "inexact_number", path: bad.path, source: bad.source };
+    : { ok: false, reason: bad.reason, path: bad.path, source: bad.source };
+}
+
+function faultOf(
+  key: string,
+  value: unknown,
+  source: string | undefined,
+): "inexact_number" | "lone_surrogate" | undefined {
+  if (!key.isWellFormed() || (typeof value === "string" && !value.isWellFormed())) return "lone_surrogate";
+  return typeof value === "number" && source !== undefined && !survives(value, source) ? "inexact_number" : undefined;
 }
 
 function survives(value: number, source: string): boolean {

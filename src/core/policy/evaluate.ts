@@ -133,13 +133,24 @@ function amountReasons(facts: ToolCallFacts): readonly Reason[] {
 function piiReasons({ tool, args, constraints }: ToolCallFacts): readonly Reason[] {
   if (constraints.pii_write_allowed !== false) return [];
   return (tool.pii?.writes ?? [])
-    .filter((path) => valueAt(args, path) !== undefined)
+    .filter((path) => mayBePresent(args, path))
     .map((path) => ({
       rule_id: "envelope.pii_write_allowed",
       effect: "deny" as const,
       message: `"${path}" writes personal data, which the caller's constraints forbid`,
       path: `tool_call.args.${path}`,
     }));
+}
+
+/** Whether a path leads to a value; one that leads into a list may, and that counts. */
+function mayBePresent(args: JsonObject, path: string): boolean {
+  let at: Json | undefined = args;
+  for (const key of path.split(".")) {
+    if (Array.isArray(at)) return at.length > 0;
+    if (!isJsonObject(at) || !Object.hasOwn(at, key)) return false;
+    at = at[key];
+  }
+  return true;
 }
 
 /** The value at a dotted path of the arguments, or `undefined`. Own members only: no prototype is ever read. */

@@ -2,6 +2,7 @@
 import { NOTHING, plus, type Amounts } from "../budget/amounts.ts";
 import * as accounts from "./account.ts";
 import type { Account, AccountChange, Want } from "./account.ts";
+import { RETENTION_MS } from "./tool-call.ts";
 import type {
   Charge,
   Hold,
@@ -225,7 +226,8 @@ function charge(
   now: number,
 ): SessionTransition {
   const prior = command.priorCharge;
-  if (prior?.status === "charged") {
+  // The call's own object forgets no earlier than this: after it, the same key is a new call and is charged as one.
+  if (prior?.status === "charged" && now - prior.at < RETENTION_MS) {
     return {
       next: state,
       reply: { type: "charged", seq: prior.seq, remainingUsd: remaining(state.session) },

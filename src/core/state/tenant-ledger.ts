@@ -30,8 +30,7 @@ export type TenantReply =
 /** What the object must do before the reply leaves. */
 export type TenantEffect =
   | { readonly type: "persist" }
-  | { readonly type: "write_version"; readonly config: PublishedConfig }
-  | { readonly type: "mirror" };
+  | { readonly type: "write_version"; readonly config: PublishedConfig };
 
 /** The result of a command. */
 export interface TenantTransition {
@@ -64,7 +63,7 @@ export function transition(state: TenantLedgerState, command: TenantCommand, now
       return {
         next: { ...state, active: config.version },
         reply: { type: "published", config },
-        effects: [{ type: "write_version", config }, { type: "persist" }, { type: "mirror" }],
+        effects: [{ type: "write_version", config }, { type: "persist" }],
       };
     }
     case "mirrored":

@@ -45,7 +45,8 @@ export function abandonedCallRecord(record: ToolCallRecord, now: number): TraceR
   const index: IndexRow = {
     tenant: request.tenant,
     trace_hex: request.traceHex,
-    span_id: request.spanId,
+    // Of its own: should the answer still arrive, both stand.
+    span_id: sha256Hex(`abandoned\n${request.spanId}`).slice(0, 16),
     trace_id: request.traceId,
     started_at: record.createdAt,
     duration_ms: now - record.createdAt,

@@ -22,6 +22,25 @@ export function scrub(text: string, credentials: readonly string[]): string {
   return out;
 }
 
+/** Whether a text holds a credential in any of those forms. */
+export function holdsCredential(text: string, credentials: readonly string[]): boolean {
+  return credentials.some((credential) => formsOf(credential).some((form) => text.includes(form)));
+}
+
+/** A JSON value with every string in it scrubbed. Its shape, its keys and its numbers stay: no credential can break it. */
+export function scrubValue<T>(value: T, credentials: readonly string[]): T {
+  return scrubbed(value, credentials) as T;
+}
+
+function scrubbed(value: unknown, credentials: readonly string[]): unknown {
+  if (typeof value === "string") return scrub(value, credentials);
+  if (Array.isArray(value)) return value.map((each) => scrubbed(each, credentials));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, each]) => [scrub(key, credentials), scrubbed(each, credentials)]),
+  );
+}
+
 function formsOf(credential: string): readonly string[] {
   const known = remembered.get(credential);
   if (known !== undefined) return known;
@@ -33,7 +52,12 @@ function formsOf(credential: string): readonly string[] {
 
 function computeForms(credential: string): readonly string[] {
   const escaped = JSON.stringify(credential).slice(1, -1);
-  const forms = [credential, escaped, JSON.stringify(escaped).slice(1, -1), encodeURIComponent(credential)];
+  const forms = [
+    credential,
+    escaped,
+    JSON.stringify(escaped).slice(1, -1),
+    encodeURIComponent(credential.toWellFormed()),
+  ];
   // Without its padding, which a longer encoding would not have.
   if (/^[\x20-\x7e]*$/.test(credential)) forms.push(btoa(credential).replace(/=+$/, ""));
   return [...new Set(forms)];

@@ -30,7 +30,10 @@ export const Envelope = z.strictObject({
     z.boolean().check(z.describe("Answer the decision alone: nothing is reserved, sent or recorded")),
   ),
   constraints: z._default(Constraints, {}),
-  tool_call: z.strictObject({ name: z.string().check(z.minLength(1)), args: z._default(jsonObject, {}) }),
+  tool_call: z.strictObject({
+    name: z.string().check(z.minLength(1), z.maxLength(256)),
+    args: z._default(jsonObject, {}),
+  }),
 });
 
 const Reason = z.object({

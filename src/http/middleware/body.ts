@@ -40,6 +40,11 @@ export async function readBodyJson(c: HttpContext): Promise<Outcome<Json>> {
   const parsed = parseExactJson(body.value.text);
   if (parsed.ok) return accept(parsed.value);
   if (parsed.reason === "syntax") return refuse("invalid_request", "the body is not valid JSON");
+  if (parsed.reason === "lone_surrogate") {
+    return refuse("invalid_request", `the text at "${parsed.path}" holds a lone surrogate`, {
+      mistakes: [{ path: parsed.path, message: "expected well-formed Unicode" }],
+    });
+  }
   const detail = `the number ${parsed.source} at "${parsed.path}" cannot be held exactly; send it as a string`;
   return refuse("invalid_request", detail, {
     mistakes: [{ path: parsed.path, message: "expected a number that a double holds exactly" }],

@@ -34,6 +34,7 @@ export function readCallContext(c: HttpContext, declared: DeclaredContext = {}):
   const task = id(declared.task_id, "Interlock-Task");
   const endUser = id(undefined, "Interlock-User");
   const confidence = declared.confidence ?? confidenceOf(c.req.header("interlock-confidence"), mistakes);
+  const intent = intentOf(declared.intent ?? c.req.header("interlock-intent"), mistakes);
   if (mistakes.length > 0)
     return refuse("invalid_request", mistakes.map((mistake) => `${mistake.path}: ${mistake.message}`).join("; "), {
       mistakes,
@@ -45,7 +46,7 @@ export function readCallContext(c: HttpContext, declared: DeclaredContext = {}):
     parent: continues(parent, trace),
     session,
     task,
-    intent: declared.intent ?? c.req.header("interlock-intent") ?? null,
+    intent,
     confidence,
     endUser,
     allowedTools: listOf(c.req.header("interlock-allowed-tools")),
@@ -86,6 +87,12 @@ function callerId(text: string | undefined, path: string, mistakes: Mistake[]): 
   if (!isCallerId(text))
     mistakes.push({ path, message: "expected 1 to 128 letters, digits and `._:-`, beginning with a letter or digit" });
   return text;
+}
+
+function intentOf(text: string | undefined, mistakes: Mistake[]): string | null {
+  if (text !== undefined && text.length > 256)
+    mistakes.push({ path: "Interlock-Intent", message: "expected at most 256 characters" });
+  return text ?? null;
 }
 
 function confidenceOf(text: string | undefined, mistakes: Mistake[]): number | null {

@@ -28,6 +28,11 @@ const NOT_PASSED_BACK = new Set([
 /** Caller headers that a provider may need. */
 const PASSED_ON = ["openai-beta", "accept"];
 
+/** The longest model name that is looked up. */
+const MAX_NAME = 256;
+/** The most output tokens one call may ask for: larger holds would not be exact integers. */
+const MAX_OUTPUT = 8_000_000;
+
 /** Answers a chat completion. */
 export async function chatCompletions(c: HttpContext): Promise<Response> {
   const authenticated = await authenticate(c);
@@ -83,15 +88,31 @@ type Fields = Pick<ModelCall, "model" | "isStream" | "wantsUsage" | "streamOptio
 
 function readFields(body: ObjectText): Outcome<Fields> {
   const model = valueOf(body, "model");
-  if (typeof model !== "string" || model === "") return invalid("model", "expected the name of a model");
+  if (typeof model !== "string" || model === "" || model.length > MAX_NAME) {
+    return invalid("model", `expected the name of a model, at most ${MAX_NAME} characters`);
+  }
+  if (valueOf(body, "service_tier") === "priority") {
+    return invalid(
+      "service_tier",
+      "expected auto, default or flex: priority costs more than the list price that a hold is computed from",
+    );
+  }
   const stream = readStream(body);
   if (!stream.ok) return stream;
+  const output = readOutput(body);
+  return output.ok ? accept({ model, ...stream.value, ...output.value }) : output;
+}
+
+function readOutput(body: ObjectText): Outcome<Pick<Fields, "choices" | "maxOutput">> {
   const choices = valueOf(body, "n") ?? 1;
-  if (typeof choices !== "number" || !Number.isInteger(choices) || choices < 1 || choices > 128) {
+  if (typeof choices !== "number" || !Number.isInteger(choices) || choices < 1 || choices > 128)
     return invalid("n", "expected an integer from 1 to 128");
-  }
   const maxOutput = maxOutputOf(body);
-  return maxOutput.ok ? accept({ model, ...stream.value, maxOutput: maxOutput.value, choices }) : maxOutput;
+  if (!maxOutput.ok) return maxOutput;
+  const { field = "n", tokens = 0 } = maxOutput.value ?? {};
+  if (tokens * choices > MAX_OUTPUT)
+    return invalid(field, `expected at most ${MAX_OUTPUT} output tokens over all choices`);
+  return accept({ choices, maxOutput: maxOutput.value });
 }
 
 function readStream(body: ObjectText): Outcome<Pick<Fields, "isStream" | "wantsUsage" | "streamOptions">> {
