@@ -32,8 +32,12 @@ export interface EgressSettings {
   readonly services: ReadonlyMap<string, Service>;
 }
 
+/** URLs remembered per allow-list: templated tool URLs would fill memory otherwise. */
+const MAX_VERDICTS = 256;
+
 /** An egress bound to the deployment's services and rules. */
 export function createEgress(settings: EgressSettings): Egress {
+  const verdicts = new Verdicts(settings.allowPrivate);
   return async (request) => {
     const init: RequestInit = {
       method: request.method,
@@ -47,9 +51,26 @@ export function createEgress(settings: EgressSettings): Egress {
       if (service === undefined) return { sent: false, reason: `no service binding "${request.service}"` };
       return { sent: true, response: await service.fetch(new Request(request.url, init)) };
     }
-    const reason = whyBlocked(request.url, request.allowedHosts, settings.allowPrivate);
+    const reason = verdicts.of(request.url, request.allowedHosts);
     return reason === undefined ? { sent: true, response: await fetch(request.url, init) } : { sent: false, reason };
   };
+}
+
+/** Verdicts remembered per allow-list, which is as old as its config version; a verdict depends on nothing else. */
+class Verdicts {
+  readonly #byList = new WeakMap<readonly string[], Map<string, string | undefined>>();
+  readonly #allowPrivate: boolean;
+
+  constructor(allowPrivate: boolean) {
+    this.#allowPrivate = allowPrivate;
+  }
+
+  of(url: string, allowedHosts: readonly string[]): string | undefined {
+    let known = this.#byList.get(allowedHosts);
+    if (known === undefined || known.size >= MAX_VERDICTS) this.#byList.set(allowedHosts, (known = new Map()));
+    if (!known.has(url)) known.set(url, whyBlocked(url, allowedHosts, this.#allowPrivate));
+    return known.get(url);
+  }
 }
 
 /** Why a URL may not be fetched, or `undefined` when it may. The URL parser has already resolved encoded addresses. */
