@@ -122,7 +122,8 @@ function indexRow(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
     task_id: context.task,
     actor: context.actor,
     subject: call.toolName,
-    status: statusOf(end),
+    // A repeat is no further success: whoever counts effects counts the first answer alone.
+    status: end.type === "replayed" ? "replayed" : statusOf(end),
     decision: decision.effect,
     error_code: errorOf(end) ?? null,
     policy_version: decision.policy_version,

@@ -99,6 +99,10 @@ describe("npm start", () => {
       headers: { authorization: `Bearer ${before.auditor}` },
     });
     expect(((await traces.json()) as { data: readonly unknown[] }).data.length).toBeGreaterThanOrEqual(9);
+    // Two runtimes on one state would each keep a ledger of its own: the second is turned away.
+    const second = await start(await freePort(), { NO_TOUR: "1" });
+    expect(second.output()).toMatch(/is in use by process \d+/);
+    expect(second.child.exitCode).toBe(1);
     expect(await interrupt(started)).toEqual({ code: 0, left: [] });
   });
 

@@ -72,7 +72,7 @@ const QUERY = [
   "cursor",
   "tenant",
 ];
-const STATUSES = ["succeeded", "failed", "denied", "refused", "unknown", "caller_left", "executing"];
+const STATUSES = ["succeeded", "failed", "denied", "refused", "unknown", "caller_left", "replayed"];
 const FILTERS = ["actor", "session", "tool", "model"] as const;
 const query = (
   name: string,
