@@ -214,6 +214,26 @@ describe("tool charges", () => {
   });
 });
 
+describe("a charge given back between a hold and a stop", () => {
+  it("leaves no more than a chunk set aside", () => {
+    const machine = new Machine();
+    const limits = { tool_calls: 6 };
+    machine.send({
+      type: "charge",
+      callId: "c0",
+      scopes: { session: limits, task: null },
+      amounts: amounts({ tool_calls: 1 }),
+      ref,
+      priorCharge: null,
+      outboxDepth: 0,
+    });
+    machine.send(admit("h0", limits));
+    machine.send({ type: "give_back", callId: "c0", priorCharge: machine.charges.get("c0") ?? null });
+    machine.kill();
+    expect(machine.state.session?.used.tool_calls).toBe(1);
+  });
+});
+
 describe("a charge that its call has forgotten", () => {
   it("is charged again: the same key a day later is a new call", () => {
     const machine = new Machine();
@@ -298,7 +318,7 @@ describe("any sequence of calls, settlements, charges, waits and kills", () => {
           for (const dimension of DIMENSIONS) check(machine, world, limits, dimension);
         });
       }),
-      { numRuns: 400 },
+      { numRuns: 2_000 },
     );
   });
 });

@@ -187,7 +187,10 @@ export function charge(account: Account, amount: Amounts): AccountChange {
 
 /** Takes back an amount that was charged for something that surely never happened. */
 export function giveBack(account: Account, amount: Amounts): AccountChange {
-  return { account: { ...account, used: minus(account.used, amount) }, isCommitted: false };
+  const next = { ...account, used: minus(account.used, amount) };
+  return isSlack(next)
+    ? { account: recommit(next, NOTHING), isCommitted: true }
+    : { account: next, isCommitted: false };
 }
 
 /** Sets aside exactly what is used and held: nothing is forfeited if the process stops now. */
