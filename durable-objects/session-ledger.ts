@@ -100,12 +100,9 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
 
   override async alarm(): Promise<void> {
     this.#alarmAt = null;
-    const before = await this.#store.drainOutbox(this.env.TRACES);
-    // A session is forgotten only once all its records are on their way.
-    if (before === 0) this.#apply({ type: "tick" });
+    this.#apply({ type: "tick", outboxDepth: this.#store.outboxDepth() });
     const waiting = await this.#store.drainOutbox(this.env.TRACES);
-    if (waiting > 0) await this.#wakeBy(Date.now() + OUTBOX_RETRY_MS);
-    await this.#wakeBy(ledger.nextWake(this.#state));
+    await this.#wakeBy(waiting > 0 ? Date.now() + OUTBOX_RETRY_MS : ledger.nextWake(this.#state));
   }
 
   #apply(command: SessionCommand): SessionReply {

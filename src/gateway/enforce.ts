@@ -38,6 +38,11 @@ export function refusalOf(decision: Decision): Refusal {
   return refuse(code, detail, { extensions: { decision } });
 }
 
+/** Whether a refusal is the policy's own: what `refusalOf` makes of a decision. */
+export function isDenial({ code }: Refusal): boolean {
+  return code === "policy_denied" || code === "scope_missing" || code === "approval_required";
+}
+
 /** What the ledger refused, as the refusal its caller gets; `undefined` when it admitted. */
 export function ledgerRefusal(reply: SessionReply): Refusal | undefined {
   switch (reply.type) {

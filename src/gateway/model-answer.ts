@@ -18,9 +18,9 @@ type Answered = ModelResponse & { type: "answered" };
  */
 export async function answerWhole(admitted: AdmittedCall, answered: Answered): Promise<ModelAnswer> {
   const { tally, meta, abort } = admitted;
-  let bytes: Uint8Array;
+  let answer: Answer;
   try {
-    bytes = withoutCredential(new Uint8Array(await answered.bytes()), answered.credential);
+    answer = readable(new Uint8Array(await answered.bytes()), answered.credential);
   } catch {
     const hasLeft = abort.signal.aborted && abort.signal.reason === CALLER_LEFT;
     const refusal =
@@ -30,20 +30,25 @@ export async function answerWhole(admitted: AdmittedCall, answered: Answered): P
     tally.settleAtHold(hasLeft ? "caller_left" : "failed", refusal);
     return { ok: false, refusal, meta };
   }
-  const learnt = learntFrom(bytes, answered);
+  const learnt = learntFrom(answer.text, answered);
   tally.settleLearnt(learnt.errorType === undefined ? "succeeded" : "failed", learnt);
-  return { ok: true, status: answered.status, headers: answered.headers, body: bytes, meta };
+  return { ok: true, status: answered.status, headers: answered.headers, body: answer.bytes, meta };
 }
 
-/** The answer's bytes; one that echoes the tenant's credential loses it, so that no agent ever sees it. */
-function withoutCredential(bytes: Uint8Array, credential: string | undefined): Uint8Array {
-  if (credential === undefined) return bytes;
-  const text = new TextDecoder().decode(bytes);
-  return holdsCredential(text, [credential]) ? new TextEncoder().encode(scrub(text, [credential])) : bytes;
+interface Answer {
+  readonly bytes: Uint8Array;
+  readonly text: string;
 }
 
-function learntFrom(bytes: Uint8Array, answered: Answered): Learnt {
+/** An answer's bytes and text; one that echoes the tenant's credential loses it, so that no agent ever sees it. */
+function readable(bytes: Uint8Array, credential: string | undefined): Answer {
   const text = new TextDecoder().decode(bytes);
+  if (credential === undefined || !holdsCredential(text, [credential])) return { bytes, text };
+  const scrubbed = scrub(text, [credential]);
+  return { bytes: new TextEncoder().encode(scrubbed), text: scrubbed };
+}
+
+function learntFrom(text: string, answered: Answered): Learnt {
   const contentType = answered.headers.get("content-type") ?? "application/octet-stream";
   const object = locateMembers(text);
   const errorType = errorTypeOf(answered.status, object);

@@ -7,6 +7,7 @@ import type { ToolCallRecord } from "../core/state/tool-call.ts";
 import { ATTR } from "../core/trace/attributes.ts";
 import type { Attributes, IndexRow, Span } from "../core/trace/record.ts";
 import { usdFromJson } from "../core/units/money.ts";
+import { isDenial } from "./enforce.ts";
 import type { Ports, Recorder } from "./ports.ts";
 import { buildRecord, callAttributes, decisionSpan, type RecordedBody } from "./record.ts";
 
@@ -42,11 +43,7 @@ export function recordToolCall(ports: Ports, recorder: Recorder, happened: ToolC
 
 function statusOf(end: ToolCallEnd): string {
   if (end.type !== "refused") return end.record.status;
-  return end.refusal.code === "policy_denied" ||
-    end.refusal.code === "scope_missing" ||
-    end.refusal.code === "approval_required"
-    ? "denied"
-    : "refused";
+  return isDenial(end.refusal) ? "denied" : "refused";
 }
 
 function errorOf(end: ToolCallEnd): string | undefined {

@@ -4,9 +4,11 @@ import { amounts } from "../core/budget/amounts.ts";
 import { costMicro, costPico, totalTokens } from "../core/budget/price.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { SessionReply } from "../core/state/session-messages.ts";
-import { microFromPico } from "../core/units/money.ts";
+import { isDenial } from "./enforce.ts";
 import type { Ports } from "./ports.ts";
 import { recordModelCall, type Cost, type Learnt, type ModelCallStatus, type TallyFacts } from "./record-model-call.ts";
+
+const NO_COST: Cost = { micro: 0, nano: 0, tokens: 0, basis: "none" };
 
 /** The tally of one model call. */
 export class ModelCallTally {
@@ -48,15 +50,14 @@ export class ModelCallTally {
 
   /** Records a call that was refused before anything was held. */
   recordRefusal(refusal: Refusal): void {
-    const isDenied = refusal.code === "policy_denied" || refusal.code === "scope_missing";
-    if (this.#close()) this.#record(isDenied ? "denied" : "failed", noCost(), { refusal });
+    if (this.#close()) this.#record(isDenial(refusal) ? "denied" : "failed", NO_COST, { refusal });
   }
 
   /** Gives the whole hold back: the provider was surely never reached. */
   settleUnsent(refusal: Refusal): void {
     if (!this.#close()) return;
-    this.#settle(noCost());
-    this.#record("failed", noCost(), { refusal });
+    this.#settle(NO_COST);
+    this.#record("failed", NO_COST, { refusal });
   }
 
   /** Charges the whole hold: the provider may have worked and has not said how much. */
@@ -89,7 +90,7 @@ export class ModelCallTally {
 
   #costOf(status: ModelCallStatus, learnt: Learnt): Cost {
     const { model } = this.#facts;
-    if (model === undefined) return noCost();
+    if (model === undefined) return NO_COST;
     if (learnt.usage !== undefined) {
       const pico = costPico(model.price, learnt.usage);
       return {
@@ -100,7 +101,7 @@ export class ModelCallTally {
       };
     }
     const isFree = status === "failed" && (learnt.isUnbilled === true || isUnbilled(this.#httpStatus ?? 200));
-    return isFree ? noCost() : this.#holdCost();
+    return isFree ? NO_COST : this.#holdCost();
   }
 
   #settle(cost: Cost): void {
@@ -135,8 +136,4 @@ export class ModelCallTally {
  */
 function isUnbilled(status: number): boolean {
   return status >= 400 && ![408, 499, 504].includes(status);
-}
-
-function noCost(): Cost {
-  return { micro: microFromPico(0), nano: 0, tokens: 0, basis: "none" };
 }

@@ -153,7 +153,7 @@ describe("settlement", () => {
     const machine = new Machine();
     const reply = machine.send(admit("h1", {}, { expiresAt: 100 }));
     machine.now = 100;
-    const { effects, next } = transition(machine.state, { type: "tick" }, machine.now);
+    const { effects, next } = transition(machine.state, { type: "tick", outboxDepth: 0 }, machine.now);
     expect(reply).toMatchObject({ type: "admitted", held: { usd: 20 } });
     expect(effects.map((effect) => effect.type)).toEqual(["report_expired", "persist"]);
     expect(next.session?.used.usd).toBe(20);
@@ -166,7 +166,7 @@ describe("settlement", () => {
     machine.send({ type: "settle", holdId: "h1", actual: amounts({ usd: 5, tokens: 5, calls: 1 }) });
     expect(nextWake(machine.state)).toBe(machine.now + QUIET_MS);
     machine.now += QUIET_MS;
-    machine.send({ type: "tick" });
+    machine.send({ type: "tick", outboxDepth: 0 });
     machine.kill();
     expect(machine.state.session?.used).toEqual(amounts({ usd: 5, tokens: 5, calls: 1 }));
     expect(machine.state.uncleanStops).toBe(0);
@@ -211,6 +211,21 @@ describe("tool charges", () => {
     giveBack();
     expect(machine.state.session?.used).toMatchObject({ tool_calls: 0, tool_usd: 0 });
     expect(chargeOf(machine, "c2", { tool_calls: 1 }).type).toBe("charged");
+  });
+});
+
+describe("a tick while records wait for the queue", () => {
+  it("expires holds and writes back as ever, and only puts off forgetting", () => {
+    const machine = new Machine();
+    machine.send(admit("h1", {}, { expiresAt: 100 }));
+    machine.now = 100 + QUIET_MS;
+    machine.send({ type: "tick", outboxDepth: 1 });
+    expect(machine.state).toMatchObject({ expiredHolds: 1, holds: {}, isExact: true });
+    machine.now += SESSION_RETENTION_MS;
+    expect(transition(machine.state, { type: "tick", outboxDepth: 1 }, machine.now).effects).toEqual([]);
+    expect(transition(machine.state, { type: "tick", outboxDepth: 0 }, machine.now).effects).toEqual([
+      { type: "forget" },
+    ]);
   });
 });
 
@@ -401,7 +416,7 @@ function perform(machine: Machine, world: World, limits: Limits, each: Step, at:
     }
     case "wait":
       machine.now += each.ms;
-      machine.send({ type: "tick" });
+      machine.send({ type: "tick", outboxDepth: 0 });
       return;
     case "kill": {
       const before = machine.state.session;

@@ -1,23 +1,20 @@
 // Reaches session ledgers: one object per tenant and session. Settlements ride on the session's next admission, or go in small batches.
 import type { Admission, Defer, SessionLedgers, Settlement, System } from "../../gateway/ports.ts";
+import { LingeringSender } from "../lingering-sender.ts";
 import type { ObjectNamespace, RemoteSessionLedger, RemoteSettlement } from "./rpc.ts";
 
 /** A settlement waits this long for an admission to ride on. */
 const LINGER_MS = 50;
 
-/** A sender that has not sent for this long is taken for lost. */
-const SENDER_LOST_MS = 5_000;
-
 /** Session ledgers behind a Durable Object namespace, for one isolate. */
 export class DurableSessionLedgers implements SessionLedgers {
   readonly #namespace: ObjectNamespace<RemoteSessionLedger>;
   #waiting = new Map<string, RemoteSettlement[]>();
-  readonly #system: System;
-  #senderSince: number | undefined;
+  readonly #sender: LingeringSender;
 
   constructor(namespace: ObjectNamespace<RemoteSessionLedger>, system: System) {
     this.#namespace = namespace;
-    this.#system = system;
+    this.#sender = new LingeringSender(system, LINGER_MS, () => this.#sendAll());
   }
 
   async admit(admission: Admission): ReturnType<SessionLedgers["admit"]> {
@@ -35,11 +32,7 @@ export class DurableSessionLedgers implements SessionLedgers {
 
   settle({ tenant, session, holdId, actual }: Settlement, defer: Defer): void {
     this.#add(nameOf(tenant, session), { holdId, actual });
-    const now = this.#system.now();
-    // A sender whose request was ended by the runtime never reports back: after a while another takes over.
-    if (this.#senderSince !== undefined && now - this.#senderSince < SENDER_LOST_MS) return;
-    this.#senderSince = now;
-    defer(this.#sendSoon());
+    this.#sender.wake(defer);
   }
 
   read(tenant: string, session: string): ReturnType<SessionLedgers["read"]> {
@@ -56,11 +49,9 @@ export class DurableSessionLedgers implements SessionLedgers {
     else waiting.push(settlement);
   }
 
-  async #sendSoon(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
+  async #sendAll(): Promise<void> {
     const batch = this.#waiting;
     this.#waiting = new Map();
-    this.#senderSince = undefined;
     await Promise.all([...batch].map(([name, settlements]) => this.#send(name, settlements)));
   }
 

@@ -56,14 +56,10 @@ export function durableConfigs(
     active: async (tenant) => {
       const cached = cache.get(tenant);
       if (cached !== undefined && system.now() - cached.checkedAt < FRESH_MS) return cached.config;
-      const mirrored = await readMirror(kv, tenant, cached?.config.published.version ?? 0);
-      if (mirrored === "unchanged" && cached !== undefined) return keep(tenant, cached.config.published);
-      // Not here yet, or KV does not answer: the version that this isolate knows, else its owner's.
-      if (mirrored === "unknown" || mirrored === "unchanged") {
-        const published = cached?.config.published ?? (await current(tenant));
-        return published === undefined ? undefined : keep(tenant, published);
-      }
-      return keep(tenant, mirrored);
+      // Nothing newer at the edge: the version that this isolate knows, else its owner's.
+      const newer = await readNewer(kv, tenant, cached?.config.published.version ?? 0);
+      const published = newer ?? cached?.config.published ?? (await current(tenant));
+      return published === undefined ? undefined : keep(tenant, published);
     },
     version: (tenant, version) => namespace.getByName(tenant).version(version),
     publish: async (candidate, expected) => {
@@ -83,20 +79,15 @@ export function durableConfigs(
 }
 
 /**
- * What the edge copy says: a version newer than the known one, `unchanged` when it shows that one or an older one
- * (versions only rise, so an older one is a copy that lags), `unknown` when it has nothing or does not answer.
+ * The edge copy's version, if it is newer than the known one. `undefined` when it shows that one or an older one
+ * (versions only rise, so an older one is a copy that lags), when it has none, and when KV does not answer.
  */
-async function readMirror(
-  kv: KVNamespace,
-  tenant: string,
-  known: number,
-): Promise<PublishedConfig | "unchanged" | "unknown"> {
+async function readNewer(kv: KVNamespace, tenant: string, known: number): Promise<PublishedConfig | undefined> {
   try {
     const pointer = await kv.get<{ version: number }>(`active/${tenant}`, "json");
-    if (pointer === null) return "unknown";
-    if (pointer.version <= known) return "unchanged";
-    return (await kv.get<PublishedConfig>(`config/${tenant}/${pointer.version}`, "json")) ?? "unknown";
+    if (pointer === null || pointer.version <= known) return undefined;
+    return (await kv.get<PublishedConfig>(`config/${tenant}/${pointer.version}`, "json")) ?? undefined;
   } catch {
-    return "unknown";
+    return undefined;
   }
 }

@@ -2,11 +2,10 @@
 import type { TraceRecord } from "../../core/trace/record.ts";
 import { holdsCredential, scrubValue } from "../../core/trace/scrub.ts";
 import type { Defer, Recorder, SessionLedgers, System } from "../../gateway/ports.ts";
+import { LingeringSender } from "../lingering-sender.ts";
 
 /** Records wait this long for company. */
 const LINGER_MS = 25;
-/** A sender that has not sent for this long is taken for lost. */
-const SENDER_LOST_MS = 5_000;
 /** A message stays below the queue's 128 KB. */
 const MAX_MESSAGE_BYTES = 100_000;
 
@@ -28,9 +27,8 @@ export class QueueRecorder {
   readonly #queue: TraceQueue;
   readonly #sessions: SessionLedgers;
   readonly #offload: Offload;
-  readonly #system: System;
+  readonly #sender: LingeringSender;
   #waiting: Waiting[] = [];
-  #senderSince = 0;
 
   constructor(parts: {
     readonly queue: TraceQueue;
@@ -41,7 +39,7 @@ export class QueueRecorder {
     this.#queue = parts.queue;
     this.#sessions = parts.sessions;
     this.#offload = parts.offload;
-    this.#system = parts.system;
+    this.#sender = new LingeringSender(parts.system, LINGER_MS, () => this.#sendAll());
   }
 
   /** The recorder of one request. */
@@ -49,17 +47,12 @@ export class QueueRecorder {
     return {
       write: (record, credentials) => {
         this.#waiting.push({ record, credentials });
-        const now = this.#system.now();
-        // A sender whose request was ended by the runtime never reports back: after a while another takes over.
-        if (this.#waiting.length > 1 && now - this.#senderSince < SENDER_LOST_MS) return;
-        this.#senderSince = now;
-        defer(this.#sendSoon());
+        this.#sender.wake(defer);
       },
     };
   }
 
-  async #sendSoon(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
+  async #sendAll(): Promise<void> {
     const batch = this.#waiting;
     this.#waiting = [];
     const lines = await Promise.all(batch.map((each) => this.#line(each)));

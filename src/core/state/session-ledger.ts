@@ -54,7 +54,7 @@ export function transition(state: SessionLedgerState, command: SessionCommand, n
     case "give_back":
       return giveBack(state, command.priorCharge, now);
     case "tick":
-      return tick(state, now);
+      return tick(state, command.outboxDepth, now);
     default:
       return command satisfies never;
   }
@@ -290,8 +290,10 @@ function writtenBack(state: SessionLedgerState): SessionLedgerState {
   };
 }
 
-function tick(state: SessionLedgerState, now: number): SessionTransition {
-  if (isForgotten(state, now)) return { next: EMPTY_LEDGER, reply: { type: "ticked" }, effects: [{ type: "forget" }] };
+function tick(state: SessionLedgerState, outboxDepth: number, now: number): SessionTransition {
+  // A session is forgotten only once all its records are on their way.
+  if (outboxDepth === 0 && isForgotten(state, now))
+    return { next: EMPTY_LEDGER, reply: { type: "ticked" }, effects: [{ type: "forget" }] };
   const expired = Object.values(state.holds).filter((each) => each.expiresAt <= now);
   const settled = expired.reduce(
     (next, each) => (next.session === null ? next : settleHold(next, next.session, each, each.amounts).next),

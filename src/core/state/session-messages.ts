@@ -72,7 +72,7 @@ export type SessionCommand =
       readonly outboxDepth: number;
     }
   | { readonly type: "give_back"; readonly callId: string; readonly priorCharge: Charge | null }
-  | { readonly type: "tick" };
+  | { readonly type: "tick"; readonly outboxDepth: number };
 
 /** The durable intent of one tool call in its session. */
 export interface Charge {
