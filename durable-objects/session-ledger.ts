@@ -1,23 +1,42 @@
-// Remembers what one session has spent and holds; every rule is in src/core/state/session-ledger.ts.
+// Remembers what one session has spent, holds and did; every rule is in src/core/state/session-ledger.ts.
 import { DurableObject } from "cloudflare:workers";
+import type { StopAndAskEntry } from "../src/core/config/policy-document.ts";
 import type { Amounts } from "../src/core/budget/amounts.ts";
+import type { MeterNeed } from "../src/core/policy/limits.ts";
+import type { EdgeReasons, Reason } from "../src/core/policy/decision.ts";
+import { sessionReasons } from "../src/core/policy/evaluate.ts";
+import { ExpressionCache } from "../src/core/policy/rules.ts";
 import type { Want } from "../src/core/state/account.ts";
+import { sessionInput } from "../src/core/state/session-facts.ts";
 import * as ledger from "../src/core/state/session-ledger.ts";
 import type {
   CallRef,
   Charge,
+  ChargeOutcome,
+  LedgerPolicy,
   Scopes,
   SessionCommand,
   SessionLedgerState,
+  SessionPause,
   SessionReply,
 } from "../src/core/state/session-messages.ts";
+import type { GivenUp } from "../src/core/state/lease.ts";
+import type { GrantReply } from "../src/core/state/tenant-limits.ts";
+import type { Learnt } from "../src/core/state/teaching.ts";
 import { expiredHoldRecord } from "../src/core/trace/orphan.ts";
 import type { TraceRecord } from "../src/core/trace/record.ts";
 import { SqlStore, type RecordQueue } from "./sql-store.ts";
 
+/** The tenant's ledger, as this object calls it. */
+interface RemoteTenant {
+  grant(session: string, shortages: readonly MeterNeed[], rates: LedgerPolicy["rates"]): Promise<GrantReply>;
+  giveUp(unused: readonly GivenUp[]): Promise<void>;
+}
+
 /** What the object needs of its Worker. */
 interface LedgerEnv {
   readonly TRACES: RecordQueue;
+  readonly TENANT_LEDGER: { getByName(name: string): RemoteTenant };
 }
 
 /** What one hold turned out to have used. */
@@ -26,21 +45,38 @@ interface Settled {
   readonly actual: Amounts;
 }
 
+/** A tool call that asks to be charged. */
+interface ChargeRequest {
+  readonly callId: string;
+  readonly scopes: Scopes;
+  readonly amounts: Amounts;
+  readonly ref: CallRef;
+  readonly policy: LedgerPolicy;
+}
+
 /** The outbox is tried again after this long. */
 const OUTBOX_RETRY_MS = 5_000;
 
-/** One session's ledger, named `<tenant>/<session>`. Each method is one turn: read, transition, write, reply. */
+/** Planned rules, shared by the sessions of this isolate. */
+const expressions = new ExpressionCache();
+
+/** One session's ledger, named `<tenant>/<session>`. Each transition is one turn: read, decide, write, reply. */
 export class SessionLedger extends DurableObject<LedgerEnv> {
   readonly #store: SqlStore;
   #state: SessionLedgerState;
+  /** Charged calls, oldest first: read once, then kept up to date, for this object is their only writer. */
+  #history: Map<string, Charge> | undefined;
+  /** Calls that need the tenant's ledger go one after another, so that none takes what another was granted. */
+  #granting: Promise<unknown> = Promise.resolve();
   #alarmAt: number | null = null;
 
   constructor(ctx: DurableObjectState, env: LedgerEnv) {
     super(ctx, env);
     this.#store = new SqlStore(ctx.storage);
-    const stored = (this.#store.readState() as SessionLedgerState | undefined) ?? ledger.EMPTY_LEDGER;
-    this.#state = ledger.reload(stored);
-    if (this.#state !== stored) this.#store.writeState(this.#state);
+    const stored = this.#store.readState() as SessionLedgerState | undefined;
+    const known = stored === undefined ? ledger.EMPTY_LEDGER : { ...ledger.EMPTY_LEDGER, ...stored };
+    this.#state = ledger.reload(known);
+    if (this.#state !== known) this.#store.writeState(this.#state);
     // What an earlier instance was to be woken for must not be put off.
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = await ctx.storage.getAlarm();
@@ -55,6 +91,8 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
       readonly want: Want;
       readonly expiresAt: number;
       readonly ref: CallRef;
+      readonly stop: Reason | null;
+      readonly stopAndAsk: StopAndAskEntry | null;
     },
     settlements: readonly Settled[],
   ): SessionReply {
@@ -67,24 +105,50 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
     for (const { holdId, actual } of settlements) this.#apply({ type: "settle", holdId, actual });
   }
 
-  /** Charges a tool call and records its intent durably before the reply. */
-  charge(call: {
-    readonly callId: string;
-    readonly scopes: Scopes;
-    readonly amounts: Amounts;
-    readonly ref: CallRef;
-  }): SessionReply {
-    const priorCharge = (this.#store.readRow(call.callId) as Charge | undefined) ?? null;
-    return this.#apply({ type: "charge", ...call, priorCharge, outboxDepth: this.#store.outboxDepth() });
+  /** Decides the session's part of a tool call, charges it and records its intent durably before the reply. */
+  async charge(call: ChargeRequest): Promise<SessionReply> {
+    const first = this.#charge(call, false);
+    if (first.type !== "needs_grants") return first;
+    const granted = this.#granting.then(() => this.#chargeGranted(call));
+    this.#granting = granted.catch(() => undefined);
+    return granted;
   }
 
-  /** Gives back the charge of a tool call that surely did not happen, once. */
-  giveBack(callId: string): SessionReply {
-    return this.#apply({
-      type: "give_back",
-      callId,
-      priorCharge: (this.#store.readRow(callId) as Charge | undefined) ?? null,
-    });
+  /** What the session's rules would say, and whether it is paused; nothing changes. */
+  consult({ policy, ref }: Pick<ChargeRequest, "policy" | "ref">): {
+    readonly reasons: readonly Reason[];
+    readonly pause: SessionPause | null;
+  } & Pick<EdgeReasons, "standby"> {
+    const now = Date.now();
+    const session = sessionInput({ ...this.#state, id: ref.session }, this.#charges(), now);
+    const reasons =
+      policy.world === null
+        ? []
+        : sessionReasons(policy.rules, { ...policy.world, now }, { session, cache: expressions });
+    return { reasons, pause: this.#state.pause, standby: policy.standby };
+  }
+
+  /** Notes what became of a charged call, once; one that surely did not happen gets its charge back, and its share of limits goes back to the tenant. */
+  async conclude(callId: string, outcome: ChargeOutcome, learnt: Learnt | null): Promise<SessionReply> {
+    const reply = this.#apply({ type: "conclude", callId, outcome, learnt, priorCharge: this.#priorCharge(callId) });
+    if (outcome === "failed") await this.#giveUp("returned");
+    return reply;
+  }
+
+  /** Takes back what a lease has left; the tenant's ledger asks before it refuses another session. */
+  reclaim(leaseId: string): number {
+    const reply = this.#apply({ type: "reclaim", leaseId });
+    return reply.type === "reclaimed" ? reply.unused : 0;
+  }
+
+  /** Pauses the session, or ends it for good. */
+  pause(pause: Omit<SessionPause, "at">): SessionReply {
+    return this.#apply({ type: "pause", pause });
+  }
+
+  /** Lets a paused session go on. */
+  resume(): SessionReply {
+    return this.#apply({ type: "resume" });
   }
 
   /** The ledger as it stands. */
@@ -100,9 +164,69 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
 
   override async alarm(): Promise<void> {
     this.#alarmAt = null;
+    await this.#giveUpIdle();
     this.#apply({ type: "tick", outboxDepth: this.#store.outboxDepth() });
     const waiting = await this.#store.drainOutbox(this.env.TRACES);
     await this.#wakeBy(waiting > 0 ? Date.now() + OUTBOX_RETRY_MS : ledger.nextWake(this.#state));
+  }
+
+  #charge(call: ChargeRequest, isGranted: boolean): SessionReply {
+    return this.#apply({
+      type: "charge",
+      ...call,
+      isGranted,
+      priorCharge: this.#priorCharge(call.callId),
+      history: this.#charges(),
+      cache: expressions,
+      outboxDepth: this.#store.outboxDepth(),
+    });
+  }
+
+  /** Asks the tenant's ledger for what is still short, and charges in the same turn in which the answer arrives. */
+  async #chargeGranted(call: ChargeRequest): Promise<SessionReply> {
+    const again = this.#charge(call, false);
+    if (again.type !== "needs_grants") return again;
+    const answer = await this.#tenant(call.ref.tenant).grant(call.ref.session, again.shortages, call.policy.rates);
+    if (answer.type !== "granted") return answer;
+    this.#apply({ type: "lease", grants: answer.grants });
+    const last = this.#charge(call, true);
+    // Reclaimed between grant and draw: as used up as if the other session had been first.
+    return last.type === "needs_grants" ? await this.#chargeGranted(call) : last;
+  }
+
+  /** A quiet session keeps nothing that others could use. */
+  async #giveUpIdle(): Promise<void> {
+    if (Date.now() - this.#state.lastActivityAt >= ledger.QUIET_MS) await this.#giveUp("all");
+  }
+
+  /** What the tenant does not hear of stays counted for its window: sent again, it could be counted back twice. */
+  async #giveUp(which: "all" | "returned"): Promise<void> {
+    const { tenant } = this.#state;
+    if (tenant === null) return;
+    const reply = this.#apply({ type: "give_up", which });
+    if (reply.type !== "given_up" || reply.unused.length === 0) return;
+    await this.#tenant(tenant)
+      .giveUp(reply.unused)
+      .catch(() => undefined);
+  }
+
+  #tenant(tenant: string): RemoteTenant {
+    return this.env.TENANT_LEDGER.getByName(tenant);
+  }
+
+  #charges(): readonly Charge[] {
+    this.#history ??= new Map(
+      (this.#store.allRows("") as readonly Charge[])
+        .toSorted((a, b) => a.seq - b.seq)
+        .map((each) => [each.callId, each]),
+    );
+    return [...this.#history.values()];
+  }
+
+  #priorCharge(callId: string): Charge | null {
+    return this.#history === undefined
+      ? ((this.#store.readRow(callId) as Charge | undefined) ?? null)
+      : (this.#history.get(callId) ?? null);
   }
 
   #apply(command: SessionCommand): SessionReply {
@@ -116,12 +240,14 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
           break;
         case "write_charge":
           this.#store.writeRow(effect.charge.callId, effect.charge);
+          this.#history?.set(effect.charge.callId, effect.charge);
           break;
         case "report_expired":
           this.#store.addToOutbox(expiredHoldRecord(effect.hold, effect.hold.amounts, now));
           break;
         case "forget":
           this.#store.forget();
+          this.#history = undefined;
           break;
         default:
           effect satisfies never;

@@ -57,13 +57,27 @@ export class SqlStore {
     );
   }
 
-  /** Every keyed row, by id. */
-  allRows(): readonly unknown[] {
+  /** Every keyed row whose id begins so, by id. */
+  allRows(prefix: string): readonly unknown[] {
+    return this.rowsUnder(prefix).map((row) => row.body);
+  }
+
+  /** Every keyed row whose id begins so, with its id. */
+  rowsUnder(prefix: string): readonly { readonly id: string; readonly body: unknown }[] {
     if (!this.#isReady) return [];
     return this.#sql
-      .exec<{ body: string }>("SELECT body FROM rows ORDER BY id")
+      .exec<{ id: string; body: string }>(
+        "SELECT id, body FROM rows WHERE id >= ? AND id < ? ORDER BY id",
+        prefix,
+        `${prefix}\u{10ffff}`,
+      )
       .toArray()
-      .map((row) => JSON.parse(row.body) as unknown);
+      .map((row) => ({ id: row.id, body: JSON.parse(row.body) as unknown }));
+  }
+
+  /** Deletes a keyed row. */
+  deleteRow(id: string): void {
+    if (this.#isReady) this.#sql.exec("DELETE FROM rows WHERE id = ?", id);
   }
 
   /** Records that wait for the queue. Counted once, then kept up to date: this object is the table's only writer. */

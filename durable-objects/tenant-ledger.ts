@@ -1,13 +1,36 @@
-// Remembers a tenant's active config version and mirrors it to KV; every rule is in src/core/state/tenant-ledger.ts.
+// Remembers a tenant's active config version, kill switches and cross-session limits; every rule is in src/core/state/tenant-*.ts.
 import { DurableObject } from "cloudflare:workers";
 import type { PublishedConfig } from "../src/core/config/published.ts";
+import type { MeterNeed, RateNeed } from "../src/core/policy/limits.ts";
+import type { Switch } from "../src/core/policy/switches.ts";
+import type { GivenUp } from "../src/core/state/lease.ts";
+import * as meters from "../src/core/state/meter.ts";
 import * as tenants from "../src/core/state/tenant-ledger.ts";
-import type { TenantCommand, TenantLedgerState, TenantReply } from "../src/core/state/tenant-ledger.ts";
+import type {
+  Controls,
+  SwitchRecord,
+  TenantCommand,
+  TenantLedgerState,
+  TenantReply,
+} from "../src/core/state/tenant-ledger.ts";
+import {
+  grantShare,
+  takeTurns,
+  type GrantReply,
+  type KeyedGrant,
+  type MeterRow,
+} from "../src/core/state/tenant-limits.ts";
 import { SqlStore } from "./sql-store.ts";
+
+/** A session's ledger, as this object calls it. */
+interface RemoteSession {
+  reclaim(leaseId: string): Promise<number>;
+}
 
 /** What the object needs of its Worker. */
 interface TenantEnv {
   readonly CONFIG: KVNamespace;
+  readonly SESSION_LEDGER: { getByName(name: string): RemoteSession };
 }
 
 /** A version as it is listed. */
@@ -15,6 +38,10 @@ type VersionLine = Pick<PublishedConfig, "version" | "digest" | "published_at" |
 
 /** A mirror that did not go through is tried again after this long. */
 const MIRROR_RETRY_MS = 2_000;
+/** Meters whose window is over are deleted this often. */
+const PURGE_EVERY_MS = 3_600_000;
+/** A session that does not answer a reclaim in this time keeps its lease. */
+const RECLAIM_TIMEOUT_MS = 1_000;
 
 /** One tenant's ledger, named `<tenant>`. */
 export class TenantLedger extends DurableObject<TenantEnv> {
@@ -22,11 +49,13 @@ export class TenantLedger extends DurableObject<TenantEnv> {
   #state: TenantLedgerState;
   /** Mirrors run one after another: an older pointer never lands on a newer one. */
   #mirroring: Promise<void> = Promise.resolve();
+  /** Whether the alarm is set for a purge already. */
+  #isPurgeDue = false;
 
   constructor(ctx: DurableObjectState, env: TenantEnv) {
     super(ctx, env);
     this.#store = new SqlStore(ctx.storage);
-    this.#state = (this.#store.readState() as TenantLedgerState | undefined) ?? tenants.NO_TENANT;
+    this.#state = { ...tenants.NO_TENANT, ...(this.#store.readState() as TenantLedgerState | undefined) };
   }
 
   /** Creates the tenant; answers whether it is new. */
@@ -37,6 +66,68 @@ export class TenantLedger extends DurableObject<TenantEnv> {
   /** Whether the tenant was created. */
   exists(): boolean {
     return this.#state.name !== null;
+  }
+
+  /** What every enforcement point must know: the active version and the switches that hold. */
+  controls(): Controls {
+    return tenants.controlsOf(this.#state, Date.now());
+  }
+
+  /** Sets a kill switch: durable before the reply. */
+  setSwitch(set: Omit<Switch, "set_at">): TenantReply {
+    return this.#apply({ type: "set_switch", switch: set });
+  }
+
+  /** Clears a kill switch. */
+  clearSwitch(id: string, by: string, reason: string | null): TenantReply {
+    return this.#apply({ type: "clear_switch", id, by, reason });
+  }
+
+  /** Every switch ever set, newest first, with who cleared it and when. */
+  switches(): readonly SwitchRecord[] {
+    return (this.#store.allRows(SWITCH_ROWS) as readonly SwitchRecord[]).toSorted((a, b) => b.set_at - a.set_at);
+  }
+
+  /** Grants a session everything a call needs of limits and rates, or nothing. Idle leases of others are reclaimed first. */
+  async grant(session: string, shortages: readonly MeterNeed[], rates: readonly RateNeed[]): Promise<GrantReply> {
+    const granted: KeyedGrant[] = [];
+    for (const shortage of shortages) {
+      const step = await this.#grantOne(session, shortage);
+      if (step.type === "limit_exceeded") {
+        this.#undo(granted);
+        return step;
+      }
+      granted.push(step.keyed);
+    }
+    const turns = takeTurns(
+      rates,
+      (key) => (this.#store.readRow(`${RATE_ROWS}${key}`) as { tat: number } | undefined)?.tat ?? 0,
+      Date.now(),
+    );
+    if ("type" in turns) {
+      this.#undo(granted);
+      return turns;
+    }
+    for (const { key, tat } of turns.tats) this.#store.writeRow(`${RATE_ROWS}${key}`, { tat });
+    await this.#purgeLater();
+    return { type: "granted", grants: granted };
+  }
+
+  /** Takes back what sessions have not used. */
+  giveUp(unused: readonly GivenUp[]): void {
+    for (const { key, ...lease } of unused) {
+      const row = this.#meter(key);
+      if (row !== undefined) this.#writeMeter(key, { ...row, state: meters.giveUp(row.state, row.spec, lease) });
+    }
+  }
+
+  /** How far the named meters are used. */
+  usage(keys: readonly string[]): readonly { readonly key: string; readonly used: number }[] {
+    const now = Date.now();
+    return keys.map((key) => {
+      const row = this.#meter(key);
+      return { key, used: row === undefined ? 0 : meters.usage(row.state, row.spec, now).used };
+    });
   }
 
   /** Publishes a version if `expected` is the active one; the reply leaves once the edge copy shows it. */
@@ -57,7 +148,7 @@ export class TenantLedger extends DurableObject<TenantEnv> {
 
   /** Every version, oldest first, without its document. */
   versions(): readonly VersionLine[] {
-    const all = this.#store.allRows() as readonly PublishedConfig[];
+    const all = this.#store.allRows(VERSION_ROWS) as readonly PublishedConfig[];
     return all.map(({ version, digest, published_at, published_by }) => ({
       version,
       digest,
@@ -77,7 +168,73 @@ export class TenantLedger extends DurableObject<TenantEnv> {
   }
 
   override async alarm(): Promise<void> {
+    this.#isPurgeDue = false;
+    this.#purge();
     if (this.#state.mirrored < this.#state.active) await this.#mirror();
+  }
+
+  async #grantOne(
+    session: string,
+    shortage: MeterNeed,
+  ): Promise<
+    { readonly type: "granted"; readonly keyed: KeyedGrant } | (GrantReply & { readonly type: "limit_exceeded" })
+  > {
+    const asking = { session, leaseId: crypto.randomUUID() };
+    const first = grantShare(this.#meter(shortage.key), shortage, { ...asking, hasReclaimed: false, now: Date.now() });
+    this.#writeMeter(shortage.key, first.row);
+    if (first.type === "granted") return first;
+    if (first.type === "refused") return first.refusal;
+    await this.#reclaim(shortage.key, first.holders);
+    const second = grantShare(this.#meter(shortage.key), shortage, { ...asking, hasReclaimed: true, now: Date.now() });
+    this.#writeMeter(shortage.key, second.row);
+    if (second.type === "granted") return second;
+    if (second.type === "refused") return second.refusal;
+    throw new Error("a meter asked to reclaim twice");
+  }
+
+  /** Asks the holders of leases for what they have left. Who does not answer keeps it until it expires. */
+  async #reclaim(
+    key: string,
+    holders: readonly { readonly session: string; readonly leaseId: string }[],
+  ): Promise<void> {
+    const { name } = this.ctx.id;
+    if (name === undefined) return;
+    await Promise.all(
+      holders.map(async ({ session, leaseId }) => {
+        const unused = await Promise.race([
+          this.env.SESSION_LEDGER.getByName(`${name}/${session}`).reclaim(leaseId),
+          scheduler.wait(RECLAIM_TIMEOUT_MS).then(() => undefined),
+        ]).catch(() => undefined);
+        // One that has nothing left is closed all the same: it is not asked again.
+        if (unused !== undefined) this.giveUp([{ key, leaseId, unused }]);
+      }),
+    );
+  }
+
+  #undo(granted: readonly KeyedGrant[]): void {
+    this.giveUp(granted.map(({ key, grant }) => ({ key, leaseId: grant.leaseId, unused: grant.amount })));
+  }
+
+  #meter(key: string): MeterRow | undefined {
+    return this.#store.readRow(`${METER_ROWS}${key}`) as MeterRow | undefined;
+  }
+
+  #writeMeter(key: string, row: MeterRow): void {
+    this.#store.writeRow(`${METER_ROWS}${key}`, row);
+  }
+
+  async #purgeLater(): Promise<void> {
+    if (this.#isPurgeDue) return;
+    this.#isPurgeDue = true;
+    if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + PURGE_EVERY_MS);
+  }
+
+  #purge(): void {
+    const now = Date.now();
+    for (const { id, body } of this.#store.rowsUnder(METER_ROWS))
+      if (meters.purgeAt((body as MeterRow).state) <= now) this.#store.deleteRow(id);
+    for (const { id, body } of this.#store.rowsUnder(RATE_ROWS))
+      if ((body as { readonly tat: number }).tat <= now * TAT_PER_MS) this.#store.deleteRow(id);
   }
 
   #mirror(): Promise<void> {
@@ -97,13 +254,31 @@ export class TenantLedger extends DurableObject<TenantEnv> {
     const { next, reply, effects } = tenants.transition(this.#state, command, Date.now());
     this.#state = next;
     for (const effect of effects) {
-      if (effect.type === "persist") this.#store.writeState(next);
-      if (effect.type === "write_version") this.#store.writeRow(rowOf(effect.config.version), effect.config);
+      switch (effect.type) {
+        case "persist":
+          this.#store.writeState(next);
+          break;
+        case "write_version":
+          this.#store.writeRow(rowOf(effect.config.version), effect.config);
+          break;
+        case "write_switch":
+          this.#store.writeRow(`${SWITCH_ROWS}${effect.record.id}`, effect.record);
+          break;
+        default:
+          effect satisfies never;
+      }
     }
     return reply;
   }
 }
 
+const VERSION_ROWS = "version/";
+const SWITCH_ROWS = "switch/";
+const METER_ROWS = "meter/";
+const RATE_ROWS = "rate/";
+/** Arrival times are kept in microseconds. */
+const TAT_PER_MS = 1_000;
+
 function rowOf(version: number): string {
-  return `version/${String(version).padStart(8, "0")}`;
+  return `${VERSION_ROWS}${String(version).padStart(8, "0")}`;
 }

@@ -1,18 +1,30 @@
 // Remembers one tool call; every rule is in src/core/state/tool-call.ts.
 import { DurableObject } from "cloudflare:workers";
 import type { Amounts } from "../src/core/budget/amounts.ts";
-import type { Decision } from "../src/core/policy/decision.ts";
-import type { CallRef, Scopes, SessionReply } from "../src/core/state/session-messages.ts";
+import { decide, type Decision } from "../src/core/policy/decision.ts";
+import type { DraftTerms, Vote } from "../src/core/state/approval.ts";
+import type { ApprovalNotice } from "../src/core/state/approval-notice.ts";
+import type {
+  CallRef,
+  ChargeOutcome,
+  LedgerPolicy,
+  Scopes,
+  SessionPause,
+  SessionReply,
+} from "../src/core/state/session-messages.ts";
+import { learntFrom, type Learnt } from "../src/core/state/teaching.ts";
 import * as calls from "../src/core/state/tool-call.ts";
 import type {
+  Redecision,
   ToolCallCommand,
   ToolCallRecord,
   ToolCallReply,
   ToolCallRequest,
   ToolCallState,
   ToolOutcome,
-} from "../src/core/state/tool-call.ts";
-import { abandonedCallRecord } from "../src/core/trace/orphan.ts";
+} from "../src/core/state/tool-call-record.ts";
+import { abandonedCallRecord, expiredApprovalRecord } from "../src/core/trace/orphan.ts";
+import { showInInbox } from "./approval-inbox.ts";
 import { SqlStore, type RecordQueue } from "./sql-store.ts";
 
 /** The session's ledger, as this object calls it. */
@@ -22,23 +34,46 @@ interface RemoteLedger {
     readonly scopes: Scopes;
     readonly amounts: Amounts;
     readonly ref: CallRef;
+    readonly policy: LedgerPolicy;
   }): Promise<SessionReply>;
-  giveBack(callId: string): Promise<SessionReply>;
+  conclude(callId: string, outcome: ChargeOutcome, learnt: Learnt | null): Promise<SessionReply>;
+  pause(pause: Omit<SessionPause, "at">): Promise<SessionReply>;
 }
 
 /** What the object needs of its Worker. */
 interface ToolCallEnv {
   readonly SESSION_LEDGER: { getByName(name: string): RemoteLedger };
   readonly TRACES: RecordQueue;
+  readonly NOTICES: RecordQueue;
+  readonly DB: D1Database;
 }
+
+/** How a call asks its session to be charged. */
+interface LedgerAsk {
+  readonly scopes: Scopes;
+  readonly amounts: Amounts;
+  readonly ref: CallRef;
+  readonly policy: LedgerPolicy;
+}
+
+/** Reply with what the session has left, where it was asked; or the session's refusal. */
+type Answer =
+  | { readonly call: ToolCallReply; readonly remainingUsd: number | null }
+  | { readonly ledger: SessionReply; readonly record: ToolCallRecord | null };
 
 /** What did not go through is tried again after this long. */
 const RETRY_MS = 5_000;
+/** The longest that a reader may wait for a change. */
+const MAX_WAIT_MS = 60_000;
 
-/** One tool call, named `<tenant>/<call id>`. The effect may start only after `begin` has answered `execute`. */
+/** One tool call, named `<tenant>/<call id>`. The effect may start only after `execute` was answered. */
 export class ToolCall extends DurableObject<ToolCallEnv> {
   readonly #store: SqlStore;
   #state: ToolCallState;
+  /** Repeats answered since this instance started: a loop is one whoever else is told of it. */
+  #repeats = 0;
+  readonly #waiting = new Set<() => void>();
+  #showing: Promise<void> | undefined;
 
   constructor(ctx: DurableObjectState, env: ToolCallEnv) {
     super(ctx, env);
@@ -47,45 +82,113 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   }
 
   /** Records the intent and asks the session's ledger; repeats of the key get what the first call got. */
-  async begin(beginning: {
-    readonly request: ToolCallRequest;
-    readonly decision: Decision;
-    readonly scopes: Scopes;
-    readonly amounts: Amounts;
-    readonly ref: CallRef;
-  }): Promise<
-    { readonly call: ToolCallReply; readonly remainingUsd: number | null } | { readonly ledger: SessionReply }
-  > {
-    const { request, decision, scopes, amounts, ref } = beginning;
+  async begin(
+    beginning: LedgerAsk & {
+      readonly request: ToolCallRequest;
+      readonly decision: Decision;
+      readonly draft: DraftTerms;
+    },
+  ): Promise<Answer> {
+    const { request, decision, draft, ...ask } = beginning;
     const reply = this.#apply({ type: "begin", request, decision });
+    if (reply.type === "replay") return this.#replayed(reply, ask.policy);
     if (reply.type !== "ask_ledger") return { call: reply, remainingUsd: null };
-    let answer: SessionReply | undefined;
-    try {
-      answer = await this.#ledgerOf(request).charge({ callId: request.id, scopes, amounts, ref });
-    } finally {
-      if (answer?.type !== "charged") this.#apply({ type: "not_admitted" });
-    }
-    if (answer.type !== "charged") return { ledger: answer };
-    return { call: this.#apply({ type: "admitted", seq: answer.seq }), remainingUsd: answer.remainingUsd };
+    return this.#admit(reply, ask, draft);
+  }
+
+  /**
+   * Counts one person's vote. `redecided` is the policy's decision at this instant: where it binds another digest or
+   * asks for people whom nobody asked, the vote does not count and the record shows what is to be approved now. The
+   * last vote needed answers `execute`.
+   */
+  async vote(
+    ballot: LedgerAsk & { readonly vote: Vote; readonly redecided: Redecision | null; readonly draft: DraftTerms },
+  ): Promise<Answer> {
+    const { vote, redecided, draft, ...ask } = ballot;
+    const reply = this.#apply({ type: "vote", vote, redecided, draft });
+    await this.#settleDebts();
+    if (reply.type !== "ask_ledger") return { call: reply, remainingUsd: null };
+    return this.#admit(reply, ask, draft);
+  }
+
+  /** Takes a waiting call back. */
+  async withdraw(): Promise<ToolCallReply> {
+    const reply = this.#apply({ type: "withdraw" });
+    await this.#settleDebts();
+    return reply;
   }
 
   /** Records what the upstream did. The first definite outcome stands. */
-  finish(outcome: ToolOutcome): ToolCallRecord | undefined {
+  async finish(outcome: ToolOutcome): Promise<ToolCallRecord | undefined> {
     const reply = this.#apply({ type: "finish", outcome });
+    await this.#settleDebts();
     return reply.type === "finished" ? reply.record : undefined;
   }
 
-  /** The call as it stands. */
-  read(): ToolCallRecord | undefined {
+  /** The call as it stands; waits up to `waitMs` for as long as its status is on the way to another. */
+  async read(waitMs = 0): Promise<ToolCallRecord | undefined> {
+    this.#apply({ type: "tick" });
+    const until = Date.now() + Math.min(waitMs, MAX_WAIT_MS);
+    for (let left = waitMs; left > 0 && calls.isOnItsWay(this.#state); left = until - Date.now())
+      await this.#change(left);
     return this.#state.record ?? undefined;
+  }
+
+  /** Waits for the next change of status, at most so long. */
+  #change(waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, Math.min(waitMs, MAX_WAIT_MS));
+      this.#waiting.add(done);
+    });
   }
 
   override async alarm(): Promise<void> {
     this.#apply({ type: "tick" });
+    await this.#settleDebts();
     const waiting = await this.#store.drainOutbox(this.env.TRACES);
     const retryAt = Date.now() + RETRY_MS;
     const wake = waiting > 0 ? retryAt : calls.nextWake(this.#state);
     if (wake !== null) await this.ctx.storage.setAlarm(Math.max(wake, retryAt));
+  }
+
+  async #admit(asked: ToolCallReply & { type: "ask_ledger" }, ask: LedgerAsk, draft: DraftTerms): Promise<Answer> {
+    const { request, isApproved } = asked;
+    const policy = { ...ask.policy, isApproved };
+    let answer: SessionReply | undefined;
+    try {
+      answer = await this.#ledgerOf(request).charge({ callId: request.id, ...ask, policy });
+    } finally {
+      if (answer?.type !== "charged" && answer?.type !== "not_allowed") this.#apply({ type: "not_admitted" });
+    }
+    if (answer.type !== "charged" && answer.type !== "not_allowed")
+      return { ledger: answer, record: this.#state.record };
+    const reasons = [...policy.reasons, ...answer.reasons];
+    const decision = decide({ reasons, standby: policy.standby }, policy.version);
+    const reply =
+      answer.type === "charged"
+        ? this.#apply({ type: "admitted", seq: answer.seq, decision })
+        : this.#apply({ type: "decided", decision, draft });
+    if (reply.type === "ask_ledger") return this.#admit(reply, ask, draft);
+    await this.#settleDebts();
+    return { call: reply, remainingUsd: answer.type === "charged" ? answer.remainingUsd : null };
+  }
+
+  /** A repeat that the agent makes unawares counts towards stopping its session. */
+  async #replayed(reply: ToolCallReply & { type: "replay" }, policy: LedgerPolicy): Promise<Answer> {
+    this.#repeats += 1;
+    const most = policy.stopAndAsk?.repeated_calls;
+    const { request } = reply.record;
+    if (!request.isKeyDerived || most === undefined || this.#repeats + 1 < most)
+      return { call: reply, remainingUsd: null };
+    const message = `"${request.ask.tool}" was called ${this.#repeats + 1} times with the same arguments`;
+    this.#repeats = 0;
+    const pause = { kind: "paused", rule_id: "actor.repeated_calls", message } as const;
+    return { ledger: await this.#ledgerOf(request).pause(pause), record: reply.record };
   }
 
   #apply(command: ToolCallCommand): ToolCallReply {
@@ -98,11 +201,11 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
         case "persist":
           this.#store.writeState(next.record);
           break;
-        case "give_back":
-          this.ctx.waitUntil(this.#giveBack(next.record));
-          break;
         case "report_abandoned":
           this.#store.addToOutbox(abandonedCallRecord(effect.record, now));
+          break;
+        case "report_expired":
+          this.#store.addToOutbox(expiredApprovalRecord(effect.record, now));
           break;
         case "forget":
           this.#store.forget();
@@ -111,25 +214,64 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
           effect satisfies never;
       }
     }
-    this.#wake(before, next.record);
+    if (next.record?.status !== before) {
+      this.#wake();
+      for (const done of this.#waiting) done();
+    }
     return reply;
   }
 
-  /** One alarm per call: set when it begins; when it rings it is set again for whatever is due next. */
-  #wake(before: string | undefined, record: ToolCallRecord | null): void {
-    const isNew =
-      record !== null && record.status !== before && (record.status === "executing" || record.status === "denied");
-    const due = isNew || record?.owesGiveBack === true ? calls.nextWake(this.#state) : null;
+  /** One alarm per status: set when the call enters it, for whatever is due next. */
+  #wake(): void {
+    const due = calls.nextWake(this.#state);
     if (due !== null) void this.ctx.storage.setAlarm(due);
   }
 
-  async #giveBack(record: ToolCallRecord | null): Promise<void> {
+  /** Pays what the record owes others; what does not go through is left to the alarm. */
+  async #settleDebts(): Promise<void> {
+    const { record } = this.#state;
     if (record === null) return;
-    await this.#ledgerOf(record.request).giveBack(record.request.id);
-    this.#apply({ type: "gave_back" });
+    const { outcome } = record;
+    const debts: Promise<void>[] = [];
+    if (record.owesConclusion && outcome !== null)
+      debts.push(this.#pay("concluded", () => this.#conclude(record.request, outcome)));
+    if (record.owesInbox) debts.push((this.#showing ??= this.#show()));
+    if (record.owesNotice) debts.push(this.#pay("notified", () => this.#notify(record)));
+    if (debts.length === 0) return;
+    const paid = await Promise.allSettled(debts);
+    if (paid.some((each) => each.status === "rejected")) await this.ctx.storage.setAlarm(Date.now() + RETRY_MS);
+  }
+
+  async #pay(paid: "notified" | "concluded", payment: () => Promise<unknown>): Promise<void> {
+    await payment();
+    this.#apply({ type: paid });
+  }
+
+  #conclude(request: ToolCallRequest, outcome: ToolOutcome): Promise<SessionReply> {
+    const learnt = learntFrom(request.ask.tool, request.teaching, outcome);
+    return this.#ledgerOf(request).conclude(request.id, outcome.status, learnt);
+  }
+
+  /** Shows the approval in the inbox, one write after the other until the last one is how it stands. */
+  async #show(): Promise<void> {
+    try {
+      for (let record = this.#state.record; record?.owesInbox === true; record = this.#state.record) {
+        await showInInbox(this.env.DB, record);
+        if (this.#state.record?.approval === record.approval) this.#apply({ type: "inbox_shown" });
+      }
+    } finally {
+      this.#showing = undefined;
+    }
+  }
+
+  /** Asks for the approvers to be told: a message of ids alone, the rest is read when it is delivered. */
+  async #notify({ request, approval }: ToolCallRecord): Promise<void> {
+    if (approval === null) return;
+    const notice: ApprovalNotice = { v: 1, tenant: request.tenant, tool_call: request.id, approval: approval.id };
+    await this.env.NOTICES.send(JSON.stringify(notice), { contentType: "text" });
   }
 
   #ledgerOf(request: ToolCallRequest): RemoteLedger {
-    return this.env.SESSION_LEDGER.getByName(`${request.tenant}/${request.session}`);
+    return this.env.SESSION_LEDGER.getByName(`${request.tenant}/${request.ask.session}`);
   }
 }

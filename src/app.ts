@@ -1,12 +1,17 @@
 // Assembles the surfaces into one app: which path is answered by whom, and what a fault looks like on each.
 import { Hono } from "hono";
 import { GatewayFault, refuse, type Refusal } from "./core/errors.ts";
+import { errorPage } from "./http/approval-page/errors.ts";
+import { approvalPageRoutes } from "./http/approval-page/routes.ts";
+import { approvalRoutes } from "./http/api/approvals.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
+import { preflightRoutes } from "./http/api/preflight.ts";
 import { referenceRoutes } from "./http/api/reference.ts";
 import type { ApiRoute } from "./http/api/route.ts";
 import { secretRoutes } from "./http/api/secrets.ts";
 import { sessionRoutes } from "./http/api/sessions.ts";
+import { switchRoutes } from "./http/api/switches.ts";
 import { tenantRoutes } from "./http/api/tenants.ts";
 import { toolCallRoutes } from "./http/api/tool-calls.ts";
 import { traceRoutes } from "./http/api/traces.ts";
@@ -19,8 +24,11 @@ import { listModels, retrieveModel } from "./http/openai/models.ts";
 
 /** Every guarded route of the API. */
 export const apiRoutes: readonly ApiRoute[] = [
+  ...preflightRoutes,
   ...toolCallRoutes,
+  ...approvalRoutes,
   ...sessionRoutes,
+  ...switchRoutes,
   ...traceRoutes,
   ...configRoutes,
   ...secretRoutes,
@@ -50,6 +58,7 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
       route.path,
       answering((c) => guarded(c, route)),
     );
+  for (const route of approvalPageRoutes) app.on(route.method, route.path, answering(route.answer));
   for (const route of referenceRoutes(apiRoutes)) app.on(route.method, route.path, answering(route.answer));
   app.notFound((c) => {
     const isKnown =
@@ -61,6 +70,7 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
   });
   app.onError((error, c) => {
     const refusal = refusalOfFault(error);
+    if (c.req.path.startsWith("/approve/")) return errorPage(refusal);
     return OPENAI_PATHS.test(c.req.path) ? openAiError(refusal) : problem(refusal);
   });
   return app;

@@ -1,6 +1,10 @@
 // Builds the ports from the bindings, once per isolate: the only place that knows which adapter stands behind which port.
+import { createApprovalLinks } from "./adapters/approval-links.ts";
+import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
+import { DurableControls } from "./adapters/durable/controls.ts";
 import { DurableSessionLedgers } from "./adapters/durable/session-ledgers.ts";
+import { durableSwitches } from "./adapters/durable/switches.ts";
 import { durableConfigs, durableTenants } from "./adapters/durable/tenants.ts";
 import { durableToolCalls } from "./adapters/durable/tool-calls.ts";
 import { createEgress, type Service } from "./adapters/egress.ts";
@@ -13,6 +17,7 @@ import { offloadPayloads, restorePayloads } from "./adapters/r2/payloads.ts";
 import { r2Segments } from "./adapters/r2/segments.ts";
 import { runtimeSystem } from "./adapters/system.ts";
 import { httpTools } from "./adapters/tools/http-tools.ts";
+import { createWebhooks } from "./adapters/webhooks.ts";
 import { readSettings, type Env } from "./env.ts";
 import type { Ports, Segments } from "./gateway/ports.ts";
 import type { Runtime } from "./http/context.ts";
@@ -25,11 +30,17 @@ export function compose(env: Env): Runtime {
   const egress = createEgress({ allowPrivate, services });
   const secrets = kvSecrets(env.CONFIG, settings.SECRETS_KEY, runtimeSystem);
   const sessions = new DurableSessionLedgers(env.SESSION_LEDGER, runtimeSystem);
+  const controls = new DurableControls(env.TENANT_LEDGER, runtimeSystem);
   const ports: Ports = {
     system: runtimeSystem,
     keys: kvKeys(env.CONFIG, runtimeSystem, { text: settings.ROOT_KEY, tenant: settings.ROOT_TENANT }),
     secrets,
-    configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, runtimeSystem),
+    controls,
+    configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls),
+    switches: durableSwitches(env.TENANT_LEDGER, controls),
+    inbox: d1ApprovalInbox(env.DB),
+    webhooks: createWebhooks(egress, secrets),
+    links: createApprovalLinks(settings.SECRETS_KEY, runtimeSystem),
     tenants: durableTenants(env.TENANT_LEDGER, env.CONFIG),
     sessions,
     toolCalls: durableToolCalls(env.TOOL_CALL),
@@ -48,6 +59,7 @@ export function compose(env: Env): Runtime {
     ports,
     deployment: { priceBook: listPrices, services: [...services.keys()], allowPrivateEgress: allowPrivate },
     rootTenant: settings.ROOT_TENANT,
+    publicUrl: settings.PUBLIC_URL,
     recorder: (defer) => recorder.for(defer),
   };
 }

@@ -16,6 +16,7 @@ export interface Bindings {
   readonly DB: D1Database;
   readonly BLOBS: R2Bucket;
   readonly TRACES: Queue;
+  readonly NOTICES: Queue;
 }
 
 const Settings = z.object({
@@ -26,6 +27,8 @@ const Settings = z.object({
   SECRETS_KEY: z.string().check(z.regex(/^[A-Za-z0-9+/]{43}=$/, "SECRETS_KEY: expected base64 of 32 bytes")),
   /** The tenant that the root key acts on when a request names none. */
   ROOT_TENANT: z.optional(z.string()),
+  /** The gateway's own address, for links in notices to approvers; without it notices carry none. */
+  PUBLIC_URL: z.optional(z.url("PUBLIC_URL: expected an absolute URL")),
   /** `"true"` lets tools and providers live on loopback and private hosts over http. */
   ALLOW_PRIVATE_EGRESS: z._default(z.string(), "false"),
 });

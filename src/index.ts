@@ -4,6 +4,7 @@ import { compose } from "./compose.ts";
 import type { Env } from "./env.ts";
 import type { Runtime } from "./http/context.ts";
 import { reconcile } from "./jobs/reconcile.ts";
+import { notifyApprovers } from "./jobs/notify-approvers.ts";
 import { indexTraces } from "./jobs/trace-index.ts";
 
 export { SessionLedger } from "../durable-objects/session-ledger.ts";
@@ -17,12 +18,17 @@ function runtimeOf(env: Env): Runtime {
   return composed.runtime;
 }
 
+/** The queue's name in wrangler.toml. */
+const NOTICES_QUEUE = "interlock-notices";
+
 const app = createApp(runtimeOf);
 
 export default {
   fetch: (request, env, context) => app.fetch(request, env, context),
   async queue(batch, env) {
-    await indexTraces(runtimeOf(env).ports, batch.messages);
+    const { ports, publicUrl } = runtimeOf(env);
+    if (batch.queue === NOTICES_QUEUE) await notifyApprovers(ports, batch.messages, publicUrl);
+    else await indexTraces(ports, batch.messages);
   },
   async scheduled(_controller, env) {
     await reconcile(runtimeOf(env).ports);

@@ -17,11 +17,15 @@ export interface LocalOptions {
   readonly vars?: Readonly<Record<string, string>>;
   /** Lines the Workers log; the console when left out. */
   readonly onLog?: (line: string) => void;
+  /** Boots a second isolate of the gateway on the same state: what one place changes, the other has to learn. */
+  readonly hasSecondIsolate?: boolean;
 }
 
 /** A running gateway with its upstream. */
 export interface LocalGateway {
   readonly url: string;
+  /** The second isolate's address; the first one's where there is none. */
+  readonly secondUrl: string;
   readonly upstreamUrl: string;
   readonly secrets: LocalSecrets;
   readonly miniflare: Miniflare;
@@ -73,7 +77,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalGateway> {
     convertV4MiniflareOptions({
       host: "127.0.0.1",
       port: 0,
-      workers: [gateway, upstream],
+      workers: [gateway, upstream, ...(options.hasSecondIsolate === true ? [secondIsolate(gateway)] : [])],
       resourcePersistencePath: options.stateDir,
       ...(options.onLog === undefined ? {} : { handleRuntimeStdio: forwardTo(options.onLog) }),
     }),
@@ -83,8 +87,10 @@ export async function startLocal(options: LocalOptions): Promise<LocalGateway> {
   const origin = async (worker: string): Promise<string> =>
     new URL(String(await miniflare.unsafeGetDirectURL(worker))).origin;
   const cron = setInterval(() => void runCrons(miniflare), 60_000);
+  const addressOf = async (worker: string): Promise<string> => (await origin(worker)).replace("127.0.0.1", "localhost");
   return {
-    url: (await origin("gateway")).replace("127.0.0.1", "localhost"),
+    url: await addressOf("gateway"),
+    secondUrl: await addressOf(options.hasSecondIsolate === true ? SECOND : "gateway"),
     upstreamUrl: await origin("upstream"),
     secrets,
     miniflare,
@@ -93,6 +99,22 @@ export async function startLocal(options: LocalOptions): Promise<LocalGateway> {
       await miniflare.dispose();
       release();
     },
+  };
+}
+
+const SECOND = "gateway-elsewhere";
+
+/** The same Worker once more: its objects are those of the first, and the first takes the queues. */
+function secondIsolate({ queueConsumers: _, ...first }: V4WorkerOptions): V4WorkerOptions {
+  const objects = Object.entries(first.durableObjects ?? {}).map(([binding, object]) => {
+    const className = typeof object === "string" ? object : object.className;
+    return [binding, { className, scriptName: "gateway", useSQLite: true }] as const;
+  });
+  return {
+    ...first,
+    name: SECOND,
+    durableObjects: Object.fromEntries(objects),
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
   };
 }
 

@@ -1,11 +1,15 @@
 // Runs the `interlock` command line: parses it, runs one command, ends with its exit code.
 import { Command, CommanderError, Option } from "commander";
+import { addApprovalCommands } from "./approval-commands.ts";
 import { addConfigCommands } from "./config-commands.ts";
 import { CommandFailure, EXIT, type ExitCode } from "./exit-codes.ts";
 import { addKeyCommands } from "./key-commands.ts";
 import { addSecretCommands } from "./secret-commands.ts";
+import { addSessionCommands } from "./session-commands.ts";
+import { addSwitchCommands } from "./switch-commands.ts";
 import { addTenantCommands } from "./tenant-commands.ts";
 import { processStreams, Terminal } from "./terminal.ts";
+import { addToolCallCommands } from "./tool-call-commands.ts";
 import { addTraceCommands } from "./trace-commands.ts";
 
 const EXIT_HELP = `
@@ -45,7 +49,17 @@ function program(): Command {
       writeOut: (text) => terminal.raw(text),
       writeErr: (text) => terminal.warn(...text.trimEnd().split("\n")),
     });
-  for (const add of [addConfigCommands, addKeyCommands, addSecretCommands, addTenantCommands, addTraceCommands])
+  for (const add of [
+    addApprovalCommands,
+    addConfigCommands,
+    addKeyCommands,
+    addSecretCommands,
+    addSessionCommands,
+    addSwitchCommands,
+    addTenantCommands,
+    addToolCallCommands,
+    addTraceCommands,
+  ])
     add(command, terminal);
   return command;
 }

@@ -94,3 +94,71 @@ export const StoredTrace = z.looseObject({
 export type StoredTrace = z.infer<typeof StoredTrace>;
 /** One call of a parsed trace. */
 export type StoredCall = z.infer<typeof Call>;
+
+/** A kill switch. */
+export const SwitchView = z.looseObject({
+  id: z.string(),
+  kind: z.string(),
+  scope: z.record(z.string(), z.string()),
+  reason: z.string(),
+  status: z.string(),
+  set_by: z.string(),
+  set_at: z.string(),
+  expires_at: z.nullish(z.string()),
+  warnings: z.optional(z.array(z.string())),
+});
+/** A parsed kill switch. */
+export type SwitchView = z.infer<typeof SwitchView>;
+
+/** The tenant's kill switches. */
+export const SwitchListing = z.looseObject({ data: z.array(SwitchView) });
+
+const figure = z.union([z.string(), z.number()]);
+/** A session. */
+export const SessionView = z.looseObject({
+  id: z.string(),
+  actor: z.nullable(z.string()),
+  pause: z.nullish(z.looseObject({ kind: z.string(), rule_id: z.string(), reason: z.string(), at: z.string() })),
+  counters: z.record(z.string(), z.number()),
+  budget: z.record(z.string(), z.looseObject({ limit: z.nullish(figure), used: figure, held: figure })),
+  taint: z.optional(z.array(z.string())),
+});
+/** A parsed session. */
+export type SessionView = z.infer<typeof SessionView>;
+
+/** What would become of a tool call. */
+export const PreflightView = z.looseObject({
+  tool: z.looseObject({ name: z.string() }),
+  would: z.string(),
+  decision: z.looseObject({
+    effect: z.string(),
+    policy_version: z.string(),
+    reasons: z.array(z.looseObject({ rule_id: z.string(), effect: z.string(), message: z.string() })),
+  }),
+  refusal: z.nullish(z.looseObject({ code: z.string(), detail: z.string() })),
+  counterfactuals: z.optional(z.array(z.looseObject({ message: z.string() }))),
+});
+/** A parsed preflight. */
+export type PreflightView = z.infer<typeof PreflightView>;
+
+/** A line of the approvals inbox, or an approval with what it is about. */
+export const ApprovalView = z.looseObject({
+  id: z.string(),
+  status: z.string(),
+  kind: z.optional(z.string()),
+  actor: z.optional(z.string()),
+  tool: z.optional(z.unknown()),
+  expires_at: z.optional(z.string()),
+  digest: z.optional(z.string()),
+});
+/** A parsed approval. */
+export type ApprovalView = z.infer<typeof ApprovalView>;
+
+/** One page of the inbox. */
+export const ApprovalListing = z.looseObject({
+  data: z.array(ApprovalView),
+  next_cursor: z.nullish(z.string()),
+});
+
+/** What a decision on an approval answers: the approval or its call, whichever the gateway shows. */
+export const ApprovalDecided = z.looseObject({ id: z.optional(z.string()), status: z.optional(z.string()) });

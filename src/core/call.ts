@@ -18,6 +18,9 @@ export interface CallContext {
   readonly intent: string | null;
   readonly confidence: number | null;
   readonly endUser: string | null;
+  readonly release: string | null;
+  /** Whether the caller says that its user confirmed what it is about to do. */
+  readonly isConfirmed: boolean;
   /** Tools the caller narrowed itself to, by header. */
   readonly allowedTools: readonly string[] | undefined;
   /** Texts that must never be recorded: the caller's key. */

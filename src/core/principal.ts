@@ -16,6 +16,12 @@ export type Permission =
   | "config.write"
   | "traces.read"
   | "keys.write"
+  | "approvals.read"
+  | "approvals.decide"
+  | "approvals.withdraw"
+  | "sessions.write"
+  | "switches.read"
+  | "switches.write"
   | "tenants.write";
 
 /** The authenticated caller: one key of one tenant. */
@@ -31,11 +37,33 @@ export interface Principal {
 }
 
 const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
-  agent: ["call", "calls.read", "sessions.read"],
-  operator: ["calls.read", "sessions.read", "config.read", "traces.read"],
-  approver: ["calls.read", "sessions.read", "traces.read"],
-  auditor: ["calls.read", "sessions.read", "config.read", "traces.read"],
-  admin: ["calls.read", "sessions.read", "config.read", "config.write", "traces.read", "keys.write"],
+  agent: ["call", "calls.read", "sessions.read", "approvals.withdraw"],
+  operator: [
+    "calls.read",
+    "sessions.read",
+    "sessions.write",
+    "config.read",
+    "traces.read",
+    "approvals.read",
+    "approvals.decide",
+    "approvals.withdraw",
+    "switches.read",
+    "switches.write",
+  ],
+  approver: ["calls.read", "sessions.read", "traces.read", "approvals.read", "approvals.decide", "switches.read"],
+  auditor: ["calls.read", "sessions.read", "config.read", "traces.read", "approvals.read", "switches.read"],
+  admin: [
+    "calls.read",
+    "sessions.read",
+    "sessions.write",
+    "config.read",
+    "config.write",
+    "traces.read",
+    "keys.write",
+    "approvals.read",
+    "switches.read",
+    "switches.write",
+  ],
 };
 
 /** Whether the principal's roles grant a permission; the root key has those of admin and may create tenants. */
@@ -73,7 +101,10 @@ export function resolveActor(principal: Principal, named: string | undefined): O
 }
 
 /** The scopes a call really has: those of the key that the actor has too (`*` on either side stands for all). */
-export function effectiveScopes(principal: Principal, actorScopes: readonly string[]): readonly string[] {
+export function effectiveScopes(
+  principal: Pick<Principal, "scopes">,
+  actorScopes: readonly string[],
+): readonly string[] {
   if (principal.scopes.includes("*")) return actorScopes;
   if (actorScopes.includes("*")) return principal.scopes;
   return principal.scopes.filter((scope) => actorScopes.includes(scope));

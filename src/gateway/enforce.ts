@@ -1,19 +1,23 @@
 // The one enforcement point's shared steps: ledger references, ledger refusals and decisions turned into refusals.
 import type { CallContext } from "../core/call.ts";
-import { refuse, type Refusal } from "../core/errors.ts";
+import { refuse, type ErrorCode, type Refusal } from "../core/errors.ts";
 import type { ActiveConfig } from "../core/config/published.ts";
-import type { Decision } from "../core/policy/decision.ts";
-import type { CallRef, Scopes, SessionReply } from "../core/state/session-messages.ts";
+import type { Decision, Reason } from "../core/policy/decision.ts";
+import type { CallRef, Scopes, SessionPause, SessionReply } from "../core/state/session-messages.ts";
 import { formatUsd } from "../core/units/money.ts";
 
 /** The limits a call is admitted under: its actor's, per session and per task. */
-export function scopesOf(config: ActiveConfig, context: CallContext): Scopes {
-  const limits = config.limits(context.actor);
-  return { session: limits.session, task: context.task === null ? null : { id: context.task, limits: limits.task } };
+export function scopesOf(config: ActiveConfig, { actor, task }: Pick<CallContext, "actor" | "task">): Scopes {
+  const limits = config.limits(actor);
+  return { session: limits.session, task: task === null ? null : { id: task, limits: limits.task } };
 }
 
 /** What the ledger keeps of a call so that an orphan can still be told. */
-export function refOf(config: ActiveConfig, context: CallContext, spanId: string, subject: string): CallRef {
+export function refOf(
+  config: ActiveConfig,
+  context: CallContext,
+  { spanId, subject }: { readonly spanId: string; readonly subject: string },
+): CallRef {
   return {
     tenant: context.principal.tenant,
     session: context.session,
@@ -25,22 +29,23 @@ export function refOf(config: ActiveConfig, context: CallContext, spanId: string
   };
 }
 
-/** A decision that is not `allow`, as the refusal its caller gets: every reason is in it. */
+/** A decision that denies, as the refusal its caller gets: every reason is in it. */
 export function refusalOf(decision: Decision): Refusal {
   const against = decision.reasons.filter((reason) => reason.effect === decision.effect);
-  const detail = against.map((reason) => reason.message).join("; ");
-  const code =
-    decision.effect === "require_approval"
-      ? "approval_required"
-      : against.every((each) => each.rule_id === "scopes")
-        ? "scope_missing"
-        : "policy_denied";
-  return refuse(code, detail, { extensions: { decision } });
+  return refuse(codeOf(decision, against), against.map((reason) => reason.message).join("; "), {
+    extensions: { decision },
+  });
+}
+
+function codeOf({ effect }: Decision, against: readonly Reason[]): ErrorCode {
+  if (effect === "require_approval" || effect === "draft") return "approval_required";
+  if (against.some((each) => each.rule_id === "switch.halt")) return "halted";
+  return against.every((each) => each.rule_id === "scopes") ? "scope_missing" : "policy_denied";
 }
 
 /** Whether a refusal is the policy's own: what `refusalOf` makes of a decision. */
 export function isDenial({ code }: Refusal): boolean {
-  return code === "policy_denied" || code === "scope_missing" || code === "approval_required";
+  return ["policy_denied", "scope_missing", "approval_required", "halted"].includes(code);
 }
 
 /** What the ledger refused, as the refusal its caller gets; `undefined` when it admitted. */
@@ -59,16 +64,58 @@ export function ledgerRefusal(reply: SessionReply): Refusal | undefined {
       });
     case "too_many_tasks":
       return refuse("budget_exceeded", `the session already has ${reply.limit} tasks; start a new session`);
+    case "session_paused":
+      return pausedRefusal(reply.pause);
+    case "limit_exceeded":
+      return limitRefusal(reply);
+    case "rate_limited":
+      return refuse(
+        "rate_limited",
+        `the rate of ${reply.limit} is used up; the next call fits in ${Math.ceil(reply.retryAfterMs / 1000)} s`,
+        { retryAfterS: Math.ceil(reply.retryAfterMs / 1000), extensions: { rate: { limit: reply.limit, reset_at: iso(reply.resetAt) } } },
+      );
     case "unknown_hold":
     case "admitted":
     case "settled":
     case "charged":
-    case "given_back":
+    case "not_allowed":
+    case "needs_grants":
+    case "concluded":
+    case "leased":
+    case "reclaimed":
+    case "given_up":
+    case "paused":
+    case "resumed":
     case "ticked":
       return undefined;
     default:
       return reply satisfies never;
   }
+}
+
+/** A paused or ended session, as the refusal its callers get. */
+export function pausedRefusal(pause: SessionPause): Refusal {
+  const { rule_id, message } = pause;
+  const extensions = { pause: { kind: pause.kind, rule_id, reason: message, at: iso(pause.at) } };
+  return pause.kind === "ended"
+    ? refuse("session_ended", `a person ended this session: ${message}; start another one`, { extensions })
+    : refuse("session_paused", `the session waits for a person: ${message}; nothing more is done in it until then`, {
+        extensions,
+      });
+}
+
+function limitRefusal(reply: SessionReply & { type: "limit_exceeded" }): Refusal {
+  const shown = (value: number): string => (reply.unit === "amount" ? formatUsd(value) : String(value));
+  const { limit, max, used, need, resetAt } = reply;
+  return refuse(
+    "limit_exceeded",
+    `limit "${limit}" of ${shown(max)} cannot cover this call: ${shown(used)} used or held, ${shown(need)} needed; it fits again from ${iso(resetAt)}`,
+    { extensions: { limit: { id: limit, max: shown(max), used: shown(used), needed: shown(need), reset_at: iso(resetAt) } } },
+  );
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 function budgetRefusal(reply: SessionReply & { type: "budget_exceeded" }): Refusal {

@@ -1,22 +1,27 @@
-// Reads what a call is decided on: the tenant's active config, and what every answer tells about its call.
+// Reads what a call is decided on: the tenant's active config, its kill switches, and what every answer tells about its call.
 import type { CallContext } from "../core/call.ts";
 import type { ActiveConfig } from "../core/config/published.ts";
 import { accept, refuse, type Outcome } from "../core/errors.ts";
+import type { Switch } from "../core/policy/switches.ts";
 import type { CallMeta } from "./admitted-call.ts";
 import type { Ports } from "./ports.ts";
 
-/** The facts of a call. Refuses `not_configured` while the tenant has published nothing: nothing would be allowed. */
+/** The facts of a call. The config refuses `not_configured` while the tenant has published nothing: nothing would be allowed. */
 export interface Facts {
   readonly config: Outcome<ActiveConfig>;
+  readonly switches: readonly Switch[];
   readonly meta: CallMeta;
 }
 
-/** Reads the facts of a call from isolate memory, or from the edge copy when they are older than two seconds. */
+/** Reads the facts of a call: config version and switches no older than the controls' bound. */
 export async function readFacts(ports: Ports, context: CallContext): Promise<Facts> {
-  const config = await ports.configs.active(context.principal.tenant);
+  const { tenant } = context.principal;
+  const { switches } = await ports.controls.current(tenant);
+  const config = await ports.configs.active(tenant);
   return {
     config:
       config === undefined ? refuse("not_configured", "publish a config first with `PUT /v1/config`") : accept(config),
+    switches,
     meta: {
       traceId: context.trace.shown,
       session: context.session,

@@ -2,7 +2,7 @@
 import { isUsageOnlyFrame, lastBoundary } from "../core/stream/frames.ts";
 
 /** How a stream ended, from the gateway's side. */
-export type StreamEnding = "ended" | "caller_left" | "upstream_broke" | "timed_out";
+export type StreamEnding = "ended" | "caller_left" | "upstream_broke" | "timed_out" | "halted";
 
 /** What is known once a stream is over. */
 export interface StreamEnd {
@@ -248,9 +248,18 @@ function isErrored(writable: WritableStream<Uint8Array>): boolean {
 }
 
 function endingOf(hasLeft: boolean, signal: AbortSignal): StreamEnding {
+  if (isHalted(signal)) return "halted";
   if (signal.aborted) return signal.reason === CALLER_LEFT ? "caller_left" : "timed_out";
   return hasLeft ? "caller_left" : "upstream_broke";
 }
 
 /** The reason with which a call's signal is aborted when its caller has gone. */
 export const CALLER_LEFT = "caller_left";
+
+/** The reason with which a call's signal is aborted when a kill switch stops it. */
+export const HALTED = "halted";
+
+/** Whether a kill switch has stopped the call of a signal. */
+export function isHalted(signal: AbortSignal): boolean {
+  return signal.aborted && signal.reason === HALTED;
+}

@@ -5,7 +5,7 @@ import { readOpenAiUsage } from "../core/budget/usage.ts";
 import { refuse } from "../core/errors.ts";
 import { holdsCredential, scrub } from "../core/trace/scrub.ts";
 import { finishReasons } from "../core/stream/chat-stream.ts";
-import { CALLER_LEFT } from "./meter.ts";
+import { CALLER_LEFT, isHalted } from "./meter.ts";
 import type { AdmittedCall, ModelAnswer } from "./admitted-call.ts";
 import type { ModelResponse } from "./ports.ts";
 import type { Learnt } from "./record-model-call.ts";
@@ -23,8 +23,9 @@ export async function answerWhole(admitted: AdmittedCall, answered: Answered): P
     answer = readable(new Uint8Array(await answered.bytes()), answered.credential);
   } catch {
     const hasLeft = abort.signal.aborted && abort.signal.reason === CALLER_LEFT;
-    const refusal =
-      abort.signal.aborted && !hasLeft
+    const refusal = isHalted(abort.signal)
+      ? refuse("halted", "a person has stopped this call while it ran")
+      : abort.signal.aborted && !hasLeft
         ? refuse("upstream_timeout", "the model provider's answer took too long")
         : refuse("upstream_failed", "the model provider's answer broke off");
     tally.settleAtHold(hasLeft ? "caller_left" : "failed", refusal);

@@ -5,15 +5,16 @@ import type { ActiveConfig, ResolvedModel } from "../core/config/published.ts";
 import { worstCase } from "../core/budget/estimate.ts";
 import { amounts } from "../core/budget/amounts.ts";
 import { withMembers } from "../core/json/members.ts";
+import { haltOf } from "../core/policy/switches.ts";
 import { evaluateModelCall } from "../core/policy/evaluate.ts";
-import type { Decision } from "../core/policy/decision.ts";
+import { stopOf, type Decision } from "../core/policy/decision.ts";
 import type { Want } from "../core/state/account.ts";
 import type { SessionReply } from "../core/state/session-messages.ts";
 import { readFacts } from "./facts.ts";
 import { ledgerRefusal, refOf, refusalOf, scopesOf } from "./enforce.ts";
 import type { AdmittedCall, CallMeta, CallSurroundings, ModelAnswer } from "./admitted-call.ts";
 import { writeTraceparent } from "../core/trace/trace-context.ts";
-import { CALLER_LEFT } from "./meter.ts";
+import { CALLER_LEFT, HALTED, isHalted } from "./meter.ts";
 import { answerWhole } from "./model-answer.ts";
 import { answerStream } from "./model-stream.ts";
 import type { ModelResponse, Ports } from "./ports.ts";
@@ -34,7 +35,7 @@ const DEFAULT_TIMEOUT_MS = 120_000;
  */
 export async function callModel(ports: Ports, call: ModelCall, around: CallSurroundings): Promise<ModelAnswer> {
   const { context } = call;
-  const { config: found, meta } = await readFacts(ports, context);
+  const { config: found, switches, meta } = await readFacts(ports, context);
   if (!found.ok) return { ok: false, refusal: found, meta };
   const config = found.value;
   const model = config.model(call.model);
@@ -43,6 +44,12 @@ export async function callModel(ports: Ports, call: ModelCall, around: CallSurro
     actorName: context.actor,
     actor: config.actor(context.actor),
     modelName: call.model,
+    confidence: context.confidence,
+    release: context.release,
+    session: context.session,
+    switches,
+    terms: config.terms,
+    now: ports.system.now(),
   });
   const tally = new ModelCallTally(ports, call, {
     config,
@@ -57,7 +64,7 @@ export async function callModel(ports: Ports, call: ModelCall, around: CallSurro
     tally.recordRefusal(refusal);
     return { ok: false, refusal, meta };
   }
-  const reply = await ports.sessions.admit(admissionOf(config, model, call, tally));
+  const reply = await ports.sessions.admit(admissionOf(config, model, call, { tally, decision }));
   const refusal = ledgerRefusal(reply);
   if (refusal !== undefined || reply.type !== "admitted") {
     tally.recordRefusal(refusal ?? refuse("internal", "the ledger gave no admission"));
@@ -90,7 +97,8 @@ function stopBefore(call: ModelCall, model: ResolvedModel | undefined, decision:
     return refuse("unknown_model", `no model "${call.model}" in the tenant's config`, {
       mistakes: [{ path: "model", message: "expected a configured model" }],
     });
-  return decision.effect === "allow" ? undefined : refusalOf(decision);
+  // A denial that also stops the session has to reach it.
+  return decision.effect === "allow" || stopOf(decision.reasons) !== undefined ? undefined : refusalOf(decision);
 }
 
 function shownRoute(model: ResolvedModel, call: ModelCall): Pick<CallMeta, "model" | "tier" | "routeReason"> {
@@ -119,14 +127,16 @@ function admissionOf(
   config: ActiveConfig,
   model: ResolvedModel,
   call: ModelCall,
-  tally: ModelCallTally,
+  { tally, decision }: { readonly tally: ModelCallTally; readonly decision: Decision },
 ): Parameters<Ports["sessions"]["admit"]>[0] {
   return {
     holdId: tally.spanId,
     scopes: scopesOf(config, call.context),
     want: wantOf(model, call),
     expiresAt: tally.startedAt + (model.provider.timeout_ms ?? DEFAULT_TIMEOUT_MS) + TOTAL_TIMEOUT_MS + HOLD_GRACE_MS,
-    ref: refOf(config, call.context, tally.spanId, model.name),
+    ref: refOf(config, call.context, { spanId: tally.spanId, subject: model.name }),
+    stop: stopOf(decision.reasons) ?? null,
+    stopAndAsk: config.actor(call.context.actor)?.stop_and_ask ?? null,
   };
 }
 
@@ -141,7 +151,16 @@ async function runAdmitted(
   if (around.callerSignal.aborted) leave();
   else around.callerSignal.addEventListener("abort", leave, { once: true });
   let timer = setTimeout(() => abort.abort("timeout"), model.provider.timeout_ms ?? DEFAULT_TIMEOUT_MS);
-  tally.onSettled(() => clearTimeout(timer));
+  const watch = watchSwitches(ports, call, abort);
+  tally.onSettled(() => {
+    clearTimeout(timer);
+    clearInterval(watch);
+  });
+  if (await isHaltedNow(ports, call)) {
+    const refusal = refuse("halted", "a person has stopped these calls");
+    tally.settleUnsent(refusal);
+    return { ok: false, refusal, meta: admitted.meta };
+  }
   const answered = await ports.models.send({
     tenant: call.context.principal.tenant,
     provider: model.provider,
@@ -160,6 +179,33 @@ async function runAdmitted(
   clearTimeout(timer);
   timer = setTimeout(() => abort.abort("timeout"), TOTAL_TIMEOUT_MS);
   return answerStream(admitted, answered);
+}
+
+/** How often a running call looks at the kill switches. */
+const WATCH_EVERY_MS = 500;
+
+/** Aborts a running call, streams included, once a switch halts it, or once nobody can say whether one does. */
+function watchSwitches(ports: Ports, call: ModelCall, abort: AbortController): ReturnType<typeof setInterval> {
+  let failures = 0;
+  const look = async (): Promise<void> => {
+    try {
+      if (await isHaltedNow(ports, call)) abort.abort(HALTED);
+      failures = 0;
+    } catch {
+      failures += 1;
+      if (failures >= MAX_BLIND_LOOKS) abort.abort(HALTED);
+    }
+  };
+  return setInterval(() => void look(), WATCH_EVERY_MS);
+}
+
+/** A running call goes on without an answer from the switches' owner for this many looks. */
+const MAX_BLIND_LOOKS = 3;
+
+async function isHaltedNow(ports: Ports, { context }: ModelCall): Promise<boolean> {
+  const { switches } = await ports.controls.current(context.principal.tenant);
+  const { actor, release, session } = context;
+  return haltOf(switches, { actor, release, session, tool: null }, ports.system.now()) !== undefined;
 }
 
 /** The call's own place in the trace, for the provider. */
@@ -183,7 +229,9 @@ function notAnswered(
   response: Exclude<ModelResponse, { type: "answered" }>,
 ): ModelAnswer {
   const hasLeft = abort.signal.aborted && abort.signal.reason === CALLER_LEFT;
-  const refusal = unansweredRefusal(response, abort.signal.aborted && !hasLeft);
+  const refusal = isHalted(abort.signal)
+    ? refuse("halted", "a person has stopped this call while it ran")
+    : unansweredRefusal(response, abort.signal.aborted && !hasLeft);
   // A provider that was never reached has cost nothing; one that may have been reached is charged the hold.
   if (response.type === "blocked") tally.settleUnsent(refusal);
   else tally.settleAtHold(hasLeft ? "caller_left" : "failed", hasLeft ? { ...refusal, code: "caller_left" } : refusal);

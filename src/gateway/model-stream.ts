@@ -3,7 +3,7 @@ import type { JsonObject } from "../core/json/canonical.ts";
 import { refuse, type Refusal } from "../core/errors.ts";
 import { errorInEvent, readChatStream, type ChatStream } from "../core/stream/chat-stream.ts";
 import { firstData } from "../core/stream/frames.ts";
-import { CALLER_LEFT, relay, type StreamEnd } from "./meter.ts";
+import { CALLER_LEFT, isHalted, relay, type StreamEnd } from "./meter.ts";
 import type { AdmittedCall, ModelAnswer } from "./admitted-call.ts";
 import type { ModelResponse } from "./ports.ts";
 import type { Learnt, ModelCallStatus } from "./record-model-call.ts";
@@ -114,6 +114,7 @@ async function cancelRest(body: ReadableStream<Uint8Array>): Promise<void> {
 }
 
 function brokenRefusal(signal: AbortSignal): Refusal {
+  if (isHalted(signal)) return refuse("halted", "a person has stopped this call while it ran");
   return signal.aborted && signal.reason !== CALLER_LEFT
     ? refuse("upstream_timeout", "the model provider's stream did not begin in time")
     : refuse("upstream_failed", "the model provider's stream broke before its first event");
@@ -134,20 +135,21 @@ function messageOf(error: JsonObject): string {
   return typeof error["message"] === "string" ? error["message"] : "no message";
 }
 
+const CUT = { code: "upstream_failed", message: "The model provider's stream ended before it was complete." } as const;
+const CLOSING = {
+  ended: CUT,
+  upstream_broke: CUT,
+  caller_left: CUT,
+  timed_out: { code: "upstream_timeout", message: "The stream was stopped at its deadline." },
+  halted: { code: "halted", message: "A person has stopped this call." },
+} as const;
+
 /** The error event for a stream that did not end as it should; nothing when it did, or when it said so itself. */
 function closingFrame(end: StreamEnd): string | undefined {
   const { isDone, error: said } = readChatStream(end.text);
   if (isDone || said !== undefined) return undefined;
-  const isTimeout = end.ending === "timed_out";
-  const message = isTimeout
-    ? "The stream was stopped at its deadline."
-    : "The model provider's stream ended before it was complete.";
-  const error = {
-    message,
-    type: "server_error",
-    param: null,
-    code: isTimeout ? "upstream_timeout" : "upstream_failed",
-  };
+  const { code, message } = CLOSING[end.ending];
+  const error = { message, type: "server_error", param: null, code };
   return `\n\ndata: ${JSON.stringify({ error })}\n\n`;
 }
 
@@ -161,6 +163,7 @@ const ERROR_TYPES = {
   upstream_broke: "stream_cut",
   timed_out: "upstream_timeout",
   caller_left: "caller_left",
+  halted: "halted",
 } as const;
 
 function learntFrom(end: StreamEnd, said: ChatStream, status: ModelCallStatus): Learnt {

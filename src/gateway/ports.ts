@@ -3,9 +3,26 @@ import type { PublishedConfig, ActiveConfig } from "../core/config/published.ts"
 import type { ProviderEntry } from "../core/config/document.ts";
 import type { Amounts } from "../core/budget/amounts.ts";
 import type { Want } from "../core/state/account.ts";
-import type { CallRef, Scopes, SessionLedgerState, SessionReply } from "../core/state/session-messages.ts";
-import type { ToolCallRecord, ToolCallReply, ToolCallRequest, ToolOutcome } from "../core/state/tool-call.ts";
-import type { Decision } from "../core/policy/decision.ts";
+import type {
+  CallRef,
+  LedgerPolicy,
+  Scopes,
+  SessionLedgerState,
+  SessionPause,
+  SessionReply,
+} from "../core/state/session-messages.ts";
+import type {
+  Redecision,
+  ToolCallRecord,
+  ToolCallReply,
+  ToolCallRequest,
+  ToolOutcome,
+} from "../core/state/tool-call-record.ts";
+import type { ApprovalStatus, DraftTerms, Vote } from "../core/state/approval.ts";
+import type { Controls as TenantControls, SwitchRecord } from "../core/state/tenant-ledger.ts";
+import type { StopAndAskEntry } from "../core/config/policy-document.ts";
+import type { Decision, Reason } from "../core/policy/decision.ts";
+import type { Switch } from "../core/policy/switches.ts";
 import type { Outcome } from "../core/errors.ts";
 import type { Principal, Role } from "../core/principal.ts";
 import type { JsonObject } from "../core/json/canonical.ts";
@@ -63,9 +80,27 @@ export interface ConfigVersion {
   readonly published_by: string;
 }
 
+/**
+ * What every enforcement point must know: active version and switches, at most `CONTROLS_BOUND_MS` old.
+ * Throws `control_plane_down` when their owner does not answer: a call that cannot be stopped is not made.
+ */
+export interface Controls {
+  current(tenant: string): Promise<TenantControls>;
+}
+
+/** Kill switches, owned by the tenant's ledger. */
+export interface Switches {
+  /** Sets one; refuses `invalid_request` when too many are set. Durable before it answers. */
+  set(tenant: string, set: Omit<Switch, "set_at">): Promise<Outcome<SwitchRecord>>;
+  /** Clears one; refuses `not_found`. */
+  clear(tenant: string, id: string, by: { readonly by: string; readonly reason: string | null }): Promise<Outcome<SwitchRecord>>;
+  /** Every switch ever set, newest first. */
+  list(tenant: string): Promise<readonly SwitchRecord[]>;
+}
+
 /** Immutable config versions and the pointer to the active one. */
 export interface Configs {
-  /** The active version; the isolate asks the edge copy again after two seconds, and the edge copy itself may lag a minute. */
+  /** The active version as the controls name it: compiled in the isolate, read from the edge copy or its owner. */
   active(tenant: string): Promise<ActiveConfig | undefined>;
   /** The active version as its strongly consistent owner has it. */
   current(tenant: string): Promise<PublishedConfig | undefined>;
@@ -87,6 +122,8 @@ export interface Tenants {
   ids(): Promise<readonly string[]>;
   /** Makes the edge copy of the tenant's active config agree with its ledger; answers whether it had to. */
   repairMirror(tenant: string): Promise<boolean>;
+  /** What is used of meters (cross-session limits), by key; what sessions hold of them counts as used. */
+  usage(tenant: string, keys: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
 
 /** One admission to a session's ledger. */
@@ -96,6 +133,9 @@ export interface Admission {
   readonly want: Want;
   readonly expiresAt: number;
   readonly ref: CallRef;
+  /** The reason that stops the session with this call, if any. */
+  readonly stop: Reason | null;
+  readonly stopAndAsk: StopAndAskEntry | null;
 }
 
 /** What a hold turned out to have used. */
@@ -121,29 +161,112 @@ export interface SessionLedgers {
    */
   settle(settlement: Settlement, defer: Defer): void;
   read(tenant: string, session: string): Promise<SessionView>;
+  /** What the session's rules would say to a call, and whether it is paused. Nothing changes. */
+  consult(
+    tenant: string,
+    session: string,
+    asked: { readonly policy: LedgerPolicy; readonly ref: CallRef },
+  ): Promise<{ readonly reasons: readonly Reason[]; readonly pause: SessionPause | null }>;
+  /** Lets a paused session go on; answers why it was paused, `null` when it was not, or the end that stands. */
+  resume(tenant: string, session: string): Promise<{ readonly was: SessionPause | null } | { readonly ended: SessionPause }>;
+  /** Pauses a session, or ends it for good; answers what stands now. */
+  pause(tenant: string, session: string, pause: Omit<SessionPause, "at">): Promise<SessionPause>;
   /** Keeps records that the queue did not take; the ledger sends them again. */
   stash(tenant: string, session: string, records: readonly TraceRecord[]): Promise<void>;
 }
 
-/** What beginning a tool call needs: the call, its decision, and what to charge its session. */
-export interface ToolCallBeginning {
-  readonly request: ToolCallRequest;
-  readonly decision: Decision;
+/** How a tool call asks its session: its budgets, its amounts, and what the policy has yet to decide there. */
+export interface LedgerAsk {
   readonly scopes: Scopes;
   readonly amounts: Amounts;
   readonly ref: CallRef;
+  readonly policy: LedgerPolicy;
 }
 
-/** Reply to a beginning: the state machine's, with what the session has left where it was asked; or the ledger's refusal. */
-export type BeginReply =
+/** What beginning a tool call needs: the call, the edge's decision, and how to ask its session. */
+export interface ToolCallBeginning extends LedgerAsk {
+  readonly request: ToolCallRequest;
+  readonly decision: Decision;
+  readonly draft: DraftTerms;
+}
+
+/** One person's vote on a waiting call, with the policy's decision at this instant. */
+export interface Ballot extends LedgerAsk {
+  readonly vote: Vote;
+  readonly redecided: Redecision | null;
+  readonly draft: DraftTerms;
+}
+
+/** Reply of a call's object, with what the session has left where it was asked; or the session's refusal. */
+export type CallReply =
   | { readonly call: ToolCallReply; readonly remainingUsd: number | null }
-  | { readonly ledger: SessionReply };
+  | { readonly ledger: SessionReply; readonly record: ToolCallRecord | null };
 
 /** The object that owns each tool call. */
 export interface ToolCalls {
-  begin(beginning: ToolCallBeginning): Promise<BeginReply>;
+  begin(beginning: ToolCallBeginning): Promise<CallReply>;
+  /** Counts a vote; `execute` when it was the last that was needed. */
+  vote(tenant: string, id: string, ballot: Ballot): Promise<CallReply>;
+  withdraw(tenant: string, id: string): Promise<ToolCallReply>;
   finish(tenant: string, id: string, outcome: ToolOutcome): Promise<ToolCallRecord | undefined>;
-  read(tenant: string, id: string): Promise<ToolCallRecord | undefined>;
+  /** The call as it stands; waits so long for a change of one that is on its way to another status. */
+  read(tenant: string, id: string, waitMs?: number): Promise<ToolCallRecord | undefined>;
+}
+
+/** One line of the approvals inbox. Times are epoch milliseconds. */
+export interface InboxLine {
+  readonly id: string;
+  readonly tool_call_id: string;
+  readonly status: ApprovalStatus;
+  readonly kind: "approval" | "draft";
+  readonly actor: string;
+  readonly tool: string;
+  readonly session_id: string;
+  readonly requested_by: string;
+  readonly requested_at: number;
+  readonly expires_at: number;
+  readonly resolved_at: number | null;
+}
+
+/** The approvals inbox: an index of what the calls' objects own. */
+export interface ApprovalInbox {
+  /** Newest first; one whose time is over shows as expired, whether or not its object has woken yet. */
+  list(
+    tenant: string,
+    filter: { readonly status?: ApprovalStatus; readonly cursor?: string; readonly limit: number; readonly now: number },
+  ): Promise<{ readonly lines: readonly InboxLine[]; readonly nextCursor: string | null }>;
+}
+
+/** Signed notices to people outside: one HTTP request, signed per Standard Webhooks. */
+export interface Webhooks {
+  /** Delivers a message; `false` when it was refused or not reached, so that it is tried again. */
+  deliver(message: {
+    readonly tenant: string;
+    readonly url: string;
+    /** The name of the stored secret that signs. */
+    readonly secret: string;
+    readonly id: string;
+    readonly body: unknown;
+    readonly allowedHosts: readonly string[];
+  }): Promise<boolean>;
+}
+
+/** Links that let one addressed approver open one approval: signed, and void once it is decided. */
+export interface ApprovalLinks {
+  sign(link: ApprovalLink): Promise<string>;
+  /** What a token stands for, or `undefined` for one that was not signed here or is over. */
+  read(token: string): Promise<ApprovalLink | undefined>;
+}
+
+/** What a link stands for. */
+export interface ApprovalLink {
+  readonly tenant: string;
+  readonly approval: string;
+  readonly approver: string;
+  /** The digest of what was to be approved when the link was made. */
+  readonly digest: string;
+  /** Epoch milliseconds. */
+  readonly expiresAt: number;
 }
 
 /** One request to a model provider. */
@@ -213,7 +336,12 @@ export interface Ports {
   readonly system: System;
   readonly keys: Keys;
   readonly secrets: Secrets;
+  readonly controls: Controls;
   readonly configs: Configs;
+  readonly switches: Switches;
+  readonly inbox: ApprovalInbox;
+  readonly webhooks: Webhooks;
+  readonly links: ApprovalLinks;
   readonly tenants: Tenants;
   readonly sessions: SessionLedgers;
   readonly toolCalls: ToolCalls;
@@ -238,9 +366,9 @@ export interface TraceFilter {
   readonly limit: number;
 }
 
-/** One page of calls, newest first. */
+/** One page of calls, newest first, each with where its record lies. */
 export interface TracePage {
-  readonly rows: readonly IndexRow[];
+  readonly rows: readonly (IndexRow & { readonly segment: string; readonly line: number })[];
   readonly nextCursor: string | null;
 }
 

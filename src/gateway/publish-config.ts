@@ -1,7 +1,7 @@
-// Sequences a config's life: check, publish against the version that was read, list.
+// Sequences a config's life: check, publish against the version that was read, roll back.
 import { checkConfig, type PriceBook, type Surroundings } from "../core/config/check.ts";
 import type { PublishedConfig } from "../core/config/published.ts";
-import { accept, refuse, type Outcome } from "../core/errors.ts";
+import { accept, refuse, type Mistake, type Outcome } from "../core/errors.ts";
 import { digestOf } from "../core/json/digest.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Ports } from "./ports.ts";
@@ -16,28 +16,33 @@ export interface Deployment {
 /** A candidate that passed every check, ready to be stored. */
 export type CheckedConfig = Omit<PublishedConfig, "version" | "published_at">;
 
+/** A candidate that may be published, and what looks wrong in it all the same. */
+export interface Checked {
+  readonly candidate: CheckedConfig;
+  readonly warnings: readonly Mistake[];
+}
+
 /** Checks a candidate without publishing; refuses `invalid_config` with every mistake at once. */
 export async function checkCandidate(
-  ports: Ports,
+  ports: Pick<Ports, "secrets">,
   deployment: Deployment,
   principal: Principal,
-  candidate: unknown,
-): Promise<Outcome<CheckedConfig>> {
+  asked: { readonly candidate: unknown; readonly tests?: "refuse" | "warn" },
+): Promise<Outcome<Checked>> {
   const { tenant } = principal;
   const around: Surroundings = { ...deployment, secrets: await ports.secrets.names(tenant) };
-  const checked = checkConfig(candidate, around);
+  const checked = checkConfig(asked.candidate, around, { tests: asked.tests ?? "refuse" });
   if (!checked.ok) {
     const count = checked.mistakes.length;
     return refuse("invalid_config", `${count} mistake${count === 1 ? "" : "s"} in the config document`, {
       mistakes: checked.mistakes,
     });
   }
+  const { document, prices, rules, warnings } = checked;
+  const digest = digestOf({ document, prices });
   return accept({
-    tenant,
-    digest: digestOf({ document: checked.document, prices: checked.prices }),
-    published_by: principal.keyId,
-    document: checked.document,
-    prices: checked.prices,
+    candidate: { tenant, digest, published_by: principal.keyId, document, prices, rules },
+    warnings,
   });
 }
 
@@ -46,11 +51,37 @@ export async function checkCandidate(
  * `expected` is that version (0 when nothing was published); refuses `precondition_failed` when it is not.
  */
 export async function publishCandidate(
-  ports: Ports,
+  ports: Pick<Ports, "secrets" | "configs">,
   deployment: Deployment,
   principal: Principal,
   publication: { readonly candidate: unknown; readonly expected: number },
 ): Promise<Outcome<PublishedConfig>> {
-  const checked = await checkCandidate(ports, deployment, principal, publication.candidate);
-  return checked.ok ? ports.configs.publish(checked.value, publication.expected) : checked;
+  const checked = await checkCandidate(ports, deployment, principal, publication);
+  return checked.ok ? ports.configs.publish(checked.value.candidate, publication.expected) : checked;
+}
+
+/** A published rollback, and what today's checks say of the document it brought back. */
+export interface RolledBack {
+  readonly published: PublishedConfig;
+  readonly warnings: readonly Mistake[];
+}
+
+/**
+ * Publishes an earlier version's document as the next version. It is checked against today's secrets and services, and
+ * refused `invalid_config` where they are gone; its tests run and only warn, for a way back must not wait for a test.
+ */
+export async function rollBack(
+  ports: Pick<Ports, "secrets" | "configs">,
+  deployment: Deployment,
+  principal: Principal,
+  rollback: { readonly version: number; readonly reason: string | null; readonly expected: number },
+): Promise<Outcome<RolledBack>> {
+  const { version, reason, expected } = rollback;
+  const found = await ports.configs.version(principal.tenant, version);
+  if (found === undefined) return refuse("not_found", `no config version ${version}`);
+  const checked = await checkCandidate(ports, deployment, principal, { candidate: found.document, tests: "warn" });
+  if (!checked.ok) return checked;
+  const { candidate, warnings } = checked.value;
+  const published = await ports.configs.publish({ ...candidate, rolled_back: { to: version, reason } }, expected);
+  return published.ok ? accept({ published: published.value, warnings }) : published;
 }

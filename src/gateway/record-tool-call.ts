@@ -3,7 +3,8 @@ import type { ToolCall } from "../core/call.ts";
 import type { ResolvedTool } from "../core/config/published.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { Decision } from "../core/policy/decision.ts";
-import type { ToolCallRecord } from "../core/state/tool-call.ts";
+import type { ToolCallAsk } from "../core/policy/ask.ts";
+import type { ToolCallRecord } from "../core/state/tool-call-record.ts";
 import { ATTR } from "../core/trace/attributes.ts";
 import type { Attributes, IndexRow, Span } from "../core/trace/record.ts";
 import { usdFromJson } from "../core/units/money.ts";
@@ -14,6 +15,7 @@ import { buildRecord, callAttributes, decisionSpan, type RecordedBody } from "./
 /** What is known of a tool call whatever became of it. */
 export interface ToolCallHappened {
   readonly call: ToolCall;
+  readonly ask: ToolCallAsk;
   readonly tool: ResolvedTool | undefined;
   readonly decision: Decision;
   readonly spanId: string;
@@ -26,6 +28,8 @@ export interface ToolCallHappened {
 export type ToolCallEnd =
   | { readonly type: "executed"; readonly record: ToolCallRecord; readonly credentials: readonly string[] }
   | { readonly type: "replayed"; readonly record: ToolCallRecord }
+  /** Recorded without an effect: a draft, or a call that waits for people. */
+  | { readonly type: "waiting"; readonly record: ToolCallRecord }
   | { readonly type: "refused"; readonly refusal: Refusal };
 
 /** Records one tool call: its span, its decision, its arguments and its result, free of credentials. */
@@ -36,7 +40,7 @@ export function recordToolCall(ports: Ports, recorder: Recorder, happened: ToolC
     end.type === "executed" ? [...call.context.credentials, ...end.credentials] : call.context.credentials;
   const decided = decisionSpan({ spanId: ports.system.randomHex(8), parentId: spanId }, decision, happened.startedAt);
   recorder.write(
-    buildRecord(indexRow(happened, end, endedAt), [callSpan(happened, end, endedAt), decided], bodies(call, end)),
+    buildRecord(indexRow(happened, end, endedAt), [callSpan(happened, end, endedAt), decided], bodies(happened, end)),
     credentials,
   );
 }
@@ -53,14 +57,15 @@ function errorOf(end: ToolCallEnd): string | undefined {
   return outcome.status === "failed" ? outcome.code : "outcome_unknown";
 }
 
-function bodies(call: ToolCall, end: ToolCallEnd): readonly RecordedBody[] {
-  const sent: RecordedBody = {
-    name: "arguments",
-    contentType: "application/json",
-    text: JSON.stringify(call.envelope),
-  };
-  if (end.type === "refused" || end.record.outcome === null) return [sent];
-  return [sent, { name: "result", contentType: "application/json", text: JSON.stringify(end.record.outcome) }];
+function bodies({ call, ask }: ToolCallHappened, end: ToolCallEnd): readonly RecordedBody[] {
+  const contentType = "application/json";
+  const sent: readonly RecordedBody[] = [
+    { name: "arguments", contentType, text: JSON.stringify(call.envelope) },
+    // What the decision rested on: the same ask is decided again when a candidate policy is replayed.
+    { name: "ask", contentType, text: JSON.stringify(ask) },
+  ];
+  if (end.type === "refused" || end.record.outcome === null) return sent;
+  return [...sent, { name: "result", contentType: "application/json", text: JSON.stringify(end.record.outcome) }];
 }
 
 function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number): Span {
@@ -73,7 +78,7 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
     kind: "internal",
     start_ms: startedAt,
     end_ms: endedAt,
-    status: statusOf(end) === "succeeded" ? "ok" : "error",
+    status: statusOf(end) === "succeeded" || end.type === "waiting" ? "ok" : "error",
     attributes: {
       ...callAttributes(call.context, decision),
       [ATTR.operation]: "execute_tool",
@@ -89,6 +94,7 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
         outcome === null || outcome.status === "unknown" ? undefined : (outcome.httpStatus ?? undefined),
       [ATTR.costMicroUsd]: costOf(tool, end),
       [ATTR.seq]: end.type === "refused" ? undefined : (end.record.seq ?? undefined),
+      [ATTR.approvalId]: end.type === "refused" ? undefined : end.record.approval?.id,
     },
   };
 }

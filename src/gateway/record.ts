@@ -27,6 +27,7 @@ export function callAttributes(context: CallContext, decision: Decision | undefi
     [ATTR.intent]: context.intent ?? undefined,
     [ATTR.confidence]: context.confidence ?? undefined,
     [ATTR.endUser]: context.endUser ?? undefined,
+    [ATTR.release]: context.release ?? undefined,
     [ATTR.callerDeclared]: declaredFields(context),
     [ATTR.policyVersion]: decision?.policy_version,
     [ATTR.decisionEffect]: decision?.effect,
@@ -38,6 +39,8 @@ function declaredFields(context: CallContext): readonly string[] {
     ["intent", context.intent],
     ["confidence", context.confidence],
     ["user", context.endUser],
+    ["release", context.release],
+    ["confirmed", context.isConfirmed ? true : null],
     ["allowed_tools", context.allowedTools],
   ];
   return declared.filter(([, value]) => value !== null && value !== undefined).map(([field]) => field);

@@ -1,23 +1,18 @@
 // Sequences one tool call: facts, schema, decision, the call's own object, the effect, its outcome, its record.
 import type { ToolCall } from "../core/call.ts";
-import { amounts } from "../core/budget/amounts.ts";
 import { accept, refuse, type Outcome, type Refusal } from "../core/errors.ts";
 import type { ActiveConfig, ResolvedTool } from "../core/config/published.ts";
 import { digestOf } from "../core/json/digest.ts";
-import { narrow } from "../core/policy/constraints.ts";
-import { amountOf, evaluateToolCall } from "../core/policy/evaluate.ts";
 import { decide, type Decision } from "../core/policy/decision.ts";
-import { effectiveScopes } from "../core/principal.ts";
-import type { ToolCallRecord, ToolCallRequest } from "../core/state/tool-call.ts";
-import { scrubValue } from "../core/trace/scrub.ts";
-import { writeTraceparent } from "../core/trace/trace-context.ts";
+import type { ToolCallRecord, ToolCallRequest } from "../core/state/tool-call-record.ts";
 import { toolCallId } from "../core/units/identifier.ts";
-import { usdFromJson } from "../core/units/money.ts";
 import type { CallMeta } from "./admitted-call.ts";
 import { readFacts } from "./facts.ts";
-import { ledgerRefusal, refOf, refusalOf, scopesOf } from "./enforce.ts";
-import type { BeginReply, Ports, Recorder } from "./ports.ts";
+import { ledgerRefusal, refOf, refusalOf } from "./enforce.ts";
+import type { CallReply, Ports, Recorder } from "./ports.ts";
 import { recordToolCall, type ToolCallHappened } from "./record-tool-call.ts";
+import { askOf, ledgerAsk, prepareCall, type PreparedCall } from "./tool-ask.ts";
+import { execute } from "./tool-execution.ts";
 
 /** How long a tool may take when its entry names no time, in milliseconds. */
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -31,48 +26,41 @@ export interface ToolCallAnswer {
   readonly meta: CallMeta;
 }
 
-interface Prepared {
-  readonly tool: ResolvedTool;
-  readonly decision: Decision;
-}
-
 /**
  * Makes one governed tool call. The call's object has the intent on disk before the effect starts; the same key and
- * body gets the first answer again, another body `idempotency_key_reused`, a running one `call_in_flight`.
+ * body gets the first answer again, another body `idempotency_key_reused`, a running one `call_in_flight`. A call that
+ * people must approve, or that is kept as a draft, is recorded and answered without an effect.
  * Two object hops before the effect, one after.
  */
 export async function callTool(ports: Ports, call: ToolCall, recorder: Recorder): Promise<ToolCallAnswer> {
   const { context } = call;
   const startedAt = ports.system.now();
-  const { config: found, meta } = await readFacts(ports, context);
+  const { config: found, switches, meta } = await readFacts(ports, context);
   if (!found.ok) return { outcome: found, record: undefined, meta };
   const config = found.value;
-  const prepared = prepare(config, call);
+  const ask = askOf(call);
+  const prepared = prepareCall(config, ask, { switches, now: startedAt, isApproved: false });
   const spanId = ports.system.randomHex(8);
   if (!prepared.ok) {
     const decision = refusedBeforehand(config, prepared);
     recordToolCall(
       ports,
       recorder,
-      { call, tool: config.tool(call.toolName), decision, spanId, callId: null, startedAt },
+      { call, ask, tool: config.tool(call.toolName), decision, spanId, callId: null, startedAt },
       { type: "refused", refusal: prepared },
     );
     return { outcome: prepared, record: undefined, meta };
   }
   const { tool, decision } = prepared.value;
-  const request = requestOf(ports, tool, call, { spanId, now: startedAt });
+  const request = requestOf(ports, prepared.value, call, spanId);
+  const ref = refOf(config, call.context, { spanId, subject: tool.name });
   const begun = await ports.toolCalls.begin({
     request,
     decision,
-    scopes: scopesOf(config, context),
-    amounts: amounts({
-      tool_calls: 1,
-      usd: usdFromJson(tool.entry.cost_usd) ?? 0,
-      tool_usd: amountOf(tool.entry, call.args),
-    }),
-    ref: refOf(config, context, spanId, tool.name),
+    draft: config.draftTerms,
+    ...ledgerAsk(config, prepared.value, ref),
   });
-  const happened: ToolCallHappened = { call, tool, decision, spanId, callId: request.id, startedAt };
+  const happened: ToolCallHappened = { call, ask, tool, decision, spanId, callId: request.id, startedAt };
   const known = "call" in begun ? { ...meta, remainingUsd: begun.remainingUsd } : meta;
   return continueFrom(ports, { config, call, tool, recorder, meta: known, happened }, begun);
 }
@@ -80,7 +68,8 @@ export async function callTool(ports: Ports, call: ToolCall, recorder: Recorder)
 /** The decision on a call that never reached the rules: what it names is not there, or does not fit. */
 function refusedBeforehand(config: ActiveConfig, { code, detail }: Refusal): Decision {
   const rule_id = code === "unknown_tool" ? "tool.known" : "tool.input_schema";
-  return decide([{ rule_id, effect: "deny", message: detail, path: "tool_call" }], config.policyVersion);
+  const reasons = [{ rule_id, effect: "deny", message: detail, path: "tool_call" }] as const;
+  return decide({ reasons, standby: null }, config.policyVersion);
 }
 
 interface Running {
@@ -92,68 +81,23 @@ interface Running {
   readonly happened: ToolCallHappened;
 }
 
-/** Finds the tool, holds the arguments against its schema, and decides: the same for a live call and for one only asked about. */
-function prepare(config: ActiveConfig, call: ToolCall): Outcome<Prepared> {
-  const tool = config.tool(call.toolName);
-  if (tool === undefined)
-    return refuse("unknown_tool", `no tool "${call.toolName}" in the tenant's config`, {
-      mistakes: [{ path: "tool_call.name", message: "expected a configured tool" }],
-    });
-  const mistakes = tool.check(call.args);
-  if (mistakes.length > 0) {
-    const shown = mistakes.map((mistake) => ({
-      ...mistake,
-      path: ["tool_call.args", mistake.path].filter((part) => part !== "").join("."),
-    }));
-    return refuse("invalid_arguments", shown.map((mistake) => `${mistake.path}: ${mistake.message}`).join("; "), {
-      mistakes: shown,
-    });
-  }
-  return accept({ tool, decision: decisionOn(config, tool, call) });
-}
-
-/** The policy's decision on a call: the same pure function for a live call and for one that is only asked about. */
-function decisionOn(config: ActiveConfig, tool: ResolvedTool, call: ToolCall): Decision {
-  const { context } = call;
-  const actor = config.actor(context.actor);
-  const byHeader = context.allowedTools === undefined ? {} : { allowed_tools: [...context.allowedTools] };
-  return evaluateToolCall({
-    policyVersion: config.policyVersion,
-    actorName: context.actor,
-    actor,
-    toolName: tool.name,
-    tool: tool.entry,
-    scopes: effectiveScopes(context.principal, actor?.scopes ?? []),
-    constraints: narrow(call.constraints, byHeader),
-    args: call.args,
-  });
-}
-
-function requestOf(
-  ports: Ports,
-  tool: ResolvedTool,
-  call: ToolCall,
-  { spanId, now }: { readonly spanId: string; readonly now: number },
-): ToolCallRequest {
+function requestOf(ports: Ports, { tool, facts }: PreparedCall, call: ToolCall, spanId: string): ToolCallRequest {
   const { context } = call;
   const { tenant } = context.principal;
-  const key = keyOf(ports, tool, call);
+  const { key, isDerived } = keyOf(ports, tool, call);
   return {
     id: toolCallId({ tenant, actor: context.actor, key }),
     tenant,
-    actor: context.actor,
-    session: context.session,
-    task: context.task,
-    intent: context.intent,
+    ask: facts.ask,
     traceId: context.trace.shown,
     traceHex: context.trace.hex,
     spanId,
-    toolName: tool.name,
     definitionDigest: tool.definitionDigest,
     effect: tool.entry.effect,
-    args: call.args,
+    teaching: { isUntrusted: tool.entry.output_trust === "untrusted", facts: tool.entry.facts ?? {} },
     fingerprint: digestOf({ intent: context.intent, constraints: call.constraints, tool: tool.name, args: call.args }),
-    deadlineAt: now + (tool.entry.timeout_ms ?? DEFAULT_TIMEOUT_MS) + ABANDON_GRACE_MS,
+    isKeyDerived: isDerived,
+    abandonAfterMs: (tool.entry.timeout_ms ?? DEFAULT_TIMEOUT_MS) + ABANDON_GRACE_MS,
   };
 }
 
@@ -161,26 +105,34 @@ function requestOf(
  * The key that names the call. The caller's own; else, for a tool whose repeats are not intended, the digest of
  * session, task, tool and arguments, so that a loop of identical calls acts once; else a fresh one.
  */
-function keyOf(ports: Ports, tool: ResolvedTool, call: ToolCall): string {
-  if (call.idempotencyKey !== undefined) return `given:${call.idempotencyKey}`;
+function keyOf(ports: Ports, tool: ResolvedTool, call: ToolCall): { readonly key: string; readonly isDerived: boolean } {
+  if (call.idempotencyKey !== undefined) return { key: `given:${call.idempotencyKey}`, isDerived: false };
   const repeat = tool.entry.repeat ?? (tool.entry.effect === "read" ? "allow" : "deduplicate");
-  if (repeat === "allow") return `fresh:${ports.system.randomHex(16)}`;
-  return `derived:${digestOf([call.context.session, call.context.task, tool.name, call.args])}`;
+  if (repeat === "allow") return { key: `fresh:${ports.system.randomHex(16)}`, isDerived: false };
+  const { session, task } = call.context;
+  return { key: `derived:${digestOf([session, task, tool.name, call.args])}`, isDerived: true };
 }
 
-async function continueFrom(ports: Ports, running: Running, begun: BeginReply): Promise<ToolCallAnswer> {
-  const { meta, happened, recorder } = running;
-  const stop = (refusal: Refusal, record?: ToolCallRecord): ToolCallAnswer => {
+async function continueFrom(ports: Ports, running: Running, begun: CallReply): Promise<ToolCallAnswer> {
+  const { meta, recorder } = running;
+  const record = "ledger" in begun ? undefined : "record" in begun.call ? begun.call.record : undefined;
+  // The session's rules may have spoken since: what is recorded is the decision as it stands.
+  const happened = record === undefined ? running.happened : { ...running.happened, decision: record.decision };
+  const stop = (refusal: Refusal, known?: ToolCallRecord): ToolCallAnswer => {
     recordToolCall(ports, recorder, happened, { type: "refused", refusal });
-    return { outcome: refusal, record, meta };
+    return { outcome: refusal, record: known, meta };
   };
   if ("ledger" in begun) return stop(ledgerRefusal(begun.ledger) ?? refuse("internal", "the ledger gave no admission"));
   switch (begun.call.type) {
     case "execute":
-      return executeOnce(ports, running, begun.call.record);
+      return executeOnce(ports, { ...running, happened }, begun.call.record);
     case "replay":
-      recordToolCall(ports, recorder, happened, { type: "replayed", record: begun.call.record });
-      return { outcome: accept({ record: begun.call.record, isReplay: true }), record: begun.call.record, meta };
+    case "waiting": {
+      const type = begun.call.type === "replay" ? "replayed" : "waiting";
+      recordToolCall(ports, recorder, happened, { type, record: begun.call.record });
+      const isReplay = begun.call.type === "replay";
+      return { outcome: accept({ record: begun.call.record, isReplay }), record: begun.call.record, meta };
+    }
     case "denied":
       return stop(refusalOf(begun.call.record.decision), begun.call.record);
     case "reused":
@@ -195,6 +147,10 @@ async function continueFrom(ports: Ports, running: Running, begun: BeginReply): 
       return stop(refuse("call_in_flight", "the first call with this key is still running", { retryAfterS: 1 }));
     case "ask_ledger":
     case "finished":
+    case "voted":
+    case "vote_refused":
+    case "stale":
+    case "withdrawn":
     case "nothing":
       return stop(refuse("internal", `the call's object answered "${begun.call.type}" to a beginning`));
     default:
@@ -204,41 +160,9 @@ async function continueFrom(ports: Ports, running: Running, begun: BeginReply): 
 
 async function executeOnce(ports: Ports, running: Running, record: ToolCallRecord): Promise<ToolCallAnswer> {
   const { config, call, tool, meta, happened, recorder } = running;
-  const executed = await ports.tools.execute({
-    tenant: record.request.tenant,
-    callId: record.request.id,
-    tool,
-    args: call.args,
-    traceparent: writeTraceparent(call.context.trace.hex, record.request.spanId, {
-      isSampled: call.context.parent?.isSampled ?? true,
-      isRandom: call.context.parent?.isRandom ?? false,
-    }),
-    allowedHosts: config.published.document.egress.allow,
-  });
-  // A tool that echoes its credential must not hand it to the agent, to a replay or to the record.
-  const outcome = scrubValue(executed.outcome, executed.credentials);
-  const finish = (): Promise<ToolCallRecord | undefined> =>
-    ports.toolCalls.finish(record.request.tenant, record.request.id, outcome);
-  // The effect has happened: whatever fails now, the caller learns the outcome and is never told to try again.
-  const finished = await finish()
-    .catch(finish)
-    .catch(() => undefined);
-  const final = finished ?? { ...record, status: outcome.status, outcome };
-  recordToolCall(ports, recorder, happened, { type: "executed", record: final, credentials: executed.credentials });
-  return { outcome: accept({ record: final, isReplay: false }), record: final, meta };
-}
-
-/** What the policy would say to a call; nothing is recorded, reserved or sent. */
-export async function decideTool(
-  ports: Ports,
-  call: ToolCall,
-): Promise<
-  Outcome<{ readonly decision: Decision; readonly tool: { readonly name: string; readonly definition_digest: string } }>
-> {
-  const { config } = await readFacts(ports, call.context);
-  if (!config.ok) return config;
-  const prepared = prepare(config.value, call);
-  if (!prepared.ok) return prepared;
-  const { tool, decision } = prepared.value;
-  return accept({ decision, tool: { name: tool.name, definition_digest: tool.definitionDigest } });
+  const { parent } = call.context;
+  const flags = { isSampled: parent?.isSampled ?? true, isRandom: parent?.isRandom ?? false };
+  const executed = await execute(ports, { config, tool, record, spanId: record.request.spanId, flags });
+  recordToolCall(ports, recorder, happened, { type: "executed", ...executed });
+  return { outcome: accept({ record: executed.record, isReplay: false }), record: executed.record, meta };
 }

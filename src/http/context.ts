@@ -11,6 +11,8 @@ export interface Runtime {
   readonly deployment: Deployment;
   /** Root key settings: the tenant it acts on when a request names none. */
   readonly rootTenant: string | undefined;
+  /** The gateway's own address, where links to it are given out. */
+  readonly publicUrl: string | undefined;
   recorder(defer: Defer): Recorder;
 }
 

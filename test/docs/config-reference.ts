@@ -1,5 +1,6 @@
 // Writes docs/config-reference.md from the config's JSON Schema; a field without a description here, or the reverse, is an error.
 import { configJsonSchema } from "../../src/core/config/document.ts";
+import { POLICY_FIELDS } from "./policy-fields.ts";
 
 interface Schema {
   readonly type?: string | readonly string[];
@@ -8,6 +9,7 @@ interface Schema {
   readonly required?: readonly string[];
   readonly items?: Schema;
   readonly oneOf?: readonly Schema[];
+  readonly anyOf?: readonly Schema[];
   readonly enum?: readonly string[];
   readonly const?: string;
   readonly minimum?: number;
@@ -34,6 +36,7 @@ const BUDGETS: Readonly<Record<string, string>> = {
 };
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
+  ...POLICY_FIELDS,
   providers: "Model providers, by name.",
   "providers.*.kind":
     "`openai` is api.openai.com unless `base_url` says otherwise; `openai-compatible` is any server with the same dialect.",
@@ -115,7 +118,7 @@ A tenant has one config document. People write it as \`interlock.yaml\`; the API
 - \`name\` is a letter, then up to 63 letters, digits, \`_\`, \`.\` or \`-\`. \`*\` in a path below stands for such a name.
 - Dollars are numbers or strings with at most six decimals. Write a string where every digit matters.
 - All mistakes are reported at once, each with its path. Secrets, service bindings, hosts and prices are checked too.
-- Rules in an expression language, approvals, routes and retrieval are not part of this version.
+- Routes, releases, retrieval and evals are not part of this version.
 `;
 
 /** The page, as it must stand in docs/config-reference.md. Throws when a field and its description do not meet. */
@@ -161,19 +164,38 @@ function fieldsOf(path: string, schema: Schema): readonly Field[] {
 }
 
 function below(path: string, schema: Schema): readonly Field[] {
-  const { additionalProperties } = schema;
-  const isOpen = typeof additionalProperties === "object" && additionalProperties.properties !== undefined;
-  return isOpen ? fieldsOf(`${path}.*`, additionalProperties) : fieldsOf(path, schema);
+  const { additionalProperties, items } = schema;
+  if (items?.properties !== undefined) return fieldsOf(`${path}[]`, items);
+  const table = (schema.anyOf ?? [schema])
+    .map((each) => each.additionalProperties)
+    .find((each) => typeof each === "object");
+  if (typeof table === "object" && table.properties !== undefined) return fieldsOf(`${path}.*`, table);
+  return typeof additionalProperties === "object" ? [] : fieldsOf(path, schema);
 }
 
 function typeOf(schema: Schema): string {
-  if (schema.const !== undefined) return `\`${schema.const}\``;
+  if (schema.const !== undefined) return `\`${String(schema.const)}\``;
   if (schema.enum !== undefined) return schema.enum.map((each) => `\`${each}\``).join(" or ");
+  if (schema.anyOf !== undefined) return unionType(schema.anyOf);
   if (schema.oneOf !== undefined) return "object";
   if (Array.isArray(schema.type)) return "dollars";
-  if (schema.type === "array") return `list of ${schema.items === undefined ? "values" : typeOf(schema.items)}`;
+  if (schema.type === "array") return `list of ${schema.items === undefined ? "values" : plural(typeOf(schema.items))}`;
   if (schema.type === "integer") return numberType(schema);
+  if (schema.type === "number") return `number, ${schema.minimum ?? 0} to ${schema.maximum ?? "any"}`;
+  if (schema.type === "boolean") return "`true` or `false`";
   return schema.type === "string" ? textType(schema) : "object";
+}
+
+function plural(type: string): string {
+  return type === "object" ? "objects" : type;
+}
+
+/** A text or a whole number is a duration; a text or any number an amount; anything else lists its branches. */
+function unionType(branches: readonly Schema[]): string {
+  const kinds = branches.map((each) => each.type);
+  if (kinds.includes("string") && kinds.includes("integer")) return "duration";
+  if (kinds.includes("string") && kinds.includes("number")) return "amount";
+  return [...new Set(branches.map(typeOf))].join(", or ");
 }
 
 function numberType({ minimum, maximum }: Schema): string {

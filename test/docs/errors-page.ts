@@ -9,8 +9,25 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
   session_forbidden: "Use a session id of its own for each actor.",
   policy_denied:
     "Read `decision.reasons`: each names its rule, what it saw and where. A retry may pass once the config allows it.",
-  approval_required:
-    "Version 0.1.0 has no approvals: such a call does not run. Lower the amount or loosen the caller's own constraint.",
+  approval_required: "Seen where a call cannot wait for people. Make it a tool call: it waits as `pending_approval`.",
+  approval_denied: "A person said no; the comment says why. Do not try the same again.",
+  approval_expired: "Nobody decided in time. The call may be asked for again, with a new key.",
+  approval_withdrawn: "The asking side took it back. Nothing was executed.",
+  approval_resolved: "Somebody was first. `GET /v1/approvals/{id}` says what was decided.",
+  approval_repeated: "Another person has to approve: the approval asks for several.",
+  approval_stale:
+    "The policy, the tool's definition or the switches changed since it was asked. Read the approval again, and decide on what it shows now.",
+  approver_is_requester: "Use a key other than the one that asked.",
+  approver_not_addressed: "`detail` names the roles or groups that may decide.",
+  approval_link_invalid:
+    "The link was altered, is over, or belongs to somebody who is no approver any more. Use the API.",
+  halted: "A person stopped these calls. `decision` says which switch and why. Wait for people, not for time.",
+  writes_disabled: "Approve it once the switch is cleared.",
+  session_paused:
+    "The session stopped and asked. `pause` says why. A person resumes it with `POST /v1/sessions/{id}/resume`, or ends it.",
+  session_ended: "A person ended the session. Start another one.",
+  limit_exceeded: "`limit` says which, how much is used, and when it fits again.",
+  rate_limited: "Wait `Retry-After` seconds.",
   invalid_request: "Read `errors`: each names a field and what was expected there.",
   invalid_arguments: "Correct the arguments named in `errors`; `GET /v1/tools` shows the schema.",
   invalid_config: "Read `errors`: all mistakes of the document are listed at once, each with its path.",
@@ -37,6 +54,7 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
   upstream_timeout:
     "The provider was too slow. The call was charged at its hold, because the provider may have worked.",
   egress_blocked: "Add the host to `egress.allow`, or restore the stored secret that `detail` names.",
+  control_plane_down: "Wait: a call that nobody could stop is not made. Nothing was sent.",
   not_configured: "Publish a config for the tenant.",
   internal: "A fault of the gateway. It logs the fault with an id, never with bodies or secrets.",
 };

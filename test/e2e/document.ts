@@ -14,6 +14,10 @@ export interface DocumentOptions {
   readonly models?: JsonRecord;
   /** Further tools, by name. */
   readonly tools?: JsonRecord;
+  /** Further hosts of the egress allow-list. */
+  readonly hosts?: readonly string[];
+  /** Whole sections: `policy`, `approvals`. */
+  readonly sections?: JsonRecord;
 }
 
 /** The actor that the tests' agent keys act as. */
@@ -195,6 +199,7 @@ export function documentOf(upstreamUrl: string, options: DocumentOptions = {}): 
       },
       intern: { scopes: ["crm:read"], allowed_tools: ["crm.get_customer"], models: ["demo-small"] },
     },
-    egress: { allow: [new URL(upstreamUrl).host] },
+    egress: { allow: [new URL(upstreamUrl).host, ...(options.hosts ?? [])] },
+    ...options.sections,
   };
 }

@@ -347,11 +347,11 @@ export class Tenant {
   }
 }
 
-/** Boots a stage: own state directory, free ports. */
-export async function openStage(vars: Readonly<Record<string, string>> = {}): Promise<Stage> {
+/** Boots a stage: own state directory, free ports; a second isolate of the gateway if asked for. */
+export async function openStage(vars: Readonly<Record<string, string>> = {}, hasSecondIsolate = false): Promise<Stage> {
   const stateDir = mkdtempSync(path.join(tmpdir(), "interlock-e2e-"));
   const logs: string[] = [];
-  const gateway = await startLocal({ port: 0, stateDir, vars, onLog: (line) => logs.push(line) });
+  const gateway = await startLocal({ port: 0, stateDir, vars, hasSecondIsolate, onLog: (line) => logs.push(line) });
   return new Stage(gateway, stateDir, logs);
 }
 

@@ -6,6 +6,8 @@ export interface Recorded {
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  /** Epoch milliseconds. */
+  readonly at: number;
 }
 
 /** A recording provider. */
@@ -36,6 +38,7 @@ export async function startRecordingUpstream(): Promise<RecordingUpstream> {
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       requests.push({
+        at: Date.now(),
         url: request.url ?? "",
         headers: request.headers,
         body: Buffer.concat(chunks).toString("utf8"),

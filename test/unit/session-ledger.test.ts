@@ -11,82 +11,11 @@ import {
   type Limits,
 } from "../../src/core/budget/amounts.ts";
 import { needOf, type Want } from "../../src/core/state/account.ts";
-import {
-  EMPTY_LEDGER,
-  MAX_OUTBOX,
-  nextWake,
-  QUIET_MS,
-  reload,
-  SESSION_RETENTION_MS,
-  transition,
-} from "../../src/core/state/session-ledger.ts";
+import { MAX_OUTBOX } from "../../src/core/state/session-books.ts";
+import { nextWake, QUIET_MS, reload, SESSION_RETENTION_MS, transition } from "../../src/core/state/session-ledger.ts";
 import { RETENTION_MS } from "../../src/core/state/tool-call.ts";
-import type {
-  CallRef,
-  Charge,
-  SessionCommand,
-  SessionLedgerState,
-  SessionReply,
-} from "../../src/core/state/session-messages.ts";
-
-const ref: CallRef = {
-  tenant: "t",
-  session: "s",
-  actor: "a",
-  traceHex: "a".repeat(32),
-  spanId: "b".repeat(16),
-  subject: "m",
-  policyVersion: "v1",
-};
-const want = (parts: Partial<Want> = {}): Want => ({
-  fixed: amounts({ usd: 10, tokens: 10, calls: 1 }),
-  unitPico: 1_000_000,
-  unitTokens: 1,
-  minUnits: 1,
-  maxUnits: 10,
-  ...parts,
-});
-const admit = (
-  holdId: string,
-  limits: Limits,
-  more: Partial<SessionCommand & { type: "admit" }> = {},
-): SessionCommand => ({
-  type: "admit",
-  holdId,
-  scopes: { session: limits, task: null },
-  want: want(),
-  expiresAt: 1e12,
-  ref,
-  outboxDepth: 0,
-  ...more,
-});
-
-/** An object as it runs: memory, and what durable storage would give back. */
-class Machine {
-  state: SessionLedgerState = EMPTY_LEDGER;
-  disk: SessionLedgerState = EMPTY_LEDGER;
-  charges = new Map<string, Charge>();
-  now = 1;
-  writes = 0;
-
-  send(command: SessionCommand): SessionReply {
-    const { next, reply, effects } = transition(this.state, command, this.now);
-    this.state = next;
-    for (const effect of effects) {
-      if (effect.type === "persist") {
-        this.disk = next;
-        this.writes += 1;
-      }
-      if (effect.type === "write_charge") this.charges.set(effect.charge.callId, effect.charge);
-    }
-    return reply;
-  }
-
-  kill(): void {
-    this.state = reload(this.disk);
-    this.disk = this.state;
-  }
-}
+import type { SessionReply } from "../../src/core/state/session-messages.ts";
+import { admit, Machine, ref } from "./session-machine.ts";
 
 describe("admission", () => {
   it("grants what fits and clamps the output to what the budget pays", () => {
@@ -185,15 +114,7 @@ describe("settlement", () => {
 
 describe("tool charges", () => {
   const chargeOf = (machine: Machine, callId: string, limits: Limits): SessionReply =>
-    machine.send({
-      type: "charge",
-      callId,
-      scopes: { session: limits, task: null },
-      amounts: amounts({ tool_calls: 1, tool_usd: 7 }),
-      ref,
-      priorCharge: machine.charges.get(callId) ?? null,
-      outboxDepth: 0,
-    });
+    machine.charge(callId, { limits, amounts: amounts({ tool_calls: 1, tool_usd: 7 }) });
 
   it("are durable at once, counted once per call, and given back once", () => {
     const machine = new Machine();
@@ -205,10 +126,8 @@ describe("tool charges", () => {
     });
     machine.kill();
     expect(machine.state.session?.used).toMatchObject({ tool_calls: 1, tool_usd: 7 });
-    const giveBack = (): SessionReply =>
-      machine.send({ type: "give_back", callId: "c1", priorCharge: machine.charges.get("c1") ?? null });
-    giveBack();
-    giveBack();
+    machine.conclude("c1", "failed");
+    machine.conclude("c1", "failed");
     expect(machine.state.session?.used).toMatchObject({ tool_calls: 0, tool_usd: 0 });
     expect(chargeOf(machine, "c2", { tool_calls: 1 }).type).toBe("charged");
   });
@@ -233,17 +152,9 @@ describe("a charge given back between a hold and a stop", () => {
   it("leaves no more than a chunk set aside", () => {
     const machine = new Machine();
     const limits = { tool_calls: 6 };
-    machine.send({
-      type: "charge",
-      callId: "c0",
-      scopes: { session: limits, task: null },
-      amounts: amounts({ tool_calls: 1 }),
-      ref,
-      priorCharge: null,
-      outboxDepth: 0,
-    });
+    machine.charge("c0", { limits });
     machine.send(admit("h0", limits));
-    machine.send({ type: "give_back", callId: "c0", priorCharge: machine.charges.get("c0") ?? null });
+    machine.conclude("c0", "failed");
     machine.kill();
     expect(machine.state.session?.used.tool_calls).toBe(1);
   });
@@ -253,15 +164,7 @@ describe("a charge that its call has forgotten", () => {
   it("is charged again: the same key a day later is a new call", () => {
     const machine = new Machine();
     const charge = (): SessionReply =>
-      machine.send({
-        type: "charge",
-        callId: "c1",
-        scopes: { session: { tool_usd: 50 }, task: null },
-        amounts: amounts({ tool_calls: 1, tool_usd: 42 }),
-        ref,
-        priorCharge: machine.charges.get("c1") ?? null,
-        outboxDepth: 0,
-      });
+      machine.charge("c1", { limits: { tool_usd: 50 }, amounts: amounts({ tool_calls: 1, tool_usd: 42 }) });
     expect(charge().type).toBe("charged");
     machine.now += RETENTION_MS;
     expect(charge()).toMatchObject({ type: "budget_exceeded", dimension: "tool_usd" });
@@ -362,15 +265,8 @@ function perform(machine: Machine, world: World, limits: Limits, each: Step, at:
         maxUnits: each.units,
       };
       const task = each.task === 0 ? null : { id: `t${each.task}`, limits: { usd: 900 } };
-      const reply = machine.send({
-        type: "admit",
-        holdId: `h${at}`,
-        scopes: { session: limits, task },
-        want: asked,
-        expiresAt: machine.now + 60_000,
-        ref,
-        outboxDepth: 0,
-      });
+      const scopes = { session: limits, task };
+      const reply = machine.send(admit(`h${at}`, limits, { scopes, want: asked, expiresAt: machine.now + 60_000 }));
       if (reply.type !== "admitted") return;
       expect(reply.held).toEqual(needOf(asked, reply.units));
       world.running.set(`h${at}`, reply.held);
@@ -391,21 +287,13 @@ function perform(machine: Machine, world: World, limits: Limits, each: Step, at:
       const callId = `c${each.key}`;
       const isNew = machine.charges.get(callId)?.status !== "charged";
       const amount = amounts({ tool_calls: 1, tool_usd: each.usd });
-      const reply = machine.send({
-        type: "charge",
-        callId,
-        scopes: { session: limits, task: null },
-        amounts: amount,
-        ref,
-        priorCharge: machine.charges.get(callId) ?? null,
-        outboxDepth: 0,
-      });
+      const reply = machine.charge(callId, { limits, amounts: amount });
       if (reply.type === "charged" && isNew) world.spent = plus(world.spent, amount);
       return;
     }
     case "give_back": {
       const prior = machine.charges.get(`c${each.key}`) ?? null;
-      machine.send({ type: "give_back", callId: `c${each.key}`, priorCharge: prior });
+      machine.conclude(`c${each.key}`, "failed");
       if (prior?.status === "charged")
         world.spent = {
           ...world.spent,

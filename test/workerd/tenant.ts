@@ -26,23 +26,41 @@ export interface TestTenant {
   readonly auditor: string;
 }
 
+/** What a tenant's config says besides the defaults: further members of its one actor, and whole sections. */
+export interface MoreConfig {
+  readonly actor?: Readonly<Record<string, unknown>>;
+  readonly tools?: Readonly<Record<string, unknown>>;
+  readonly sections?: Readonly<Record<string, unknown>>;
+}
+
 /** Creates a tenant whose one actor has these budgets. */
 export async function createTenant(
   budgets: unknown,
   tool: Readonly<Record<string, unknown>> = {},
+  more: MoreConfig = {},
 ): Promise<TestTenant> {
   count += 1;
   const id = `t${count}-${crypto.randomUUID().slice(0, 8)}`;
-  const root = (path: string, method: string, body: unknown): Promise<Response> =>
-    expectOk(request(path, ROOT, { method, body: JSON.stringify(body), headers: { "interlock-tenant": id } }));
+  const root = (path: string, method: string, body: unknown): Promise<Response> => asRoot(id, path, method, body);
   await root("/v1/tenants", "POST", { id });
   await root("/v1/secrets/upstream", "PUT", { value: "sk-upstream-credential" });
-  await root("/v1/config", "PUT", config(budgets, tool));
-  const keyOf = async (role: string): Promise<string> => {
-    const created = await root("/v1/keys", "POST", { tenant: id, roles: [role], actors: ["agent"], scopes: ["*"] });
-    return (await created.json<{ key: string }>()).key;
-  };
-  return { id, agent: await keyOf("agent"), auditor: await keyOf("auditor") };
+  await root("/v1/config", "PUT", testConfig(budgets, tool, more));
+  return { id, agent: await createKey(id, ["agent"]), auditor: await createKey(id, ["auditor"]) };
+}
+
+/** Sends as the root key on a tenant's behalf; throws what was refused. */
+export function asRoot(tenant: string, path: string, method: string, body: unknown): Promise<Response> {
+  return expectOk(request(path, ROOT, { method, body: JSON.stringify(body), headers: { "interlock-tenant": tenant } }));
+}
+
+/** A new key of a tenant. */
+export async function createKey(
+  tenant: string,
+  roles: readonly string[],
+  scopes: readonly string[] = ["*"],
+): Promise<string> {
+  const created = await asRoot(tenant, "/v1/keys", "POST", { tenant, roles, actors: ["agent"], scopes });
+  return (await created.json<{ key: string }>()).key;
 }
 
 async function expectOk(answer: Promise<Response>): Promise<Response> {
@@ -51,7 +69,12 @@ async function expectOk(answer: Promise<Response>): Promise<Response> {
   return response;
 }
 
-function config(budgets: unknown, tool: Readonly<Record<string, unknown>>): unknown {
+/** The config document of a test tenant. */
+export function testConfig(
+  budgets: unknown,
+  tool: Readonly<Record<string, unknown>> = {},
+  more: MoreConfig = {},
+): Readonly<Record<string, unknown>> {
   return {
     providers: { up: { kind: "openai-compatible", base_url: "https://model.test/v1", secret: "upstream" } },
     models: {
@@ -74,9 +97,11 @@ function config(budgets: unknown, tool: Readonly<Record<string, unknown>>): unkn
         input_schema: { type: "object", properties: { amount_usd: { type: "number" } }, required: ["amount_usd"] },
         ...tool,
       },
+      ...more.tools,
     },
-    actors: { agent: { scopes: ["*"], allowed_tools: ["*"], models: ["*"], budgets } },
+    actors: { agent: { scopes: ["*"], allowed_tools: ["*"], models: ["*"], budgets, ...more.actor } },
     egress: { allow: ["model.test", "tool.test"] },
+    ...more.sections,
   };
 }
 

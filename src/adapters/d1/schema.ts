@@ -33,3 +33,28 @@ export const calls = sqliteTable(
     index("calls_by_time").on(table.tenant, table.startedAt, table.spanId),
   ],
 );
+
+/** One row per approval: what the inbox lists. The call's object owns the approval and writes the row. */
+export const approvals = sqliteTable(
+  "approvals",
+  {
+    tenant: text("tenant").notNull(),
+    id: text("id").notNull(),
+    toolCallId: text("tool_call_id").notNull(),
+    status: text("status").notNull(),
+    kind: text("kind").notNull(),
+    actor: text("actor").notNull(),
+    tool: text("tool").notNull(),
+    sessionId: text("session_id").notNull(),
+    requestedBy: text("requested_by").notNull(),
+    requestedAt: integer("requested_at").notNull(),
+    expiresAt: integer("expires_at").notNull(),
+    resolvedAt: integer("resolved_at"),
+    digest: text("digest").notNull(),
+    body: text("body").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenant, table.id] }),
+    index("approvals_by_time").on(table.tenant, table.requestedAt, table.id),
+  ],
+);

@@ -70,7 +70,10 @@ async function listPage(db: DrizzleD1Database, tenant: string, filter: TraceFilt
     .where(and(eq(calls.tenant, tenant), ...conditions(filter)))
     .orderBy(desc(calls.startedAt), desc(calls.spanId))
     .limit(filter.limit + 1);
-  const rows = found.slice(0, filter.limit).map((row) => indexedRow(row).index);
+  const rows = found.slice(0, filter.limit).map((row) => {
+    const { index, segment, line } = indexedRow(row);
+    return { ...index, segment, line };
+  });
   const last = rows.at(-1);
   return { rows, nextCursor: found.length > filter.limit && last !== undefined ? cursorOf(last) : null };
 }
@@ -81,7 +84,7 @@ function conditions(filter: TraceFilter): readonly SQL[] {
   return [
     ...given(filter.actor, (value) => eq(calls.actor, value)),
     ...given(filter.session, (value) => eq(calls.sessionId, value)),
-    ...given(filter.tool, (value) => sql`${calls.kind} = 'execute_tool' AND ${calls.subject} = ${value}`),
+    ...given(filter.tool, (value) => sql`${calls.kind} IN ('execute_tool', 'approval') AND ${calls.subject} = ${value}`),
     ...given(filter.model, (value) => sql`${calls.kind} = 'chat' AND ${calls.subject} = ${value}`),
     ...given(filter.decision, (value) => eq(calls.decision, value)),
     ...given(filter.status, (value) => eq(calls.status, value)),
@@ -112,7 +115,7 @@ function afterCursor(text: string): SQL {
   return or(lt(calls.startedAt, startedAt), and(eq(calls.startedAt, startedAt), lt(calls.spanId, spanId))) ?? sql`0`;
 }
 
-const Kind = z.enum(["chat", "execute_tool", "ledger"]);
+const Kind = z.enum(["chat", "execute_tool", "approval", "switch", "session", "ledger"]);
 
 function indexedRow(row: typeof calls.$inferSelect): IndexedRow {
   return {

@@ -1,11 +1,20 @@
 // Names the remote methods of the objects, as a Worker calls them: one method call is one hop.
 import type { Amounts } from "../../core/budget/amounts.ts";
 import type { PublishedConfig } from "../../core/config/published.ts";
-import type { SessionReply } from "../../core/state/session-messages.ts";
-import type { TenantReply } from "../../core/state/tenant-ledger.ts";
-import type { ToolCallRecord, ToolOutcome } from "../../core/state/tool-call.ts";
+import type { Reason } from "../../core/policy/decision.ts";
+import type { Switch } from "../../core/policy/switches.ts";
+import type { CallRef, LedgerPolicy, SessionPause, SessionReply } from "../../core/state/session-messages.ts";
+import type { Controls, SwitchRecord, TenantReply } from "../../core/state/tenant-ledger.ts";
+import type { ToolCallRecord, ToolCallReply, ToolOutcome } from "../../core/state/tool-call-record.ts";
 import type { TraceRecord } from "../../core/trace/record.ts";
-import type { Admission, BeginReply, ConfigVersion, SessionView, ToolCallBeginning } from "../../gateway/ports.ts";
+import type {
+  Admission,
+  Ballot,
+  CallReply,
+  ConfigVersion,
+  SessionView,
+  ToolCallBeginning,
+} from "../../gateway/ports.ts";
 
 /** Objects of one class, found by name. */
 export interface ObjectNamespace<Remote> {
@@ -23,23 +32,36 @@ export interface RemoteSessionLedger {
   /** Settles what rides along, then admits. */
   admit(admission: Admission, settlements: readonly RemoteSettlement[]): Promise<SessionReply>;
   settle(settlements: readonly RemoteSettlement[]): Promise<void>;
+  consult(asked: { readonly policy: LedgerPolicy; readonly ref: CallRef }): Promise<{
+    readonly reasons: readonly Reason[];
+    readonly pause: SessionPause | null;
+  }>;
+  pause(pause: Omit<SessionPause, "at">): Promise<SessionReply>;
+  resume(): Promise<SessionReply>;
   read(): Promise<SessionView>;
   stash(records: readonly TraceRecord[]): Promise<void>;
 }
 
 /** `ToolCall`, from outside. */
 export interface RemoteToolCall {
-  begin(beginning: ToolCallBeginning): Promise<BeginReply>;
+  begin(beginning: ToolCallBeginning): Promise<CallReply>;
+  vote(ballot: Ballot): Promise<CallReply>;
+  withdraw(): Promise<ToolCallReply>;
   finish(outcome: ToolOutcome): Promise<ToolCallRecord | undefined>;
-  read(): Promise<ToolCallRecord | undefined>;
+  read(waitMs?: number): Promise<ToolCallRecord | undefined>;
 }
 
 /** `TenantLedger`, from outside. */
 export interface RemoteTenantLedger {
   create(name: string): Promise<boolean>;
   exists(): Promise<boolean>;
+  controls(): Promise<Controls>;
+  setSwitch(set: Omit<Switch, "set_at">): Promise<TenantReply>;
+  clearSwitch(id: string, by: string, reason: string | null): Promise<TenantReply>;
+  switches(): Promise<readonly SwitchRecord[]>;
   publish(candidate: Omit<PublishedConfig, "version" | "published_at">, expected: number): Promise<TenantReply>;
   version(version?: number): Promise<PublishedConfig | undefined>;
   versions(): Promise<readonly ConfigVersion[]>;
   repairMirror(): Promise<boolean>;
+  usage(keys: readonly string[]): Promise<readonly { readonly key: string; readonly used: number }[]>;
 }

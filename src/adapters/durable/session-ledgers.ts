@@ -1,4 +1,5 @@
 // Reaches session ledgers: one object per tenant and session. Settlements ride on the session's next admission, or go in small batches.
+import { GatewayFault } from "../../core/errors.ts";
 import type { Admission, Defer, SessionLedgers, Settlement, System } from "../../gateway/ports.ts";
 import { LingeringSender } from "../lingering-sender.ts";
 import type { ObjectNamespace, RemoteSessionLedger, RemoteSettlement } from "./rpc.ts";
@@ -37,6 +38,31 @@ export class DurableSessionLedgers implements SessionLedgers {
 
   read(tenant: string, session: string): ReturnType<SessionLedgers["read"]> {
     return this.#namespace.getByName(nameOf(tenant, session)).read();
+  }
+
+  consult(
+    tenant: string,
+    session: string,
+    asked: Parameters<SessionLedgers["consult"]>[2],
+  ): ReturnType<SessionLedgers["consult"]> {
+    return this.#namespace.getByName(nameOf(tenant, session)).consult(asked);
+  }
+
+  async resume(tenant: string, session: string): ReturnType<SessionLedgers["resume"]> {
+    const reply = await this.#namespace.getByName(nameOf(tenant, session)).resume();
+    if (reply.type === "resumed") return { was: reply.was };
+    if (reply.type === "session_paused") return { ended: reply.pause };
+    throw new GatewayFault("internal", `the session's ledger answered "${reply.type}" to a resumption`);
+  }
+
+  async pause(
+    tenant: string,
+    session: string,
+    pause: Parameters<SessionLedgers["pause"]>[2],
+  ): ReturnType<SessionLedgers["pause"]> {
+    const reply = await this.#namespace.getByName(nameOf(tenant, session)).pause(pause);
+    if (reply.type === "session_paused") return reply.pause;
+    throw new GatewayFault("internal", `the session's ledger answered "${reply.type}" to a pause`);
   }
 
   stash(tenant: string, session: string, records: Parameters<SessionLedgers["stash"]>[2]): Promise<void> {

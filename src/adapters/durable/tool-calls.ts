@@ -8,6 +8,8 @@ export function durableToolCalls(namespace: ObjectNamespace<RemoteToolCall>): To
   return {
     begin: (beginning) => of(beginning.request.tenant, beginning.request.id).begin(beginning),
     finish: (tenant, id, outcome) => of(tenant, id).finish(outcome),
-    read: (tenant, id) => of(tenant, id).read(),
+    vote: (tenant, id, ballot) => of(tenant, id).vote(ballot),
+    withdraw: (tenant, id) => of(tenant, id).withdraw(),
+    read: (tenant, id, waitMs) => of(tenant, id).read(waitMs),
   };
 }

@@ -1,103 +1,157 @@
-// Decides whether a config document may be published: its shape, its cross-references, its schemas and its prices.
+// Decides whether a config document may be published: its shape, its cross-references, its schemas, its prices, its policy and its tests.
 import type { Mistake } from "../errors.ts";
 import { picoPerToken, type Price } from "../budget/price.ts";
 import { isPrivateHost } from "../guard/address.ts";
 import { schemaMistakes } from "../policy/arguments.ts";
+import { failureText, runPolicyTests } from "../policy/policy-tests.ts";
+import { checkPolicy, type PolicyCheck } from "./check-policy.ts";
 import { ConfigDocument, type ModelEntry, type ProviderEntry, type ToolEntry } from "./document.ts";
 import { didYouMean, mistakesOf } from "./mistakes.ts";
+import { knownFields } from "./known-fields.ts";
+import { unpublished, type PublishedRule } from "./published.ts";
 
 /** Answers a model's list price from an independent table, or `undefined` when the table does not know it. */
 export type PriceBook = (provider: ProviderEntry, upstreamName: string) => Price | undefined;
 
-/** What publishing needs to know of the deployment and the tenant besides the document. */
+/**
+ * What publishing needs to know of the deployment and the tenant besides the document. `null` is "not known here":
+ * what rests on it is not checked.
+ */
 export interface Surroundings {
-  readonly priceBook: PriceBook;
+  readonly priceBook: PriceBook | null;
   /** Names of the tenant's stored secrets. */
-  readonly secrets: readonly string[];
+  readonly secrets: readonly string[] | null;
   /** Names of the deployment's service bindings. */
-  readonly services: readonly string[];
+  readonly services: readonly string[] | null;
   /** Whether plain `http:` and private hosts may be targets (local development only). */
   readonly allowPrivateEgress: boolean;
 }
 
-/** A document that may be published, with its prices; or every mistake in it at once. */
+/** A document that may be published, with what publishing found out about it; or every mistake in it at once. */
 export type ConfigCheck =
-  | { readonly ok: true; readonly document: ConfigDocument; readonly prices: Readonly<Record<string, Price>> }
+  | {
+      readonly ok: true;
+      readonly document: ConfigDocument;
+      readonly prices: Readonly<Record<string, Price>>;
+      readonly rules: Readonly<Record<string, PublishedRule>>;
+      /** What looks wrong and does not forbid publishing. */
+      readonly warnings: readonly Mistake[];
+    }
   | { readonly ok: false; readonly mistakes: readonly Mistake[] };
 
-const KNOWN_FIELDS = [
-  "providers",
-  "models",
-  "tools",
-  "actors",
-  "egress",
-  "kind",
-  "base_url",
-  "service",
-  "secret",
-  "timeout_ms",
-  "provider",
-  "upstream",
-  "tier",
-  "context",
-  "max_output_tokens",
-  "price",
-  "description",
-  "method",
-  "url",
-  "input_schema",
-  "effect",
-  "amount",
-  "field",
-  "currency",
-  "pii",
-  "writes",
-  "scopes",
-  "auth",
-  "idempotency",
-  "header",
-  "repeat",
-  "cost_usd",
-  "allowed_tools",
-  "max_amount_usd",
-  "budgets",
-  "session",
-  "task",
-  "usd",
-  "tokens",
-  "calls",
-  "tool_calls",
-  "tool_usd",
-  "wall_time_s",
-  "allow",
-  "input_per_mtok_usd",
-  "output_per_mtok_usd",
-];
-
-/** Checks a candidate document and reports all mistakes together, each with its path. */
-export function checkConfig(candidate: unknown, around: Surroundings): ConfigCheck {
+/**
+ * Checks a candidate document and reports all mistakes together, each with its path. The policy's tests run once
+ * nothing else is wrong; with `tests: "warn"` one that fails is a warning, as for a rollback, which must not wait.
+ */
+export function checkConfig(
+  candidate: unknown,
+  around: Surroundings,
+  { tests = "refuse" }: { readonly tests?: "refuse" | "warn" } = {},
+): ConfigCheck {
   const parsed = ConfigDocument.safeParse(candidate);
-  if (!parsed.success) return { ok: false, mistakes: mistakesOf(parsed.error.issues, KNOWN_FIELDS) };
+  if (!parsed.success) return { ok: false, mistakes: mistakesOf(parsed.error.issues, knownFields()) };
   const document = parsed.data;
-  const prices: Record<string, Price> = {};
-  const mistakes = [
+  const prices = pricesOf(document, around);
+  const policy = checkPolicy(document);
+  const mistakes = [...referenceMistakes(document, prices, around), ...policy.mistakes];
+  if (mistakes.length > 0) return { ok: false, mistakes };
+  const failed = testMistakes(document, policy);
+  if (failed.length > 0 && tests === "refuse") return { ok: false, mistakes: failed };
+  return { ok: true, document, prices, rules: policy.rules, warnings: [...policy.warnings, ...failed] };
+}
+
+function pricesOf(document: ConfigDocument, { priceBook }: Surroundings): Readonly<Record<string, Price>> {
+  const priced = Object.entries(document.models).flatMap(([name, entry]) => {
+    const price = priceOf(name, entry, document, priceBook);
+    return price === undefined ? [] : [[name, price] as const];
+  });
+  return Object.fromEntries(priced);
+}
+
+function referenceMistakes(
+  document: ConfigDocument,
+  prices: Readonly<Record<string, Price>>,
+  around: Surroundings,
+): readonly Mistake[] {
+  return [
     ...Object.entries(document.providers).flatMap(([name, entry]) =>
       providerMistakes(`providers.${name}`, entry, document, around),
     ),
-    ...Object.entries(document.models).flatMap(([name, entry]) => {
-      const price = priceOf(name, entry, document, around.priceBook);
-      if (price !== undefined) prices[name] = price;
-      return modelMistakes(`models.${name}`, entry, document, price);
-    }),
+    ...Object.entries(document.models).flatMap(([name, entry]) =>
+      modelMistakes(`models.${name}`, entry, document, around.priceBook === null || Object.hasOwn(prices, name)),
+    ),
     ...Object.entries(document.tools).flatMap(([name, entry]) =>
       toolMistakes(`tools.${name}`, entry, document, around),
     ),
     ...actorMistakes(document),
+    ...approvalMistakes(document, around),
+    ...testReferenceMistakes(document),
   ];
-  return mistakes.length === 0 ? { ok: true, document, prices } : { ok: false, mistakes };
 }
 
-function priceOf(name: string, entry: ModelEntry, document: ConfigDocument, book: PriceBook): Price | undefined {
+function testMistakes(document: ConfigDocument, { rules }: PolicyCheck): readonly Mistake[] {
+  const { tests } = document.policy;
+  if (tests.length === 0) return [];
+  return runPolicyTests(unpublished(document, rules), tests).flatMap((result) =>
+    result.ok ? [] : [{ path: `policy.tests.${result.index}`, message: failureText(result) }],
+  );
+}
+
+/** A test that names a tool nobody has would fail, or pass, for the wrong reason. */
+function testReferenceMistakes({ policy, tools }: ConfigDocument): readonly Mistake[] {
+  const known = Object.keys(tools);
+  const unknown = (tool: string, path: string): readonly Mistake[] =>
+    known.includes(tool) ? [] : [{ path, message: `"${tool}" is not in the config${didYouMean(tool, known)}` }];
+  return policy.tests.flatMap(({ call, session }, index) => [
+    ...unknown(call.tool, `policy.tests.${index}.call.tool`),
+    ...(session?.history ?? []).flatMap((past, at) =>
+      unknown(past.tool, `policy.tests.${index}.session.history.${at}.tool`),
+    ),
+  ]);
+}
+
+function approvalMistakes(document: ConfigDocument, around: Surroundings): readonly Mistake[] {
+  const { webhook, secret, approvers, links_without_account } = document.approvals;
+  const told = Object.entries(approvers);
+  return [
+    ...noticeMistakes("approvals", { webhook, secret, fallback: undefined }, document, around),
+    ...told.flatMap(([name, approver]) =>
+      noticeMistakes(`approvals.approvers.${name}`, { ...approver, fallback: secret }, document, around),
+    ),
+    ...(links_without_account && told.length === 0
+      ? [
+          {
+            path: "approvals.approvers",
+            message: "expected at least one approver: `links_without_account` lets the addressed one decide",
+          },
+        ]
+      : []),
+  ];
+}
+
+interface Notice {
+  readonly webhook?: string | undefined;
+  readonly secret?: string | undefined;
+  readonly fallback: string | undefined;
+}
+
+function noticeMistakes(
+  path: string,
+  { webhook, secret, fallback }: Notice,
+  document: ConfigDocument,
+  around: Surroundings,
+): readonly Mistake[] {
+  const isUnsigned = webhook !== undefined && secret === undefined && fallback === undefined;
+  return [
+    ...targetMistakes({ path: `${path}.webhook`, url: webhook, service: undefined }, document, around),
+    ...secretMistakes(`${path}.secret`, secret, around),
+    ...(isUnsigned
+      ? [{ path: `${path}.secret`, message: "expected the name of a stored secret: webhooks are signed" }]
+      : []),
+  ];
+}
+
+function priceOf(name: string, entry: ModelEntry, document: ConfigDocument, book: PriceBook | null): Price | undefined {
   if (entry.price !== undefined) {
     const input = picoPerToken(entry.price.input_per_mtok_usd) ?? 0;
     const output = picoPerToken(entry.price.output_per_mtok_usd) ?? 0;
@@ -108,7 +162,7 @@ function priceOf(name: string, entry: ModelEntry, document: ConfigDocument, book
     return { source: "config", tiers: [{ from: 0, inputPico: input, outputPico: output, cacheReadPico: cacheRead }] };
   }
   const provider = document.providers[entry.provider];
-  return provider === undefined ? undefined : book(provider, entry.upstream ?? name);
+  return provider === undefined ? undefined : book?.(provider, entry.upstream ?? name);
 }
 
 function providerMistakes(
@@ -135,20 +189,20 @@ function modelMistakes(
   path: string,
   entry: ModelEntry,
   document: ConfigDocument,
-  price: Price | undefined,
+  isPriced: boolean,
 ): readonly Mistake[] {
   const providers = Object.keys(document.providers);
   if (!providers.includes(entry.provider)) {
     return [{ path: `${path}.provider`, message: `no such provider${didYouMean(entry.provider, providers)}` }];
   }
-  return price === undefined
-    ? [
+  return isPriced
+    ? []
+    : [
         {
           path: `${path}.price`,
           message: "no known list price for this model: expected input_per_mtok_usd and output_per_mtok_usd",
         },
-      ]
-    : [];
+      ];
 }
 
 function toolMistakes(
@@ -202,7 +256,7 @@ function targetMistakes(
   document: ConfigDocument,
   around: Surroundings,
 ): readonly Mistake[] {
-  if (service !== undefined && !around.services.includes(service)) {
+  if (service !== undefined && around.services !== null && !around.services.includes(service)) {
     return [{ path: path.replace(/[^.]*$/, "service"), message: `no service binding "${service}" in this deployment` }];
   }
   if (url === undefined) return [];
@@ -228,7 +282,7 @@ export function isHostAllowed(allow: readonly string[], host: string, hostname: 
 }
 
 function secretMistakes(path: string, secret: string | undefined, around: Surroundings): readonly Mistake[] {
-  if (secret === undefined || around.secrets.includes(secret)) return [];
+  if (secret === undefined || around.secrets === null || around.secrets.includes(secret)) return [];
   return [
     {
       path,

@@ -2,14 +2,18 @@
 import * as z from "zod/mini";
 import en from "zod/v4/locales/en.js";
 import { parseUsd, usdFromJson } from "../units/money.ts";
+import {
+  ApprovalsDocument,
+  FlowsDocument,
+  name,
+  PolicyDocument,
+  RateLimitDocument,
+  StopAndAskDocument,
+  TIERS,
+} from "./policy-document.ts";
 
 z.config(en());
 
-const name = z
-  .string()
-  .check(
-    z.regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, "expected a letter, then up to 63 letters, digits, `_`, `.` or `-`"),
-  );
 const scope = z
   .string()
   .check(z.regex(/^(\*|[a-z0-9][a-z0-9_.:-]{0,127})$/, "expected a scope such as `billing:write`, or `*`"));
@@ -90,6 +94,16 @@ const ToolDocument = z.strictObject({
   repeat: z.optional(z.enum(["deduplicate", "allow"])),
   /** What one call costs, charged to the dollar budget. */
   cost_usd: z.optional(usd),
+  rate_limit: z.optional(RateLimitDocument),
+  /** `untrusted`: what it answers may have been written by strangers, and its name becomes a taint of the session. */
+  output_trust: z.optional(z.enum(["trusted", "untrusted"])),
+  /** What rules may know from its result, as `session.facts.<name>`: a dotted path of the result for each name. */
+  facts: z.optional(
+    z.record(
+      z.string().check(z.regex(/^[A-Za-z_]\w{0,62}$/, "expected letters, digits and `_`")),
+      z.string().check(z.minLength(1), z.maxLength(256)),
+    ),
+  ),
 });
 
 const BudgetDocument = z.strictObject({
@@ -110,6 +124,16 @@ const ActorDocument = z.strictObject({
   models: z.optional(z.array(z.string().check(z.minLength(1)))),
   /** The most one tool call may move. */
   max_amount_usd: z.optional(usd),
+  /** A call that moves more needs a person's approval. */
+  requires_human_approval_over_usd: z.optional(usd),
+  /** `false` forbids personal data in what tools write. */
+  pii_write_allowed: z.optional(z.boolean()),
+  /** What the actor may do without a person; `execute_with_limits` when left out. */
+  tier: z.optional(z.enum(TIERS)),
+  flows: z.optional(FlowsDocument),
+  stop_and_ask: z.optional(StopAndAskDocument),
+  /** All tool calls of the actor together. */
+  rate_limit: z.optional(RateLimitDocument),
   budgets: z.optional(z.strictObject({ session: z.optional(BudgetDocument), task: z.optional(BudgetDocument) })),
 });
 
@@ -119,6 +143,8 @@ export const ConfigDocument = z.strictObject({
   models: z._default(z.record(name, ModelDocument), {}),
   tools: z._default(z.record(name, ToolDocument), {}),
   actors: z._default(z.record(name, ActorDocument), {}),
+  policy: z.prefault(PolicyDocument, {}),
+  approvals: z.prefault(ApprovalsDocument, {}),
   egress: z._default(z.strictObject({ allow: z.array(host) }), { allow: [] }),
 });
 

@@ -1,10 +1,26 @@
 // Decides what one published config version holds, and how its entries are looked up while calls run.
 import { argumentCheck, type ArgumentCheck } from "../policy/arguments.ts";
+import type { ToolCallAsk } from "../policy/ask.ts";
+import { matchesAny } from "../policy/constraints.ts";
+import type { ApprovalTerms } from "../policy/decision.ts";
+import type { PolicyFacts, ToolPolicy } from "../policy/policy-facts.ts";
+import { ExpressionCache, storedRule } from "../policy/rules.ts";
+import type { Switch } from "../policy/switches.ts";
+import type { DraftTerms } from "../state/approval.ts";
+import { readDuration } from "../units/window.ts";
 import { digestOf } from "../json/digest.ts";
 import { usdFromJson } from "../units/money.ts";
 import type { Limits } from "../budget/amounts.ts";
 import type { Price } from "../budget/price.ts";
-import type { ActorEntry, BudgetEntry, ConfigDocument, ModelEntry, ProviderEntry, ToolEntry } from "./document.ts";
+import {
+  ConfigDocument,
+  type ActorEntry,
+  type BudgetEntry,
+  type ModelEntry,
+  type ProviderEntry,
+  type ToolEntry,
+} from "./document.ts";
+import type { ApprovalTermsEntry, RuleEntry } from "./policy-document.ts";
 
 /** One immutable version of a tenant's config, as stored: the document and the prices it was published with. */
 export interface PublishedConfig {
@@ -18,6 +34,47 @@ export interface PublishedConfig {
   readonly document: ConfigDocument;
   /** Price of every model, resolved when published, so that a later table cannot change what a version costs. */
   readonly prices: Readonly<Record<string, Price>>;
+  /** What publishing found out about each rule that has an expression, by rule id. */
+  readonly rules: Readonly<Record<string, PublishedRule>>;
+  /** The version whose document this one takes up again, and why, where it was published as a rollback. */
+  readonly rolled_back?: { readonly to: number; readonly reason: string | null };
+}
+
+/**
+ * A stored version as this release reads it: sections and defaults that came later are filled in. Throws on what is no
+ * config document of any release; a rule whose tree is missing is left to fail closed when it is evaluated.
+ */
+export function storedConfig(stored: PublishedConfig): PublishedConfig {
+  // NOTE: versions published before rules existed have no `rules`, whatever their type says.
+  const { rules } = stored as Partial<PublishedConfig>;
+  return { ...stored, document: ConfigDocument.parse(stored.document), rules: rules ?? {} };
+}
+
+/** A document that is not published, as if it were: what its tests, a replay and a diff decide with. */
+export function unpublished(
+  document: ConfigDocument,
+  rules: Readonly<Record<string, PublishedRule>>,
+  policyVersion: Pick<PublishedConfig, "version" | "digest"> = { version: 0, digest: "unpublished" },
+): ActiveConfig {
+  return new ActiveConfig({
+    ...policyVersion,
+    tenant: "",
+    published_at: 0,
+    published_by: "",
+    document,
+    rules,
+    prices: {},
+  });
+}
+
+/** A rule's expression as publishing left it. */
+export interface PublishedRule {
+  /** The syntax tree, encoded. */
+  readonly tree: string;
+  /** Whether it looks at the session, and is therefore decided where the session is. */
+  readonly uses_session: boolean;
+  /** Argument paths whose distinct values it counts, with the tools they are arguments of. */
+  readonly counts: readonly { readonly tool: string; readonly path: string }[];
 }
 
 /** How decisions and headers name a version: `v<version>-<first 12 of its digest>`. */
@@ -42,12 +99,21 @@ export interface ResolvedTool {
   readonly entry: ToolEntry;
   readonly definitionDigest: string;
   readonly check: ArgumentCheck;
+  readonly policy: ToolPolicy;
 }
 
-/** A published version with its lookups; tools are compiled when first called. */
+const DAY_MS = 86_400_000;
+/** Who approves when nothing else is said, and how long the question stands. */
+const DEFAULT_TERMS: ApprovalTerms = { roles: ["approver", "operator"], count: 1, expires_in_ms: DAY_MS };
+const DRAFT_LIFE_MS = 7 * DAY_MS;
+
+/** A published version with its lookups; tools are compiled when first called, and rules when first evaluated. */
 export class ActiveConfig {
   readonly published: PublishedConfig;
   readonly policyVersion: string;
+  /** Terms of an approval that no rule words otherwise. */
+  readonly terms: ApprovalTerms;
+  readonly #cache = new ExpressionCache();
   readonly #tools = new Map<string, ResolvedTool>();
   readonly #models = new Map<string, ResolvedModel>();
   readonly #limits = new Map<string, { session: Limits; task: Limits }>();
@@ -55,6 +121,32 @@ export class ActiveConfig {
   constructor(published: PublishedConfig) {
     this.published = published;
     this.policyVersion = policyVersionOf(published);
+    this.terms = termsOf(published.document.approvals.defaults, DEFAULT_TERMS);
+  }
+
+  /** Terms of executing a draft. */
+  get draftTerms(): DraftTerms {
+    const { drafts_expire_in } = this.published.document.approvals;
+    return { rule_id: "draft", ...this.terms, expires_in_ms: readDuration(drafts_expire_in) ?? DRAFT_LIFE_MS };
+  }
+
+  /** Everything a decision on a call of a tool rests on besides the session. */
+  facts(
+    tool: ResolvedTool,
+    ask: ToolCallAsk,
+    { switches, now }: { readonly switches: readonly Switch[]; readonly now: number },
+  ): PolicyFacts {
+    return {
+      policyVersion: this.policyVersion,
+      zone: this.published.document.policy.time_zone ?? "UTC",
+      actor: this.actor(ask.actor),
+      tool: tool.policy,
+      ask,
+      switches,
+      terms: this.terms,
+      now,
+      cache: this.#cache,
+    };
   }
 
   /** The actor's entry, or `undefined`. */
@@ -86,9 +178,34 @@ export class ActiveConfig {
       entry,
       definitionDigest: digestOf({ name, ...entry }),
       check: argumentCheck(entry.input_schema),
+      policy: this.#policyOf(name, entry),
     };
     this.#tools.set(name, tool);
     return tool;
+  }
+
+  /** The rules and limits that name a tool: the index by which a tenant's many rules cost a call only its own. */
+  #policyOf(name: string, entry: ToolEntry): ToolPolicy {
+    const { rules, limits } = this.published.document.policy;
+    const concerns = ({ tools }: { readonly tools?: readonly string[] | undefined }): boolean =>
+      tools === undefined || matchesAny(name, tools);
+    const own = rules.filter(concerns).map((rule) => ({
+      usesSession: this.published.rules[rule.id]?.uses_session === true,
+      stored: storedRule(rule, this.#termsOf(rule), this.published.rules[rule.id]?.tree ?? null),
+    }));
+    const counted = Object.values(this.published.rules).flatMap((rule) => rule.counts);
+    return {
+      name,
+      entry,
+      edgeRules: own.filter((each) => !each.usesSession).map((each) => each.stored),
+      sessionRules: own.filter((each) => each.usesSession).map((each) => each.stored),
+      limits: limits.filter(concerns),
+      trackedPaths: [...new Set(counted.filter((each) => matchesAny(name, [each.tool])).map((each) => each.path))],
+    };
+  }
+
+  #termsOf({ approval }: RuleEntry): ApprovalTerms {
+    return termsOf(approval, this.terms);
   }
 
   /** The actor's budget limits per session and per task. */
@@ -104,6 +221,14 @@ export class ActiveConfig {
 
 function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(table, name) ? table[name] : undefined;
+}
+
+function termsOf(entry: ApprovalTermsEntry | undefined, otherwise: ApprovalTerms): ApprovalTerms {
+  return {
+    roles: entry?.roles ?? otherwise.roles,
+    count: entry?.count ?? otherwise.count,
+    expires_in_ms: readDuration(entry?.expires_in) ?? otherwise.expires_in_ms,
+  };
 }
 
 function limitsOf(budget: BudgetEntry | undefined): Limits {

@@ -1,21 +1,68 @@
 // Decides whether one call is allowed: every rule speaks, the strictest wins, silence is a denial.
-import { isJsonObject, type Json, type JsonObject } from "../json/canonical.ts";
-import type { ActorEntry, ToolEntry } from "../config/document.ts";
-import { formatUsd, usdFromJson } from "../units/money.ts";
-import { matchesAny, type Constraints } from "./constraints.ts";
-import { decide, type Decision, type Reason } from "./decision.ts";
+import type { ActorEntry } from "../config/document.ts";
+import { effectiveScopes } from "../principal.ts";
+import { localTime } from "../units/local-time.ts";
+import { amountOf, builtInReasons, minorUnits, piiReason, writtenPii } from "./built-in.ts";
+import { bindWorld, type SessionInput, type World, type WorldInput } from "./cel/world.ts";
+import { matchesAny } from "./constraints.ts";
+import { decide, type ApprovalTerms, type Decision, type EdgeReasons, type Reason } from "./decision.ts";
+import { limitNeeds, type LimitNeeds } from "./limits.ts";
+import type { PolicyFacts } from "./policy-facts.ts";
+import { ruleReasons, type ExpressionCache, type StoredRule } from "./rules.ts";
+import { switchReasons, type Switch } from "./switches.ts";
+import { tierOf, tierReasons } from "./tiers.ts";
+import { usdFromJson } from "../units/money.ts";
 
-/** What a tool-call decision rests on: the tenant's entries, the caller's scopes and constraints, the arguments. */
-export interface ToolCallFacts {
-  readonly policyVersion: string;
-  readonly actorName: string;
-  readonly actor: ActorEntry | undefined;
-  readonly toolName: string;
-  readonly tool: ToolEntry;
-  /** Scopes of the key that the actor has too. */
-  readonly scopes: readonly string[];
-  readonly constraints: Constraints;
-  readonly args: JsonObject;
+/** What is decided before the session is asked, and what it will be asked. */
+export interface EdgeDecision extends EdgeReasons {
+  readonly needs: LimitNeeds;
+  /** The world that the session's rules see, where there are any. */
+  readonly world: Omit<WorldInput, "session"> | null;
+}
+
+/**
+ * Decides as far as that goes without the session. Pure and total: the same facts give the same reasons, live, in a
+ * test and in a replay. The actor's listing of the tool is what allows; everything else narrows.
+ */
+export function decideAtEdge(facts: PolicyFacts): EdgeDecision {
+  const { actor, ask, tool, switches, terms, now } = facts;
+  const isRead = tool.entry.effect === "read";
+  const needs = limitNeeds(tool.limits, ask, { tool: tool.entry, actor, zone: facts.zone });
+  const { always, standby } =
+    actor === undefined ? { always: [], standby: null } : tierReasons(tierOf(actor, ask), isRead, terms);
+  const needsWorld = tool.edgeRules.length + tool.sessionRules.length > 0;
+  const pii = needsWorld || forbidsPii(facts) ? writtenPii(tool.entry, ask.args) : undefined;
+  const input = needsWorld ? worldInput(facts, pii !== undefined) : null;
+  const reasons = [
+    ...builtInReasons(facts),
+    ...(forbidsPii(facts) && pii !== undefined ? [piiReason(facts, pii)] : []),
+    ...confidenceReasons(facts),
+    ...switchReasons(switches, ask, { isRead, now, terms }),
+    ...always,
+    ...needs.reasons,
+    ...(input === null || tool.edgeRules.length === 0
+      ? []
+      : ruleReasons(tool.edgeRules, bindWorld(input), facts.cache)),
+  ];
+  return { reasons, standby, needs, world: tool.sessionRules.length === 0 ? null : input };
+}
+
+/** Decides whole, with a session's facts at hand: what preflight, policy tests and replays do. */
+export function decideWhole(facts: PolicyFacts, session: SessionInput): Decision {
+  const edge = decideAtEdge(facts);
+  const inSession =
+    edge.world === null ? [] : sessionReasons(facts.tool.sessionRules, edge.world, { session, cache: facts.cache });
+  return decide({ reasons: [...edge.reasons, ...inSession], standby: edge.standby }, facts.policyVersion);
+}
+
+/** The reasons of the rules that look at the session. */
+export function sessionReasons(
+  rules: readonly StoredRule[],
+  world: Omit<WorldInput, "session">,
+  { session, cache }: { readonly session: SessionInput; readonly cache: ExpressionCache },
+): readonly Reason[] {
+  const bound: World = bindWorld({ ...world, session });
+  return ruleReasons(rules, bound, cache);
 }
 
 /** What a model-call decision rests on. */
@@ -24,146 +71,98 @@ export interface ModelCallFacts {
   readonly actorName: string;
   readonly actor: ActorEntry | undefined;
   readonly modelName: string;
+  readonly confidence: number | null;
+  readonly release: string | null;
+  readonly session: string;
+  readonly switches: readonly Switch[];
+  readonly terms: ApprovalTerms;
+  readonly now: number;
 }
 
-/**
- * Decides a tool call. Pure and total: the same facts give the same decision, live, in a test and in a replay.
- * Deny beats require_approval beats allow; the actor's listing of the tool is the only thing that allows.
- */
-export function evaluateToolCall(facts: ToolCallFacts): Decision {
-  const reasons = [
-    ...actorReasons(facts.actorName, facts.actor),
-    ...listingReasons(facts),
-    ...scopeReasons(facts),
-    ...amountReasons(facts),
-    ...piiReasons(facts),
-  ];
-  return decide(reasons, facts.policyVersion);
-}
-
-/** Decides a model call: the actor must exist and list the model. */
+/** Decides a model call: the actor must exist and list the model, and no switch may have halted it. */
 export function evaluateModelCall(facts: ModelCallFacts): Decision {
-  const { actor, actorName, modelName } = facts;
-  if (actor === undefined) return decide(actorReasons(actorName, actor), facts.policyVersion);
+  const { actor, actorName, modelName, confidence } = facts;
+  const halted = switchReasons(
+    facts.switches,
+    { actor: actorName, release: facts.release, tool: null, session: facts.session },
+    { isRead: true, now: facts.now, terms: facts.terms },
+  );
+  if (actor === undefined) {
+    const message = `actor "${actorName}" is not in the config`;
+    const unknown: Reason = { rule_id: "actor.known", effect: "deny", message, path: "actor" };
+    return decide({ reasons: [unknown, ...halted], standby: null }, facts.policyVersion);
+  }
   const listed = matchesAny(modelName, actor.models ?? []);
   const message = listed
     ? `actor "${actorName}" may use model "${modelName}"`
     : `actor "${actorName}" does not list model "${modelName}"`;
-  return decide(
-    [{ rule_id: "actor.models", effect: listed ? "allow" : "deny", message, path: "model" }],
-    facts.policyVersion,
-  );
+  const listing: Reason = { rule_id: "actor.models", effect: listed ? "allow" : "deny", message, path: "model" };
+  const reasons = [listing, ...halted, ...unsure(actor, confidence)];
+  return decide({ reasons, standby: null }, facts.policyVersion);
 }
 
-function actorReasons(name: string, actor: ActorEntry | undefined): readonly Reason[] {
-  return actor === undefined
-    ? [{ rule_id: "actor.known", effect: "deny", message: `actor "${name}" is not in the config`, path: "actor" }]
-    : [];
+function confidenceReasons({ actor, ask }: PolicyFacts): readonly Reason[] {
+  return actor === undefined ? [] : unsure(actor, ask.confidence);
 }
 
-function listingReasons({ actor, actorName, toolName, constraints }: ToolCallFacts): readonly Reason[] {
-  const reasons: Reason[] = [];
-  if (actor !== undefined) {
-    const listed = matchesAny(toolName, actor.allowed_tools ?? []);
-    const message = listed
-      ? `actor "${actorName}" may call "${toolName}"`
-      : `actor "${actorName}" does not list tool "${toolName}"`;
-    reasons.push({
-      rule_id: "actor.allowed_tools",
-      effect: listed ? "allow" : "deny",
-      message,
-      path: "tool_call.name",
-    });
-  }
-  if (constraints.allowed_tools !== undefined && !matchesAny(toolName, constraints.allowed_tools)) {
-    const message = `the caller's own constraints do not list "${toolName}"`;
-    reasons.push({ rule_id: "envelope.allowed_tools", effect: "deny", message, path: "constraints.allowed_tools" });
-  }
-  return reasons;
-}
-
-function scopeReasons({ tool, scopes }: ToolCallFacts): readonly Reason[] {
-  const missing = (tool.scopes ?? []).filter((scope) => !scopes.includes("*") && !scopes.includes(scope));
-  if (missing.length === 0) return [];
-  const message = `missing scope ${missing.map((scope) => `"${scope}"`).join(", ")}: key and actor must both have it`;
-  return [{ rule_id: "scopes", effect: "deny", message, values: { required: tool.scopes ?? [], effective: scopes } }];
-}
-
-function amountReasons(facts: ToolCallFacts): readonly Reason[] {
-  const { tool, args, actor, constraints } = facts;
-  if (tool.amount === undefined) return [];
-  const path = `tool_call.args.${tool.amount.field}`;
-  const amount = usdFromJson(valueAt(args, tool.amount.field));
-  if (amount === undefined) {
-    return [
-      {
-        rule_id: "tool.amount",
-        effect: "deny",
-        message: "the amount is missing or is not exact dollars of at most six decimals",
-        path,
-      },
-    ];
-  }
-  const over = (rule_id: string, limit: string | number | undefined, says: string): readonly Reason[] => {
-    const cap = limit === undefined ? undefined : usdFromJson(limit);
-    if (cap === undefined || amount <= cap) return [];
-    const effect = rule_id === "envelope.requires_human_approval_over_usd" ? "require_approval" : "deny";
-    return [
-      {
-        rule_id,
-        effect,
-        message: `${formatUsd(amount)} USD ${says} ${formatUsd(cap)} USD`,
-        path,
-        values: { amount_usd: formatUsd(amount), limit_usd: formatUsd(cap) },
-      },
-    ];
-  };
-  const { max_amount_usd, requires_human_approval_over_usd } = constraints;
+/** A caller that declares less confidence than the actor's floor stops and asks; one that declares none is not stopped. */
+function unsure(actor: ActorEntry, confidence: number | null): readonly Reason[] {
+  const floor = actor.stop_and_ask?.min_confidence;
+  if (floor === undefined || confidence === null || confidence >= floor) return [];
   return [
-    ...over("actor.max_amount_usd", actor?.max_amount_usd, "is over the actor's limit of"),
-    ...over("envelope.max_amount_usd", max_amount_usd, "is over the caller's own limit of"),
-    ...over(
-      "envelope.requires_human_approval_over_usd",
-      requires_human_approval_over_usd,
-      "needs a person's approval above",
-    ),
+    {
+      rule_id: "actor.min_confidence",
+      effect: "deny",
+      message: `confidence ${confidence} is below the actor's floor of ${floor}`,
+      path: "confidence",
+      values: { confidence, min_confidence: floor },
+      stop_and_ask: true,
+    },
   ];
 }
 
-function piiReasons({ tool, args, constraints }: ToolCallFacts): readonly Reason[] {
-  if (constraints.pii_write_allowed !== false) return [];
-  return (tool.pii?.writes ?? [])
-    .filter((path) => mayBePresent(args, path))
-    .map((path) => ({
-      rule_id: "envelope.pii_write_allowed",
-      effect: "deny" as const,
-      message: `"${path}" writes personal data, which the caller's constraints forbid`,
-      path: `tool_call.args.${path}`,
-    }));
+function forbidsPii({ actor, ask, tool }: PolicyFacts): boolean {
+  return (
+    tool.entry.effect !== "read" && (ask.constraints.pii_write_allowed === false || actor?.pii_write_allowed === false)
+  );
 }
 
-/** Whether a path leads to a value; one that leads into a list may, and that counts. */
-function mayBePresent(args: JsonObject, path: string): boolean {
-  let at: Json | undefined = args;
-  for (const key of path.split(".")) {
-    if (Array.isArray(at)) return at.length > 0;
-    if (!isJsonObject(at) || !Object.hasOwn(at, key)) return false;
-    at = at[key];
-  }
-  return true;
-}
-
-/** The value at a dotted path of the arguments, or `undefined`. Own members only: no prototype is ever read. */
-export function valueAt(args: JsonObject, path: string): Json | undefined {
-  let at: Json | undefined = args;
-  for (const key of path.split(".")) {
-    if (!isJsonObject(at) || !Object.hasOwn(at, key)) return undefined;
-    at = at[key];
-  }
-  return at;
-}
-
-/** Micro-USD that the arguments would move, by the tool's `amount` field; 0 for a tool that moves none. */
-export function amountOf(tool: ToolEntry, args: JsonObject): number {
-  return tool.amount === undefined ? 0 : (usdFromJson(valueAt(args, tool.amount.field)) ?? 0);
+/** The world of a call as rules see it, without the session. Money is in minor units, rounded against the caller. */
+function worldInput(facts: PolicyFacts, writesPii: boolean): Omit<WorldInput, "session"> {
+  const { ask, actor, tool, now, zone } = facts;
+  const { max_amount_usd, requires_human_approval_over_usd, pii_write_allowed, allowed_tools } = ask.constraints;
+  const said = <T>(key: string, value: T | null): Readonly<Record<string, T>> => (value === null ? {} : { [key]: value });
+  const cents = (key: string, usd: string | number | undefined): Readonly<Record<string, number>> => {
+    const micro = usd === undefined ? undefined : usdFromJson(usd);
+    return micro === undefined ? {} : { [key]: minorUnits(micro, "down") };
+  };
+  return {
+    args: ask.args,
+    argsSchema: tool.entry.input_schema,
+    tool: { name: tool.name, effect: tool.entry.effect },
+    call: {
+      ...said("intent", ask.intent),
+      ...said("confidence", ask.confidence),
+      ...said("task", ask.task),
+      ...said("user", ask.user),
+      ...said("release", ask.release),
+      confirmed: ask.confirmed,
+      writes_pii: writesPii,
+      ...(tool.entry.amount === undefined ? {} : { amount_minor: minorUnits(amountOf(tool.entry, ask.args), "up") }),
+      constraints: {
+        ...cents("max_amount_minor", max_amount_usd),
+        ...cents("requires_human_approval_over_minor", requires_human_approval_over_usd),
+        ...(pii_write_allowed === undefined ? {} : { pii_write_allowed }),
+        ...(allowed_tools === undefined ? {} : { allowed_tools }),
+      },
+    },
+    actor: {
+      name: ask.actor,
+      tier: actor === undefined ? "draft_only" : tierOf(actor, ask),
+      scopes: effectiveScopes(ask.principal, actor?.scopes ?? []),
+    },
+    principal: { key_id: ask.principal.key_id, roles: ask.principal.roles, scopes: ask.principal.scopes },
+    now,
+    local: localTime(now, zone),
+  };
 }

@@ -1,6 +1,6 @@
 // Decides what an HTTP answer says about a tool's effect: done, surely not done, or unknown.
 import type { Json } from "../json/canonical.ts";
-import type { ToolOutcome } from "../state/tool-call.ts";
+import type { ToolOutcome } from "../state/tool-call-record.ts";
 
 /** What came of one attempt at an HTTP tool. */
 export type HttpAnswer =

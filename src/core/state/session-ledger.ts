@@ -1,10 +1,12 @@
 // Decides what one session may still spend: admissions, settlements, charges, expiries, and what must be durable before a reply.
 import { NOTHING, plus, type Amounts } from "../budget/amounts.ts";
 import * as accounts from "./account.ts";
-import type { Account, AccountChange, Want } from "./account.ts";
-import { RETENTION_MS } from "./tool-call.ts";
+import type { Account, Want } from "./account.ts";
+import { grantIn, inBooks, open } from "./session-books.ts";
+import { charge, conclude } from "./session-charge.ts";
+import * as leases from "./lease.ts";
+import { budgetPause, paused, resume } from "./session-pause.ts";
 import type {
-  Charge,
   Hold,
   SessionCommand,
   SessionEffect,
@@ -13,13 +15,10 @@ import type {
   SessionReply,
   SessionTransition,
 } from "./session-messages.ts";
+import { remaining, writtenBack } from "./session-written-back.ts";
 
 /** Sequence numbers set aside with one durable write. */
 const SEQ_CHUNK = 64;
-/** Tasks one session may have. */
-const MAX_TASKS = 256;
-/** Records the outbox may hold before calls stop. */
-export const MAX_OUTBOX = 1_000;
 /** Quiet time after which the exact figures are written back. */
 export const QUIET_MS = 3_000;
 
@@ -40,6 +39,15 @@ export const EMPTY_LEDGER: SessionLedgerState = {
   forfeited: NOTHING,
   uncleanStops: 0,
   expiredHolds: 0,
+  pause: null,
+  resumedAt: 0,
+  isBudgetSeen: false,
+  stopAndAsk: null,
+  failures: 0,
+  consecutiveFailures: 0,
+  leases: {},
+  taint: [],
+  facts: {},
 };
 
 /** Applies one command. Total: every state answers every command, and a refusal changes nothing. */
@@ -51,8 +59,18 @@ export function transition(state: SessionLedgerState, command: SessionCommand, n
       return settle(state, command.holdId, command.actual, now);
     case "charge":
       return charge(state, command, now);
-    case "give_back":
-      return giveBack(state, command.priorCharge, now);
+    case "conclude":
+      return conclude(state, command, now);
+    case "lease":
+      return lease(state, command);
+    case "reclaim":
+      return reclaim(state, command);
+    case "give_up":
+      return giveUp(state, command);
+    case "pause":
+      return paused(state, { ...command.pause, at: now });
+    case "resume":
+      return resume(state, now);
     case "tick":
       return tick(state, command.outboxDepth, now);
     default:
@@ -85,65 +103,6 @@ export function nextWake(state: SessionLedgerState): number | null {
   return Math.min(...expiries, state.lastActivityAt + (state.isExact ? SESSION_RETENTION_MS : QUIET_MS));
 }
 
-/** The accounts a call counts in, and whether what they durably set aside changed. */
-interface Books {
-  readonly session: Account;
-  readonly tasks: Readonly<Record<string, Account>>;
-  readonly isCommitted: boolean;
-}
-
-/** Applies one change to the session's account and to the task's, where there is one. */
-function inBooks(
-  books: Omit<Books, "isCommitted">,
-  task: string | null,
-  change: (account: Account) => AccountChange,
-): Books {
-  const session = change(books.session);
-  const inTask = task === null ? undefined : books.tasks[task];
-  if (task === null || inTask === undefined)
-    return { session: session.account, tasks: books.tasks, isCommitted: session.isCommitted };
-  const changed = change(inTask);
-  return {
-    session: session.account,
-    tasks: { ...books.tasks, [task]: changed.account },
-    isCommitted: session.isCommitted || changed.isCommitted,
-  };
-}
-
-type Opening = Pick<SessionCommand & { type: "admit" }, "scopes" | "ref" | "outboxDepth">;
-
-/** The books of a call, opened if need be and under the limits it came with; or why it may not count in them. */
-function open(
-  state: SessionLedgerState,
-  { scopes, ref, outboxDepth }: Opening,
-  now: number,
-): Omit<Books, "isCommitted"> | SessionRefusal {
-  if (state.actor !== null && state.actor !== ref.actor) return { type: "other_actor" };
-  if (outboxDepth >= MAX_OUTBOX) return { type: "outbox_full" };
-  const session = { ...(state.session ?? accounts.openAccount(scopes.session, now)), limits: scopes.session };
-  if (scopes.task === null) return { session, tasks: state.tasks };
-  const { id, limits } = scopes.task;
-  const known = state.tasks[id];
-  if (known === undefined && Object.keys(state.tasks).length >= MAX_TASKS)
-    return { type: "too_many_tasks", limit: MAX_TASKS };
-  return { session, tasks: { ...state.tasks, [id]: { ...(known ?? accounts.openAccount(limits, now)), limits } } };
-}
-
-/** The units that fit the session and the task alike, or the first budget that is short. */
-function grantIn(
-  books: Omit<Books, "isCommitted">,
-  task: string | null,
-  want: Want,
-  now: number,
-): { readonly units: number } | SessionRefusal {
-  const inSession = accounts.largestGrant(books.session, want, now);
-  if ("dimension" in inSession) return { type: "budget_exceeded", scope: "session", ...inSession };
-  const account = task === null ? undefined : books.tasks[task];
-  const inTask = account === undefined ? inSession : accounts.largestGrant(account, want, now);
-  if ("dimension" in inTask) return { type: "budget_exceeded", scope: "task", ...inTask };
-  return { units: Math.min(inSession.units, inTask.units) };
-}
-
 function refused(state: SessionLedgerState, reply: SessionRefusal): SessionTransition {
   return { next: state, reply, effects: [] };
 }
@@ -153,6 +112,7 @@ function admit(state: SessionLedgerState, command: SessionCommand & { type: "adm
   if (repeated !== undefined) return admittedAgain(state, command.want, repeated);
   const opened = open(state, command, now);
   if ("type" in opened) return refused(state, opened);
+  if (command.stop !== null) return stopped(state, command, now);
   const task = command.scopes.task?.id ?? null;
   const grant = grantIn(opened, task, command.want, now);
   if ("type" in grant) return refused(state, grant);
@@ -163,15 +123,17 @@ function admit(state: SessionLedgerState, command: SessionCommand & { type: "adm
   const next: SessionLedgerState = {
     ...state,
     ...books,
+    ...budgetPause(state, books.session, command.stopAndAsk, now),
     tenant: ref.tenant,
     actor: ref.actor,
+    stopAndAsk: command.stopAndAsk,
     holds: { ...state.holds, [id]: { id, seq, task, amounts: need, expiresAt, openedAt: now, ref } },
     seq,
     seqCommitted: seq > state.seqCommitted ? seq - 1 + SEQ_CHUNK : state.seqCommitted,
     isExact: false,
     lastActivityAt: now,
   };
-  const mustPersist = state.isExact || isCommitted || seq > state.seqCommitted;
+  const mustPersist = state.isExact || isCommitted || seq > state.seqCommitted || next.pause !== null;
   const reply: SessionReply = {
     type: "admitted",
     seq,
@@ -220,74 +182,38 @@ function settleHold(
   return { next: { ...state, ...books, holds }, isCommitted };
 }
 
-function charge(
+/** A call that its own reasons stop: the session is opened and paused, and nothing is held. */
+function stopped(
   state: SessionLedgerState,
-  command: SessionCommand & { type: "charge" },
+  { stop, ref, scopes }: SessionCommand & { type: "admit" },
   now: number,
 ): SessionTransition {
-  const prior = command.priorCharge;
-  // The call's own object forgets no earlier than this: after it, the same key is a new call and is charged as one.
-  if (prior?.status === "charged" && now - prior.at < RETENTION_MS) {
-    return {
-      next: state,
-      reply: { type: "charged", seq: prior.seq, remainingUsd: remaining(state.session) },
-      effects: [],
-    };
-  }
-  const opened = open(state, command, now);
-  if ("type" in opened) return refused(state, opened);
-  const task = command.scopes.task?.id ?? null;
-  const grant = grantIn(
-    opened,
-    task,
-    { fixed: command.amounts, unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 },
-    now,
-  );
-  if ("type" in grant) return refused(state, grant);
-  const { isCommitted: _, ...books } = inBooks(opened, task, (account) => accounts.charge(account, command.amounts));
-  const seq = state.seq + 1;
-  const { callId, amounts, ref } = command;
-  const next = whenExact({
-    ...state,
-    ...books,
-    tenant: ref.tenant,
-    actor: ref.actor,
-    seq,
-    seqCommitted: Math.max(seq, state.seqCommitted),
-    lastActivityAt: now,
-  });
-  const intent: Charge = { callId, seq, task, amounts, status: "charged", at: now, ref };
-  const reply: SessionReply = { type: "charged", seq, remainingUsd: remaining(next.session) };
-  return { next, reply, effects: [{ type: "persist" }, { type: "write_charge", charge: intent }] };
+  const session = state.session ?? accounts.openAccount(scopes.session, now);
+  const known = { ...state, session, tenant: ref.tenant, actor: ref.actor, lastActivityAt: now };
+  return paused(known, { kind: "paused", rule_id: stop?.rule_id ?? "policy", message: stop?.message ?? "", at: now });
 }
 
-function giveBack(state: SessionLedgerState, prior: Charge | null, now: number): SessionTransition {
-  if (prior?.status !== "charged" || state.session === null)
-    return { next: state, reply: { type: "given_back" }, effects: [] };
-  const { isCommitted: _, ...books } = inBooks({ session: state.session, tasks: state.tasks }, prior.task, (account) =>
-    accounts.giveBack(account, prior.amounts),
-  );
-  const next = whenExact({ ...state, ...books, lastActivityAt: now });
+function lease(state: SessionLedgerState, { grants }: SessionCommand & { type: "lease" }): SessionTransition {
+  const next = grants.reduce((all, { key, grant }) => leases.add(all, key, grant), state.leases);
+  return { next: { ...state, leases: next }, reply: { type: "leased" }, effects: [] };
+}
+
+function reclaim(state: SessionLedgerState, { leaseId }: SessionCommand & { type: "reclaim" }): SessionTransition {
+  const { leases: next, unused } = leases.reclaim(state.leases, leaseId);
   return {
-    next,
-    reply: { type: "given_back" },
-    effects: [{ type: "persist" }, { type: "write_charge", charge: { ...prior, status: "given_back" } }],
+    next: { ...state, leases: next },
+    reply: { type: "reclaimed", unused },
+    // Gone from here before the tenant may grant it again.
+    effects: next === state.leases ? [] : [{ type: "persist" }],
   };
 }
 
-/** A state that was exact stays exact through a change that is itself written: nothing needs a chunk. */
-function whenExact(state: SessionLedgerState): SessionLedgerState {
-  return state.isExact ? writtenBack(state) : state;
-}
-
-function writtenBack(state: SessionLedgerState): SessionLedgerState {
-  return {
-    ...state,
-    session: state.session === null ? null : accounts.exactly(state.session),
-    tasks: Object.fromEntries(Object.entries(state.tasks).map(([id, account]) => [id, accounts.exactly(account)])),
-    seqCommitted: state.seq,
-    isExact: true,
-  };
+/** What is not used goes back: everything once the session is quiet, at once what a failure put back. */
+function giveUp(state: SessionLedgerState, { which }: SessionCommand & { type: "give_up" }): SessionTransition {
+  const { leases: kept, unused } = leases.giveUp(state.leases, which);
+  if (unused.length === 0) return { next: state, reply: { type: "given_up", unused }, effects: [] };
+  // Gone from here before the tenant may grant it again.
+  return { next: { ...state, leases: kept }, reply: { type: "given_up", unused }, effects: [{ type: "persist" }] };
 }
 
 function tick(state: SessionLedgerState, outboxDepth: number, now: number): SessionTransition {
@@ -314,9 +240,4 @@ function isForgotten(state: SessionLedgerState, now: number): boolean {
     Object.keys(state.holds).length === 0 &&
     now - state.lastActivityAt >= SESSION_RETENTION_MS
   );
-}
-
-function remaining(session: Account | null): number | null {
-  const room = session === null ? undefined : accounts.headroom(session, "usd");
-  return room === undefined ? null : Math.max(0, room);
 }

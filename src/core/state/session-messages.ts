@@ -1,6 +1,15 @@
 // Names what a session's ledger is, what it is told, and what it answers.
 import type { Amounts, Limits } from "../budget/amounts.ts";
+import type { StopAndAskEntry } from "../config/policy-document.ts";
+import type { WorldInput } from "../policy/cel/world.ts";
+import type { EdgeReasons, Reason } from "../policy/decision.ts";
+import type { MeterNeed, RateNeed } from "../policy/limits.ts";
+import type { ExpressionCache, StoredRule } from "../policy/rules.ts";
 import type { Account, Shortage, Want } from "./account.ts";
+import type { GivenUp, Leases } from "./lease.ts";
+import type { LeaseGrant } from "./meter.ts";
+import type { Learnt } from "./teaching.ts";
+import type { JsonObject } from "../json/canonical.ts";
 
 /** What a hold or a charge belongs to, kept so that an orphan can still be told in a trace. */
 export interface CallRef {
@@ -42,6 +51,48 @@ export interface SessionLedgerState {
   readonly forfeited: Amounts;
   readonly uncleanStops: number;
   readonly expiredHolds: number;
+  /** Why the session waits for a person, or `null`. */
+  readonly pause: SessionPause | null;
+  /** When a person last let it go on; repeats before that do not count. */
+  readonly resumedAt: number;
+  /** Whether a person has seen that the budget is nearly used. */
+  readonly isBudgetSeen: boolean;
+  /** What the actor's config says of stopping, as of the last call. */
+  readonly stopAndAsk: StopAndAskEntry | null;
+  readonly failures: number;
+  readonly consecutiveFailures: number;
+  /** Shares of cross-session limits that the tenant's ledger has granted. */
+  readonly leases: Leases;
+  /** Tools whose untrusted results the agent has seen, and what tools' results have taught. */
+  readonly taint: readonly string[];
+  readonly facts: JsonObject;
+}
+
+/** Why a session takes no calls: until a person resumes it, or for good. */
+export interface SessionPause {
+  readonly kind: "paused" | "ended";
+  /** The rule or setting that asked for it; `person` where a person did. */
+  readonly rule_id: string;
+  readonly message: string;
+  readonly at: number;
+}
+
+/** What the session's object decides about a tool call: the edge's reasons, and the rules that need the session. */
+export interface LedgerPolicy extends EdgeReasons {
+  readonly version: string;
+  readonly rules: readonly StoredRule[];
+  readonly world: Omit<WorldInput, "session"> | null;
+  /** Whether people have approved this very call, so that it runs where it would otherwise ask. */
+  readonly isApproved: boolean;
+  readonly stopAndAsk: StopAndAskEntry | null;
+  readonly meters: readonly MeterNeed[];
+  readonly rates: readonly RateNeed[];
+  /** Digest of tool and arguments: what makes two calls identical. */
+  readonly fingerprint: string;
+  /** Digests of the argument values that rules count. */
+  readonly values: Readonly<Record<string, string>>;
+  /** Micro-USD the call moves; `null` for a tool without an amount. */
+  readonly amount: number | null;
 }
 
 /** The limits under which a call asks to be admitted. */
@@ -59,6 +110,8 @@ export type SessionCommand =
       readonly want: Want;
       readonly expiresAt: number;
       readonly ref: CallRef;
+      readonly stop: Reason | null;
+      readonly stopAndAsk: StopAndAskEntry | null;
       readonly outboxDepth: number;
     }
   | { readonly type: "settle"; readonly holdId: string; readonly actual: Amounts }
@@ -68,11 +121,30 @@ export type SessionCommand =
       readonly scopes: Scopes;
       readonly amounts: Amounts;
       readonly ref: CallRef;
+      readonly policy: LedgerPolicy;
+      readonly history: readonly Charge[];
+      readonly cache: ExpressionCache;
+      /** Whether the tenant's ledger has just granted what limits and rates need. */
+      readonly isGranted: boolean;
       readonly priorCharge: Charge | null;
       readonly outboxDepth: number;
     }
-  | { readonly type: "give_back"; readonly callId: string; readonly priorCharge: Charge | null }
+  | {
+      readonly type: "conclude";
+      readonly callId: string;
+      readonly outcome: ChargeOutcome;
+      readonly learnt: Learnt | null;
+      readonly priorCharge: Charge | null;
+    }
+  | { readonly type: "lease"; readonly grants: readonly { readonly key: string; readonly grant: LeaseGrant }[] }
+  | { readonly type: "reclaim"; readonly leaseId: string }
+  | { readonly type: "give_up"; readonly which: "all" | "returned" }
+  | { readonly type: "pause"; readonly pause: Omit<SessionPause, "at"> }
+  | { readonly type: "resume" }
   | { readonly type: "tick"; readonly outboxDepth: number };
+
+/** What became of a charged call, as far as the session knows. */
+export type ChargeOutcome = "succeeded" | "failed" | "unknown";
 
 /** The durable intent of one tool call in its session. */
 export interface Charge {
@@ -81,8 +153,22 @@ export interface Charge {
   readonly task: string | null;
   readonly amounts: Amounts;
   readonly status: "charged" | "given_back";
+  /** Absent while the call runs. */
+  readonly outcome?: ChargeOutcome;
   readonly at: number;
   readonly ref: CallRef;
+  readonly fingerprint: string;
+  readonly amount: number | null;
+  readonly values: Readonly<Record<string, string>>;
+  /** What was drawn from which lease. */
+  readonly draws: readonly Draw[];
+}
+
+/** An amount drawn from a lease. */
+export interface Draw {
+  readonly key: string;
+  readonly leaseId: string;
+  readonly amount: number;
 }
 
 /** Why a call was not admitted. */
@@ -90,7 +176,19 @@ export type SessionRefusal =
   | ({ readonly type: "budget_exceeded"; readonly scope: "session" | "task" } & Shortage)
   | { readonly type: "other_actor" }
   | { readonly type: "outbox_full" }
-  | { readonly type: "too_many_tasks"; readonly limit: number };
+  | { readonly type: "too_many_tasks"; readonly limit: number }
+  | { readonly type: "session_paused"; readonly pause: SessionPause }
+  /** Answered by the object once the tenant's ledger has refused. */
+  | {
+      readonly type: "limit_exceeded";
+      readonly limit: string;
+      readonly max: number;
+      readonly used: number;
+      readonly need: number;
+      readonly unit: "amount" | "calls";
+      readonly resetAt: number;
+    }
+  | { readonly type: "rate_limited"; readonly limit: string; readonly retryAfterMs: number; readonly resetAt: number };
 
 /** Replies of the ledger. */
 export type SessionReply =
@@ -103,8 +201,26 @@ export type SessionReply =
     }
   | { readonly type: "settled"; readonly remainingUsd: number | null }
   | { readonly type: "unknown_hold" }
-  | { readonly type: "charged"; readonly seq: number; readonly remainingUsd: number | null }
-  | { readonly type: "given_back" }
+  | {
+      readonly type: "charged";
+      readonly seq: number;
+      readonly remainingUsd: number | null;
+      /** What the session's rules said. */
+      readonly reasons: readonly Reason[];
+    }
+  /** The policy does not let it run as it is: nothing was charged. */
+  | { readonly type: "not_allowed"; readonly reasons: readonly Reason[] }
+  /** The tenant's ledger must be asked first: nothing was charged. */
+  | { readonly type: "needs_grants"; readonly shortages: readonly MeterNeed[] }
+  | { readonly type: "concluded" }
+  | { readonly type: "leased" }
+  | { readonly type: "reclaimed"; readonly unused: number }
+  | {
+      readonly type: "given_up";
+      readonly unused: readonly GivenUp[];
+    }
+  | { readonly type: "paused"; readonly pause: SessionPause }
+  | { readonly type: "resumed"; readonly was: SessionPause | null }
   | { readonly type: "ticked" }
   | SessionRefusal;
 

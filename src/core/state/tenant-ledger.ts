@@ -1,5 +1,6 @@
-// Decides which config version of a tenant is active, and that two publishers never overwrite each other.
+// Decides which config version of a tenant is active and which kill switches are set, and that two publishers never overwrite each other.
 import type { PublishedConfig } from "../config/published.ts";
+import { isSet, type Switch } from "../policy/switches.ts";
 
 /** A tenant's strongly consistent facts. `mirrored` is the version that the edge copy is known to show. */
 export interface TenantLedgerState {
@@ -7,7 +8,28 @@ export interface TenantLedgerState {
   readonly createdAt: number | null;
   readonly active: number;
   readonly mirrored: number;
+  /** Rises with every publication and every switch: whoever knows it knows how old their facts are. */
+  readonly epoch: number;
+  /** Switches that are set; an expired one leaves with the next change. */
+  readonly switches: readonly Switch[];
 }
+
+/** What every enforcement point must know, no older than its stated bound. */
+export interface Controls {
+  readonly epoch: number;
+  readonly activeVersion: number;
+  readonly switches: readonly Switch[];
+}
+
+/** A switch with what became of it, as it is audited. */
+export interface SwitchRecord extends Switch {
+  readonly cleared_by: string | null;
+  readonly cleared_at: number | null;
+  readonly clear_reason: string | null;
+}
+
+/** Switches a tenant may have set at once. */
+const MAX_SWITCHES = 200;
 
 /** Commands of the ledger. */
 export type TenantCommand =
@@ -17,7 +39,9 @@ export type TenantCommand =
       readonly candidate: Omit<PublishedConfig, "version" | "published_at">;
       readonly expected: number;
     }
-  | { readonly type: "mirrored"; readonly version: number };
+  | { readonly type: "mirrored"; readonly version: number }
+  | { readonly type: "set_switch"; readonly switch: Omit<Switch, "set_at"> }
+  | { readonly type: "clear_switch"; readonly id: string; readonly by: string; readonly reason: string | null };
 
 /** Replies of the ledger. */
 export type TenantReply =
@@ -25,12 +49,17 @@ export type TenantReply =
   | { readonly type: "exists" }
   | { readonly type: "published"; readonly config: PublishedConfig }
   | { readonly type: "stale"; readonly active: number }
-  | { readonly type: "noted" };
+  | { readonly type: "noted" }
+  | { readonly type: "switch_set"; readonly record: SwitchRecord }
+  | { readonly type: "switch_cleared"; readonly record: SwitchRecord }
+  | { readonly type: "unknown_switch" }
+  | { readonly type: "too_many_switches"; readonly limit: number };
 
 /** What the object must do before the reply leaves. */
 export type TenantEffect =
   | { readonly type: "persist" }
-  | { readonly type: "write_version"; readonly config: PublishedConfig };
+  | { readonly type: "write_version"; readonly config: PublishedConfig }
+  | { readonly type: "write_switch"; readonly record: SwitchRecord };
 
 /** The result of a command. */
 export interface TenantTransition {
@@ -40,7 +69,19 @@ export interface TenantTransition {
 }
 
 /** A tenant never created. */
-export const NO_TENANT: TenantLedgerState = { name: null, createdAt: null, active: 0, mirrored: 0 };
+export const NO_TENANT: TenantLedgerState = {
+  name: null,
+  createdAt: null,
+  active: 0,
+  mirrored: 0,
+  epoch: 0,
+  switches: [],
+};
+
+/** What enforcement points are told: the version to use and the switches that hold. */
+export function controlsOf({ epoch, active, switches }: TenantLedgerState, now: number): Controls {
+  return { epoch, activeVersion: active, switches: switches.filter((each) => isSet(each, now)) };
+}
 
 /** Applies one command. Publishing compares and sets: a stale `expected` changes nothing. */
 export function transition(state: TenantLedgerState, command: TenantCommand, now: number): TenantTransition {
@@ -61,7 +102,7 @@ export function transition(state: TenantLedgerState, command: TenantCommand, now
         published_at: now,
       };
       return {
-        next: { ...state, active: config.version },
+        next: { ...state, active: config.version, epoch: state.epoch + 1 },
         reply: { type: "published", config },
         effects: [{ type: "write_version", config }, { type: "persist" }],
       };
@@ -73,7 +114,38 @@ export function transition(state: TenantLedgerState, command: TenantCommand, now
         reply: { type: "noted" },
         effects: [{ type: "persist" }],
       };
+    case "set_switch":
+      return setSwitch(state, { ...command.switch, set_at: now }, now);
+    case "clear_switch":
+      return clearSwitch(state, command, now);
     default:
       return command satisfies never;
   }
+}
+
+function setSwitch(state: TenantLedgerState, set: Switch, now: number): TenantTransition {
+  const standing = state.switches.filter((each) => isSet(each, now) && each.id !== set.id);
+  if (standing.length >= MAX_SWITCHES)
+    return { next: state, reply: { type: "too_many_switches", limit: MAX_SWITCHES }, effects: [] };
+  const record: SwitchRecord = { ...set, cleared_by: null, cleared_at: null, clear_reason: null };
+  return {
+    next: { ...state, epoch: state.epoch + 1, switches: [...standing, set] },
+    reply: { type: "switch_set", record },
+    effects: [{ type: "persist" }, { type: "write_switch", record }],
+  };
+}
+
+function clearSwitch(
+  state: TenantLedgerState,
+  { id, by, reason }: TenantCommand & { type: "clear_switch" },
+  now: number,
+): TenantTransition {
+  const found = state.switches.find((each) => each.id === id && isSet(each, now));
+  if (found === undefined) return { next: state, reply: { type: "unknown_switch" }, effects: [] };
+  const record: SwitchRecord = { ...found, cleared_by: by, cleared_at: now, clear_reason: reason };
+  return {
+    next: { ...state, epoch: state.epoch + 1, switches: state.switches.filter((each) => each.id !== id) },
+    reply: { type: "switch_cleared", record },
+    effects: [{ type: "persist" }, { type: "write_switch", record }],
+  };
 }

@@ -50,4 +50,10 @@ export const ATTR = {
   routeReason: "interlock.route.reason",
   keyId: "interlock.key.id",
   callerDeclared: "interlock.caller_declared",
+  release: "interlock.release",
+  approvalId: "interlock.approval.id",
+  approvalStatus: "interlock.approval.status",
+  approvalBy: "interlock.approval.by",
+  approvalVia: "interlock.approval.via",
+  approvalComment: "interlock.approval.comment",
 } as const;

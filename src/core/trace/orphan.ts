@@ -1,7 +1,7 @@
 // Decides how a call that nobody finished is told in a trace: an expired hold, an abandoned tool call.
 import type { Amounts } from "../budget/amounts.ts";
 import type { Hold } from "../state/session-messages.ts";
-import type { ToolCallRecord } from "../state/tool-call.ts";
+import type { ToolCallRecord } from "../state/tool-call-record.ts";
 import { sha256Hex } from "../json/digest.ts";
 import { ATTR } from "./attributes.ts";
 import type { IndexRow, TraceRecord } from "./record.ts";
@@ -43,21 +43,49 @@ export function expiredHoldRecord(hold: Hold, charged: Amounts, now: number): Tr
 export function abandonedCallRecord(record: ToolCallRecord, now: number): TraceRecord {
   const { request } = record;
   const index: IndexRow = {
-    tenant: request.tenant,
-    trace_hex: request.traceHex,
+    ...rowOf(record, now),
     // Of its own: should the answer still arrive, both stand.
     span_id: sha256Hex(`abandoned\n${request.spanId}`).slice(0, 16),
+    kind: "execute_tool",
+    status: "unknown",
+    error_code: "outcome_unknown",
+  };
+  return orphanRecord(index, `execute_tool ${request.ask.tool}`, toolAttributes(record));
+}
+
+/** The record of an approval that nobody gave in time: the call was never made. */
+export function expiredApprovalRecord(record: ToolCallRecord, now: number): TraceRecord {
+  const index: IndexRow = {
+    ...rowOf(record, now),
+    span_id: sha256Hex(`expired approval\n${record.request.spanId}`).slice(0, 16),
+    kind: "approval",
+    status: "expired",
+    error_code: "approval_expired",
+  };
+  return orphanRecord(index, `approval ${record.request.ask.tool}`, toolAttributes(record));
+}
+
+function toolAttributes({ request, approval }: ToolCallRecord): Readonly<Record<string, string | undefined>> {
+  return {
+    [ATTR.toolName]: request.ask.tool,
+    [ATTR.toolCallId]: request.id,
+    [ATTR.approvalId]: approval?.id,
+  };
+}
+
+function rowOf(record: ToolCallRecord, now: number): Omit<IndexRow, "span_id" | "kind" | "status" | "error_code"> {
+  const { request } = record;
+  return {
+    tenant: request.tenant,
+    trace_hex: request.traceHex,
     trace_id: request.traceId,
     started_at: record.createdAt,
     duration_ms: now - record.createdAt,
-    kind: "execute_tool",
-    session_id: request.session,
-    task_id: request.task,
-    actor: request.actor,
-    subject: request.toolName,
-    status: "unknown",
+    session_id: request.ask.session,
+    task_id: request.ask.task,
+    actor: request.ask.actor,
+    subject: request.ask.tool,
     decision: record.decision.effect,
-    error_code: "outcome_unknown",
     policy_version: record.decision.policy_version,
     cost_micro_usd: 0,
     input_tokens: 0,
@@ -65,10 +93,6 @@ export function abandonedCallRecord(record: ToolCallRecord, now: number): TraceR
     seq: record.seq,
     call_id: request.id,
   };
-  return orphanRecord(index, `execute_tool ${request.toolName}`, {
-    [ATTR.toolName]: request.toolName,
-    [ATTR.toolCallId]: request.id,
-  });
 }
 
 function orphanRecord(
@@ -95,7 +119,7 @@ function orphanRecord(
           [ATTR.conversation]: index.session_id,
           [ATTR.policyVersion]: index.policy_version,
           [ATTR.errorType]: index.error_code ?? undefined,
-          [ATTR.outcome]: "unknown",
+          [ATTR.outcome]: index.status,
           ...shown,
         },
       },

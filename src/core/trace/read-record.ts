@@ -22,7 +22,7 @@ const Index = z.object({
   trace_id: z.string(),
   started_at: z.int(),
   duration_ms: z.int(),
-  kind: z.enum(["chat", "execute_tool", "ledger"]),
+  kind: z.enum(["chat", "execute_tool", "approval", "switch", "session", "ledger"]),
   session_id: z.string(),
   task_id: z.nullable(z.string()),
   actor: z.string(),
@@ -39,7 +39,7 @@ const Index = z.object({
 });
 
 const Payload = z.object({
-  name: z.enum(["request", "response", "arguments", "result"]),
+  name: z.enum(["request", "response", "arguments", "result", "ask"]),
   span_id: z.string(),
   content_type: z.string(),
   body: z.nullable(z.string()),

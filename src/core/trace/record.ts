@@ -22,7 +22,7 @@ export interface Span {
 
 /** A body that was seen or sent, as text. `omitted` says why it is not kept. */
 export interface Payload {
-  readonly name: "request" | "response" | "arguments" | "result";
+  readonly name: "request" | "response" | "arguments" | "result" | "ask";
   readonly span_id: string;
   readonly content_type: string;
   readonly body: string | null;
@@ -39,7 +39,7 @@ export interface IndexRow {
   readonly trace_id: string;
   readonly started_at: number;
   readonly duration_ms: number;
-  readonly kind: "chat" | "execute_tool" | "ledger";
+  readonly kind: "chat" | "execute_tool" | "approval" | "switch" | "session" | "ledger";
   readonly session_id: string;
   readonly task_id: string | null;
   readonly actor: string;

@@ -1,15 +1,14 @@
-// Routes of the tenant config: read, check, publish against the version that was read.
+// Routes of the tenant config: read, publish against the version that was read, roll back.
 import * as z from "zod/mini";
 import { ConfigDocument } from "../../core/config/document.ts";
 import { policyVersionOf, type PublishedConfig } from "../../core/config/published.ts";
-import { accept, refuse, type Outcome } from "../../core/errors.ts";
-import type { Principal } from "../../core/principal.ts";
-import { checkCandidate, publishCandidate } from "../../gateway/publish-config.ts";
+import { refuse } from "../../core/errors.ts";
+import { publishCandidate, rollBack } from "../../gateway/publish-config.ts";
 import type { ConfigVersion } from "../../gateway/ports.ts";
-import type { HttpContext } from "../context.ts";
-import { readBodyJson } from "../middleware/body.ts";
+import { expectedVersion, readCandidate } from "./config-candidate.ts";
+import { configReviewRoutes } from "./config-review.ts";
 import { problem } from "./errors.ts";
-import type { ApiRoute } from "./route.ts";
+import { readBody, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
 const Version = z.object({
@@ -20,7 +19,16 @@ const Version = z.object({
   published_by: z.string(),
 });
 const Config = z.object({ ...Version.shape, document: ConfigDocument });
-const Checked = z.object({ ok: z.boolean(), digest: z.string() });
+const Rollback = z.strictObject({
+  /** The version whose document becomes the next one. */
+  version: z.int().check(z.gte(1)),
+  reason: z.optional(z.string().check(z.minLength(1), z.maxLength(500))),
+});
+const RolledBack = z.object({
+  ...Version.shape,
+  rolled_back_to: z.int(),
+  warnings: z.array(z.object({ path: z.string(), message: z.string() })),
+});
 const IF_MATCH = {
   name: "If-Match",
   in: "header",
@@ -104,57 +112,38 @@ export const configRoutes: readonly ApiRoute[] = [
   },
   {
     method: "POST",
-    path: "/v1/config/check",
-    operationId: "checkConfig",
-    summary: "Check a config without publishing it",
+    path: "/v1/config/rollback",
+    operationId: "rollBackConfig",
+    summary: "Publish an earlier version's document as the next version",
     tag: "config",
-    permission: "config.read",
-    body: ConfigDocument,
+    permission: "config.write",
+    parameters: [IF_MATCH],
+    body: Rollback,
     responses: {
-      200: { description: "It could be published", schema: Checked },
-      422: { description: "Every mistake in the document, with its path" },
+      200: { description: "The new version, and what today's checks say of it", schema: RolledBack },
+      404: { description: "No such version" },
+      412: { description: "Another version was published since" },
+      422: { description: "The document refers to what is gone" },
+      428: { description: "`If-Match` is missing" },
     },
     answer: async (c) => {
-      const read = await readCandidate(c);
-      if (!read.ok) return problem(read);
-      const { runtime } = c.var;
-      const checked = await checkCandidate(
-        runtime.ports,
-        runtime.deployment,
-        read.value.principal,
-        read.value.candidate,
-      );
-      return checked.ok ? Response.json({ ok: true, digest: checked.value.digest }) : problem(checked);
+      const tenant = await tenantOf(c);
+      if (!tenant.ok) return problem(tenant);
+      const body = await readBody(c, Rollback);
+      if (!body.ok) return problem(body);
+      const expected = await expectedVersion(c, tenant.value);
+      if (!expected.ok) return problem(expected);
+      const { ports, deployment } = c.var.runtime;
+      const principal = { ...c.var.principal, tenant: tenant.value };
+      const { version, reason = null } = body.value;
+      const done = await rollBack(ports, deployment, principal, { version, reason, expected: expected.value });
+      if (!done.ok) return problem(done);
+      const { published, warnings } = done.value;
+      return Response.json({ ...shown(published), rolled_back_to: version, warnings }, { headers: etag(published) });
     },
   },
+  ...configReviewRoutes,
 ];
-
-async function readCandidate(
-  c: HttpContext,
-): Promise<Outcome<{ readonly principal: Principal; readonly candidate: unknown }>> {
-  const tenant = await tenantOf(c);
-  if (!tenant.ok) return tenant;
-  const body = await readBodyJson(c);
-  return body.ok ? accept({ principal: { ...c.var.principal, tenant: tenant.value }, candidate: body.value }) : body;
-}
-
-async function expectedVersion(c: HttpContext, tenant: string): Promise<Outcome<number>> {
-  const header = c.req.header("if-match");
-  const match = header === undefined ? null : /^(?:W\/)?"?(\d{1,9})"?$/.exec(header.trim());
-  if (match !== null) return accept(Number(match[1]));
-  const current = (await c.var.runtime.ports.configs.current(tenant))?.version ?? 0;
-  if (header?.trim() === "*") return accept(current);
-  if (header !== undefined)
-    return refuse("invalid_request", "If-Match: expected the `ETag` of a config version", {
-      mistakes: [{ path: "If-Match", message: 'expected a version such as "3"' }],
-    });
-  return current === 0
-    ? accept(0)
-    : refuse(
-        "precondition_required",
-        `version ${current} is active: send its \`ETag\` in If-Match, so that nobody's change is overwritten unseen`,
-      );
-}
 
 function shown({ version, digest, published_at, published_by }: ConfigVersion): z.infer<typeof Version> {
   return {

@@ -51,3 +51,21 @@ export async function readBody<T extends z.ZodMiniType>(c: HttpContext, schema: 
 export function pathParameter(c: HttpContext, name: string): string {
   return c.req.param(name) ?? "";
 }
+
+/** How long a reader waits for a change: `?wait=` in seconds. */
+export const WAIT: Parameter = {
+  name: "wait",
+  in: "query",
+  description: "Seconds to wait for a call that is on its way to another status, at most 60",
+};
+
+/** The milliseconds of `?wait=`; refuses what is not a number from 0 to 60. */
+export function readWait(c: HttpContext): Outcome<number> {
+  const text = c.req.query("wait");
+  if (text === undefined) return accept(0);
+  const seconds = text.trim() === "" ? Number.NaN : Number(text);
+  if (seconds >= 0 && seconds <= 60) return accept(Math.round(seconds * 1000));
+  return refuse("invalid_request", "wait: expected seconds from 0 to 60", {
+    mistakes: [{ path: "wait", message: "expected seconds from 0 to 60" }],
+  });
+}

@@ -1,78 +1,29 @@
 // Routes of tools and tool calls: the envelope in, the call as it stands out.
 import * as z from "zod/mini";
-import { refuse, type Outcome, type Refusal, accept } from "../../core/errors.ts";
-import type { ToolCall } from "../../core/call.ts";
-import { isJsonObject, type Json, type JsonObject } from "../../core/json/canonical.ts";
-import { Constraints, matchesAny } from "../../core/policy/constraints.ts";
+import type { ActiveConfig } from "../../core/config/published.ts";
+import { refuse, type Refusal } from "../../core/errors.ts";
+import { matchesAny } from "../../core/policy/constraints.ts";
 import { mayActAs } from "../../core/principal.ts";
-import type { ToolCallRecord } from "../../core/state/tool-call.ts";
+import type { ToolCallRecord } from "../../core/state/tool-call-record.ts";
 import { isToolCallId } from "../../core/units/identifier.ts";
-import { readIdempotencyKey } from "../../core/units/idempotency-key.ts";
-import { callTool, decideTool, type ToolCallAnswer } from "../../gateway/tool-call.ts";
+import { decideTool } from "../../gateway/preflight.ts";
+import { callTool, type ToolCallAnswer } from "../../gateway/tool-call.ts";
 import { deferOf, type HttpContext } from "../context.ts";
-import { readCallContext, setCallHeaders } from "../middleware/call-context.ts";
+import { setCallHeaders } from "../middleware/call-context.ts";
 import { CALL_HEADERS } from "./call-headers.ts";
 import { notFound, problem } from "./errors.ts";
-import { pathParameter, readBody, type ApiRoute } from "./route.ts";
+import { Envelope, readToolCall } from "./read-tool-call.ts";
+import { pathParameter, readWait, WAIT, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
-
-const jsonObject = z.custom<JsonObject>(isJsonObject, "expected an object");
-
-/** The envelope of a tool call. */
-export const Envelope = z.strictObject({
-  trace_id: z.optional(z.string().check(z.describe("`tr_` and 32 hex digits, or `tr_` and a name of your own"))),
-  actor: z.optional(z.string().check(z.describe("Who acts; needed when the key lists several actors"))),
-  intent: z.optional(z.string().check(z.maxLength(256), z.describe("What the call is for, kept with its record"))),
-  session_id: z.optional(z.string().check(z.describe("The session whose budget it counts in"))),
-  task_id: z.optional(z.string().check(z.describe("The task within the session"))),
-  confidence: z.optional(z.number().check(z.gte(0), z.lte(1), z.describe("How sure the agent is"))),
-  dry_run: z.optional(
-    z.boolean().check(z.describe("Answer the decision alone: nothing is reserved, sent or recorded")),
-  ),
-  constraints: z._default(Constraints, {}),
-  tool_call: z.strictObject({
-    name: z.string().check(z.minLength(1), z.maxLength(256)),
-    args: z._default(jsonObject, {}),
-  }),
-});
-
-const Reason = z.object({
-  rule_id: z.string(),
-  effect: z.string(),
-  message: z.string(),
-  path: z.optional(z.string()),
-  values: z.optional(z.record(z.string(), z.unknown())),
-});
-const Decision = z.object({
-  effect: z.string(),
-  reasons: z.array(Reason),
-  obligations: z.array(z.unknown()),
-  policy_version: z.string(),
-});
-const ToolCallView = z.object({
-  id: z.string(),
-  trace_id: z.string(),
-  session_id: z.string(),
-  task_id: z.nullable(z.string()),
-  actor: z.string(),
-  intent: z.nullable(z.string()),
-  tool: z.object({ name: z.string(), definition_digest: z.string() }),
-  status: z.string(),
-  decision: Decision,
-  result: z.optional(z.unknown()),
-  error: z.optional(
-    z.object({
-      code: z.string(),
-      message: z.string(),
-      upstream_status: z.nullable(z.int()),
-      upstream_body: z.optional(z.unknown()),
-    }),
-  ),
-  replayed: z.boolean(),
-  attempts: z.int(),
-  created_at: z.string(),
-  finished_at: z.optional(z.string()),
-});
+import {
+  decisionView,
+  explainTo,
+  isAgentOnly,
+  refusalFor,
+  ToolCallView,
+  viewOf,
+  type Explain,
+} from "./tool-call-view.ts";
 
 const Tool = z.object({
   name: z.string(),
@@ -121,12 +72,16 @@ export const toolCallRoutes: readonly ApiRoute[] = [
     ],
     body: Envelope,
     responses: {
-      200: { description: "It succeeded, or was answered from the first call with this key", schema: ToolCallView },
+      200: {
+        description: "It succeeded, was kept as a draft, or was answered from the first call with this key",
+        schema: ToolCallView,
+      },
+      202: { description: "It waits for people, or still runs; `Location` names the call", schema: ToolCallView },
       400: { description: "The envelope or the arguments are not valid" },
       403: { description: "The policy does not allow it; the decision is in the problem" },
       404: { description: "No such tool" },
       413: { description: "The body is larger than 1 MiB" },
-      429: { description: "A budget is used up" },
+      429: { description: "A budget, a limit or a rate is used up" },
       503: { description: "Records cannot be kept, or nothing is published" },
       409: { description: "The first call with this key is still running" },
       422: { description: "The key was used with another body" },
@@ -142,19 +97,23 @@ export const toolCallRoutes: readonly ApiRoute[] = [
     summary: "Read a tool call as it stands",
     tag: "tools",
     permission: "calls.read",
-    parameters: [{ name: "id", in: "path", description: "The call id, `tc_…`", required: true }],
+    parameters: [{ name: "id", in: "path", description: "The call id, `tc_…`", required: true }, WAIT],
     responses: { 200: { description: "The call", schema: ToolCallView }, 404: { description: "No such call" } },
     answer: async (c) => {
       const tenant = await tenantOf(c);
       if (!tenant.ok) return problem(tenant);
+      const wait = readWait(c);
+      if (!wait.ok) return problem(wait);
       const id = pathParameter(c, "id");
-      const record = isToolCallId(id) ? await c.var.runtime.ports.toolCalls.read(tenant.value, id) : undefined;
+      const { toolCalls } = c.var.runtime.ports;
+      const record = isToolCallId(id) ? await toolCalls.read(tenant.value, id, wait.value) : undefined;
       const { principal } = c.var;
       const isOthers =
         record !== undefined &&
         principal.roles.every((role) => role === "agent") &&
-        !mayActAs(principal, record.request.actor);
-      return record === undefined || isOthers ? notFound(`tool call "${id}"`) : Response.json(view(record, false));
+        !mayActAs(principal, record.request.ask.actor);
+      if (record === undefined || isOthers) return notFound(`tool call "${id}"`);
+      return Response.json(viewOf(record, false, explainTo(principal, await readConfig(c, tenant.value))));
     },
   },
 ];
@@ -162,109 +121,88 @@ export const toolCallRoutes: readonly ApiRoute[] = [
 async function postToolCall(c: HttpContext): Promise<Response> {
   const call = await readToolCall(c);
   if (!call.ok) return problem(call);
-  const { ports } = c.var.runtime;
+  const { runtime, principal } = c.var;
+  const { ports } = runtime;
+  const explain = explainTo(principal, await readConfig(c, principal.tenant));
   if (call.value.isDryRun) {
     const decided = await decideTool(ports, call.value.call);
-    return decided.ok
-      ? Response.json({ dry_run: true, tool: decided.value.tool, decision: decided.value.decision })
-      : problem(decided);
+    if (!decided.ok) return problem(refusalFor(decided, explain));
+    const { tool, decision } = decided.value;
+    return Response.json({ dry_run: true, tool, decision: decisionView(decision, explain) });
   }
   const defer = deferOf(c);
   const calling = callTool(ports, call.value.call, c.var.runtime.recorder(defer));
   // A caller that leaves does not cancel a write that has begun.
   defer(calling.catch(() => undefined));
   const answer = await calling;
-  const response = render(answer);
+  const response = render(answer, explain);
   setCallHeaders(response.headers, answer.meta);
   return response;
 }
 
-async function readToolCall(c: HttpContext): Promise<Outcome<{ readonly call: ToolCall; readonly isDryRun: boolean }>> {
-  const body = await readBody(c, Envelope);
-  if (!body.ok) return body;
-  const { tool_call, constraints, dry_run, ...declared } = body.value;
-  const context = readCallContext(c, declared);
-  if (!context.ok) return context;
-  const key = readIdempotencyKey(c.req.header("idempotency-key"));
-  if (!key.ok) return key;
-  const envelope: JsonObject = {
-    actor: context.value.actor,
-    intent: context.value.intent,
-    constraints: plain(constraints),
-    tool_call: { name: tool_call.name, args: tool_call.args },
-  };
-  const call: ToolCall = {
-    context: context.value,
-    toolName: tool_call.name,
-    args: tool_call.args,
-    constraints,
-    idempotencyKey: key.value,
-    envelope,
-  };
-  return accept({ call, isDryRun: dry_run === true });
+/** The tenant's active config, for a caller who may not be told all of it; nobody else's answer needs it. */
+async function readConfig(c: HttpContext, tenant: string): Promise<ActiveConfig | undefined> {
+  const { principal, runtime } = c.var;
+  return isAgentOnly(principal) ? runtime.ports.configs.active(tenant) : undefined;
 }
 
-function plain(constraints: Constraints): Json {
-  return JSON.parse(JSON.stringify(constraints)) as Json;
-}
-
-function render({ outcome, record }: ToolCallAnswer): Response {
-  if (!outcome.ok) return problem(outcome, record === undefined ? {} : { tool_call: view(record, false) });
+function render({ outcome, record }: ToolCallAnswer, explain: Explain): Response {
+  if (!outcome.ok)
+    return problem(
+      refusalFor(outcome, explain),
+      record === undefined ? {} : { tool_call: viewOf(record, false, explain) },
+    );
   const { record: call, isReplay } = outcome.value;
   const refusal = refusalOfStatus(call);
-  if (refusal === undefined) return Response.json(view(call, isReplay));
-  return problem(refusal, { id: call.request.id, replayed: isReplay, tool_call: view(call, isReplay) });
+  if (refusal !== undefined)
+    return problem(refusalFor(refusal, explain), {
+      id: call.request.id,
+      replayed: isReplay,
+      tool_call: viewOf(call, isReplay, explain),
+    });
+  const isWaiting = call.status === "pending_approval" || call.status === "executing";
+  return isWaiting
+    ? Response.json(viewOf(call, isReplay, explain), {
+        status: 202,
+        headers: { location: `/v1/tool-calls/${call.request.id}`, "retry-after": "5" },
+      })
+    : Response.json(viewOf(call, isReplay, explain));
 }
 
 /** What a call that did not succeed answers over HTTP. */
-function refusalOfStatus({ status, outcome }: ToolCallRecord): Refusal | undefined {
+function refusalOfStatus(record: ToolCallRecord): Refusal | undefined {
+  const { status, decision } = record;
+  const told = { extensions: { decision } };
+  switch (status) {
+    case "failed":
+    case "unknown":
+      return refusalOfOutcome(record);
+    case "approval_denied":
+      return refuse("approval_denied", `a person denied this call: ${denialOf(record)}; it was not executed`, told);
+    case "approval_expired":
+      return refuse("approval_expired", "nobody approved this call in time; it was not executed", told);
+    case "approval_withdrawn":
+      return refuse("approval_withdrawn", "this call was withdrawn before anyone decided; it was not executed", told);
+    case "denied":
+      return refuse("policy_denied", "the policy denied this call", told);
+    case "drafted":
+    case "pending_approval":
+    case "executing":
+    case "succeeded":
+      return undefined;
+    default:
+      return status satisfies never;
+  }
+}
+
+function refusalOfOutcome({ status, outcome }: ToolCallRecord): Refusal {
   if (outcome?.status === "failed") return refuse(outcome.code, outcome.message);
-  if (status === "unknown")
-    return refuse("outcome_unknown", outcome?.status === "unknown" ? outcome.message : "the effect may have happened");
-  return undefined;
+  const known = outcome?.status === "unknown" ? outcome.message : undefined;
+  return status === "failed"
+    ? refuse("tool_failed", "it failed")
+    : refuse("outcome_unknown", known ?? "the effect may have happened");
 }
 
-function view(record: ToolCallRecord, isReplay: boolean): z.infer<typeof ToolCallView> {
-  const { request, outcome } = record;
-  return {
-    id: request.id,
-    trace_id: request.traceId,
-    session_id: request.session,
-    task_id: request.task,
-    actor: request.actor,
-    intent: request.intent,
-    tool: { name: request.toolName, definition_digest: request.definitionDigest },
-    status: record.status,
-    decision: {
-      ...record.decision,
-      reasons: record.decision.reasons.map(({ rule_id, effect, message, path, values }) => ({
-        rule_id,
-        effect,
-        message,
-        ...(path === undefined ? {} : { path }),
-        ...(values === undefined ? {} : { values }),
-      })),
-      obligations: [...record.decision.obligations],
-    },
-    ...(outcome?.status === "succeeded" ? { result: outcome.result } : {}),
-    ...errorOf(record),
-    replayed: isReplay,
-    attempts: record.attempts,
-    created_at: new Date(record.createdAt).toISOString(),
-    ...(record.finishedAt === null ? {} : { finished_at: new Date(record.finishedAt).toISOString() }),
-  };
-}
-
-function errorOf({ outcome }: ToolCallRecord): Pick<z.infer<typeof ToolCallView>, "error"> | Record<string, never> {
-  if (outcome === null || outcome.status === "succeeded") return {};
-  if (outcome.status === "unknown")
-    return { error: { code: "outcome_unknown", message: outcome.message, upstream_status: null } };
-  return {
-    error: {
-      code: outcome.code,
-      message: outcome.message,
-      upstream_status: outcome.httpStatus,
-      ...(outcome.result === null ? {} : { upstream_body: outcome.result }),
-    },
-  };
+function denialOf({ approval }: ToolCallRecord): string {
+  return approval?.votes.findLast((vote) => vote.verdict === "deny")?.comment ?? "";
 }

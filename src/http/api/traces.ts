@@ -204,8 +204,8 @@ function shownCall(row: IndexRow): z.infer<typeof Call> {
     session_id: row.session_id,
     task_id: row.task_id,
     actor: row.actor,
-    tool: row.kind === "execute_tool" ? row.subject : null,
-    model: row.kind === "execute_tool" ? null : row.subject,
+    tool: isOfTool(row) ? row.subject : null,
+    model: row.kind === "chat" || row.kind === "ledger" ? row.subject : null,
     status: row.status,
     decision: row.decision,
     error_code: row.error_code,
@@ -238,4 +238,8 @@ function shownTrace(id: string, records: readonly TraceRecord[]): z.infer<typeof
     payloads: records.flatMap((record) => record.payloads.map((payload) => ({ ...payload }))),
     cost_usd: formatUsd(records.reduce((sum, record) => sum + record.index.cost_micro_usd, 0)),
   };
+}
+
+function isOfTool({ kind }: IndexRow): boolean {
+  return kind === "execute_tool" || kind === "approval";
 }

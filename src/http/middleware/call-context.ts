@@ -33,6 +33,8 @@ export function readCallContext(c: HttpContext, declared: DeclaredContext = {}):
   const session = id(declared.session_id, "Interlock-Session") ?? trace.shown;
   const task = id(declared.task_id, "Interlock-Task");
   const endUser = id(undefined, "Interlock-User");
+  const release = id(undefined, "Interlock-Release");
+  const isConfirmed = confirmedOf(c.req.header("interlock-confirmed"), mistakes);
   const confidence = declared.confidence ?? confidenceOf(c.req.header("interlock-confidence"), mistakes);
   const intent = intentOf(declared.intent ?? c.req.header("interlock-intent"), mistakes);
   if (mistakes.length > 0)
@@ -49,6 +51,8 @@ export function readCallContext(c: HttpContext, declared: DeclaredContext = {}):
     intent,
     confidence,
     endUser,
+    release,
+    isConfirmed,
     allowedTools: listOf(c.req.header("interlock-allowed-tools")),
     credentials: [credential],
   });
@@ -101,6 +105,13 @@ function confidenceOf(text: string | undefined, mistakes: Mistake[]): number | n
   if (!(value >= 0 && value <= 1))
     mistakes.push({ path: "Interlock-Confidence", message: "expected a number from 0 to 1" });
   return value;
+}
+
+function confirmedOf(text: string | undefined, mistakes: Mistake[]): boolean {
+  const value = text?.trim().toLowerCase();
+  if (value !== undefined && !["true", "false", "1", "0"].includes(value))
+    mistakes.push({ path: "Interlock-Confirmed", message: "expected true or false" });
+  return value === "true" || value === "1";
 }
 
 /** Puts what a call's answer tells about itself into headers. */

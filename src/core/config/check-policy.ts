@@ -1,0 +1,175 @@
+// Decides whether the policy sections of a config may be published: names, expressions against schemas, limits, flows, approvals.
+import { shadowedRules } from "../policy/analysis/shadowed.ts";
+import { isUnsatisfiable } from "../policy/analysis/unsatisfiable.ts";
+import { encodeExpression, parseExpression, type ParsedExpression } from "../policy/cel/expression.ts";
+import type { ExpressionFault } from "../policy/cel/syntax.ts";
+import { checkExpression, distinctPaths, usesSession } from "../policy/check/check-expression.ts";
+import { matchesAny } from "../policy/constraints.ts";
+import { isBuiltIn } from "../policy/decision.ts";
+import type { Mistake } from "../errors.ts";
+import { didYouMean } from "./mistakes.ts";
+import type { ActorEntry, ConfigDocument } from "./document.ts";
+import type { LimitEntry, RuleEntry } from "./policy-document.ts";
+import type { PublishedRule } from "./published.ts";
+
+/** What checking the policy found: mistakes that refuse it, remarks that do not, and its rules ready to be stored. */
+export interface PolicyCheck {
+  readonly mistakes: readonly Mistake[];
+  /** Rules that can never match, or never matter. */
+  readonly warnings: readonly Mistake[];
+  readonly rules: Readonly<Record<string, PublishedRule>>;
+}
+
+/** Checks every rule, limit and tier of a document that has the right shape; all mistakes at once. */
+export function checkPolicy(document: ConfigDocument): PolicyCheck {
+  const { rules, limits } = document.policy;
+  const found = rules.map((rule, index) => checkRule(rule, `policy.rules.${index}`, document));
+  const mistakes = [
+    ...duplicates(rules, "policy.rules"),
+    ...duplicates(limits, "policy.limits"),
+    ...found.flatMap((each) => each.mistakes),
+    ...limits.flatMap((limit, index) => limitMistakes(limit, `policy.limits.${index}`, document)),
+    ...Object.entries(document.actors).flatMap(([name, actor]) => tierMistakes(actor, `actors.${name}`)),
+  ];
+  const published = rules.flatMap((rule, index) => {
+    const entry = found[index]?.published;
+    return entry === undefined ? [] : [[rule.id, entry] as const];
+  });
+  return {
+    mistakes,
+    warnings: [
+      ...found.flatMap((each) => each.warnings),
+      ...shadowedRules(rules.map((rule, index) => ({ ...rule, ast: found[index]?.parsed?.ast }))).map((each) => ({
+        path: `policy.rules.${rules.findIndex((rule) => rule.id === each.id)}`,
+        message: each.message,
+      })),
+    ],
+    rules: Object.fromEntries(published),
+  };
+}
+
+function duplicates(entries: readonly { readonly id: string }[], path: string): readonly Mistake[] {
+  return entries.flatMap(({ id }, index) => {
+    const first = entries.findIndex((each) => each.id === id);
+    return first === index ? [] : [{ path: `${path}.${index}.id`, message: `"${id}" is the id of entry ${first} already` }];
+  });
+}
+
+interface CheckedRule {
+  readonly mistakes: readonly Mistake[];
+  readonly warnings: readonly Mistake[];
+  readonly parsed?: ParsedExpression;
+  readonly published?: PublishedRule;
+}
+
+function checkRule(rule: RuleEntry, path: string, document: ConfigDocument): CheckedRule {
+  const named = [...nameMistakes(rule, path), ...patternMistakes(rule.tools, `${path}.tools`, document)];
+  if (rule.when === undefined) return { mistakes: named, warnings: [] };
+  const parsed = parseExpression(rule.when);
+  if (!parsed.ok) return { mistakes: [...named, located(rule, path, parsed.fault)], warnings: [] };
+  const { ast } = parsed.parsed;
+  const mistakes = [...named, ...expressionMistakes(rule, path, parsed.parsed, document)];
+  const { unsatisfiable, why } = isUnsatisfiable(ast);
+  const warnings = unsatisfiable
+    ? [{ path: `${path}.when`, message: `rule "${rule.id}" can never match${why === undefined ? "" : `: ${why}`}` }]
+    : [];
+  const published = { tree: encodeExpression(parsed.parsed), uses_session: usesSession(ast), counts: countsOf(ast) };
+  return { mistakes, warnings, parsed: parsed.parsed, published };
+}
+
+function countsOf(ast: ParsedExpression["ast"]): PublishedRule["counts"] {
+  return distinctPaths(ast).map(({ tool, path }) => ({ tool, path: path.replace(/^args\./, "") }));
+}
+
+function nameMistakes({ id, approval, effect }: RuleEntry, path: string): readonly Mistake[] {
+  return [
+    ...(isBuiltIn(id) ? [{ path: `${path}.id`, message: `"${id}" reads like a reason of the gateway's own; choose another id` }] : []),
+    ...(approval !== undefined && effect !== "require_approval"
+      ? [{ path: `${path}.approval`, message: `expected only with effect "require_approval", not "${effect}"` }]
+      : []),
+  ];
+}
+
+/** A rule is checked against the schema of every tool it names; the same mistake in several tools is told once. */
+function expressionMistakes(
+  rule: RuleEntry,
+  path: string,
+  { source, ast }: ParsedExpression,
+  document: ConfigDocument,
+): readonly Mistake[] {
+  const toolNames = Object.keys(document.tools);
+  const told = new Map<string, Mistake>();
+  for (const [tool, entry] of Object.entries(document.tools)) {
+    if (rule.tools !== undefined && !matchesAny(tool, rule.tools)) continue;
+    const environment = { argsSchema: entry.input_schema, hasAmount: entry.amount !== undefined, toolNames };
+    for (const fault of checkExpression(source, ast, environment)) {
+      const mistake = located(rule, path, fault);
+      if (!told.has(mistake.message)) told.set(mistake.message, { ...mistake, message: `${mistake.message} (tool "${tool}")` });
+    }
+  }
+  return [...told.values()];
+}
+
+function located({ id }: RuleEntry, path: string, { message, position, text }: ExpressionFault): Mistake {
+  return {
+    path: `${path}.when`,
+    message: `rule "${id}", line ${position.line}, column ${position.column}: ${message}: \`${text}\``,
+  };
+}
+
+function patternMistakes(
+  patterns: readonly string[] | undefined,
+  path: string,
+  document: ConfigDocument,
+): readonly Mistake[] {
+  const tools = Object.keys(document.tools);
+  return (patterns ?? []).flatMap((pattern, index) =>
+    pattern === "*" || tools.some((tool) => matchesAny(tool, [pattern]))
+      ? []
+      : [{ path: `${path}.${index}`, message: `"${pattern}" names no tool of the config${didYouMean(pattern, tools)}` }],
+  );
+}
+
+function limitMistakes(limit: LimitEntry, path: string, document: ConfigDocument): readonly Mistake[] {
+  const tools = Object.entries(document.tools).filter(
+    ([name]) => limit.tools === undefined || matchesAny(name, limit.tools),
+  );
+  const by = limit.per === undefined ? [] : typeof limit.per === "string" ? [limit.per] : limit.per;
+  const needed = [
+    ...(limit.sum === undefined ? [] : [{ field: "sum", argument: limit.sum.replace(/^args\./, "") }]),
+    ...by
+      .filter((each) => each.startsWith("args."))
+      .map((each) => ({ field: "per", argument: each.replace(/^args\./, "") })),
+  ];
+  return [
+    ...patternMistakes(limit.tools, `${path}.tools`, document),
+    ...tools.flatMap(([name, { input_schema }]) =>
+      needed.flatMap(({ field, argument }) => missingArgument(`${path}.${field}`, name, input_schema, argument)),
+    ),
+  ];
+}
+
+function missingArgument(
+  path: string,
+  tool: string,
+  schema: Readonly<Record<string, unknown>>,
+  argument: string,
+): readonly Mistake[] {
+  const properties = Object.keys(schema["properties"] ?? {});
+  const first = argument.split(".")[0] ?? argument;
+  if (properties.includes(first)) return [];
+  return [{ path, message: `"${argument}" is not an argument of "${tool}"${didYouMean(first, properties)}` }];
+}
+
+function tierMistakes({ tier, flows }: ActorEntry, path: string): readonly Mistake[] {
+  if (tier === "autonomous" && flows === undefined)
+    return [{ path: `${path}.flows`, message: 'expected the flows that "autonomous" covers: it is given per flow only' }];
+  if (Array.isArray(flows) && tier !== "autonomous")
+    return [
+      {
+        path: `${path}.flows`,
+        message: 'expected a tier for each flow: a bare list names the flows of tier "autonomous"',
+      },
+    ];
+  return [];
+}

@@ -1,0 +1,60 @@
+// Decides whether a call's arguments hold personal data in free text, and where.
+import { isJsonObject, type Json, type JsonObject } from "../json/canonical.ts";
+import { isPublicAddress } from "./pii-addresses.ts";
+import { findPii, MAX_SCANNED } from "./pii-detectors.ts";
+
+/** Words of an argument's name that say what stands in it. */
+const TELLING =
+  /phone|mobile|telephone|\btel\b|\bcell|\bfax\b|whatsapp|\bssn\b|social security|social insurance|\bsin\b|\bnhs\b|pesel|aadhaar|tax id|\bcard|\bpan\b|iban/i;
+
+interface Place {
+  readonly path: string;
+  readonly name: string;
+  readonly value: Json;
+}
+
+/**
+ * The first place where the arguments hold personal data in free text, and of what kind; `undefined` where none is
+ * found. Every text counts, however deep, and every whole number long enough to be a card; an argument's name counts
+ * as the words before its value. Addresses inside a network are nobody's. A text too long to be looked at counts as
+ * `unread`: what cannot be looked at is not taken for clean.
+ */
+export function holdsPii(args: JsonObject): { readonly path: string; readonly kind: string } | undefined {
+  const places: Place[] = membersOf("", args);
+  for (let place = places.shift(); place !== undefined; place = places.shift()) {
+    const { path, name, value } = place;
+    if (typeof value === "string" || typeof value === "number") {
+      const kind = kindIn(value, name);
+      if (kind !== undefined) return { path, kind };
+    } else if (Array.isArray(value)) {
+      places.unshift(...value.map((item: Json, at) => ({ path: `${path}.${at}`, name, value: item })));
+    } else if (isJsonObject(value)) places.unshift(...membersOf(path, value));
+  }
+  return undefined;
+}
+
+function membersOf(path: string, value: JsonObject): Place[] {
+  return Object.entries(value).map(([key, member]) => ({
+    path: path === "" ? key : `${path}.${key}`,
+    name: key,
+    value: member,
+  }));
+}
+
+/** Whole numbers shorter than this are amounts, counts and ids. */
+const CARD_AT_LEAST = 1e13;
+
+function kindIn(value: string | number, name: string): string | undefined {
+  if (typeof value === "number" && !(Number.isInteger(value) && value >= CARD_AT_LEAST)) return undefined;
+  const text = String(value);
+  if (text.length > MAX_SCANNED) return "unread";
+  return findPii(text, labelOf(name)).find(
+    ({ kind, start, end }) => kind !== "ip_address" || isPublicAddress(text.slice(start, end)),
+  )?.kind;
+}
+
+/** An argument's name as words, where it says what the value is. */
+function labelOf(name: string): string {
+  const words = name.replaceAll(/[_\-.]+/g, " ").replaceAll(/([a-z])([A-Z])/g, "$1 $2");
+  return TELLING.test(words) ? words : "";
+}

@@ -1,0 +1,209 @@
+// Parses, stores, plans and evaluates one CEL expression: the one module through which rules reach the engine.
+import { celEnv, CelScalar, isCelError, parse, plan, type CelInput, type CelResult } from "@bufbuild/cel";
+import { strings } from "@bufbuild/cel/ext";
+import { ParsedExprSchema } from "@bufbuild/cel-spec/cel/expr/syntax_pb.js";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
+import { RE2JS } from "@bufbuild/re2";
+import type { Json, JsonObject } from "../../json/canonical.ts";
+import { isJsonObject } from "../../json/canonical.ts";
+import { FUNCTIONS } from "./functions.ts";
+import {
+  chainsOf,
+  everyPart,
+  faultAt,
+  freeNames,
+  positionAt,
+  stringConstant,
+  type ExpressionFault,
+  type SyntaxTree,
+} from "./syntax.ts";
+import type { World } from "./world.ts";
+
+/** A source text and its tree. */
+export interface ParsedExpression {
+  readonly source: string;
+  readonly ast: SyntaxTree;
+}
+
+/** An expression, or what is wrong with it. */
+export type Parsing =
+  { readonly ok: true; readonly parsed: ParsedExpression } | { readonly ok: false; readonly fault: ExpressionFault };
+
+/** A boolean, or why there is none. No fault is ever a value. */
+export type Evaluation =
+  | { readonly ok: true; readonly value: boolean }
+  | {
+      readonly ok: false;
+      readonly code: "evaluation_error" | "not_boolean" | "cost_exceeded";
+      readonly fault: ExpressionFault;
+    };
+
+/** An expression ready to be evaluated many times. */
+export interface CompiledExpression {
+  /** The variables it reads. */
+  readonly variables: ReadonlySet<string>;
+  /** Never throws. A budget that is used up is `cost_exceeded`, also where CEL itself would have absorbed the error. */
+  evaluate(world: World): Evaluation;
+}
+
+/** The longest source text, in characters. */
+const MAX_SOURCE = 4_096;
+
+/** Compiled patterns: a rule's are few, and each costs more to compile than to match. */
+const patterns = new Map<string, { test(text: string): boolean }>();
+const MAX_PATTERNS = 1_000;
+
+function compiledPattern(pattern: string): { test(text: string): boolean } {
+  const known = patterns.get(pattern);
+  if (known !== undefined) return known;
+  const matcher = RE2JS.compile(pattern);
+  if (patterns.size >= MAX_PATTERNS) patterns.clear();
+  patterns.set(pattern, matcher);
+  return matcher;
+}
+
+const { DYN } = CelScalar;
+const environment = celEnv({
+  variables: { args: DYN, tool: DYN, call: DYN, actor: DYN, principal: DYN, session: DYN, now: DYN, local: DYN },
+  funcs: [...strings, ...FUNCTIONS],
+  re2: { compile: compiledPattern },
+});
+
+/**
+ * Parses a source text. Refuses one of more than 4,096 characters, one nested too deeply, a pattern of `matches()`
+ * that is no RE2 expression, and the optional-value extension, whose semantics are not those of its specification.
+ */
+export function parseExpression(source: string): Parsing {
+  if (source.length > MAX_SOURCE) return unparsed(source, 0, `expected at most ${MAX_SOURCE} characters`);
+  let ast: SyntaxTree;
+  try {
+    ast = parse(source);
+  } catch (error) {
+    if (error instanceof RangeError) return unparsed(source, 0, "the expression is nested too deeply");
+    return unparsed(source, offsetOf(error), messageOf(error));
+  }
+  const fault = refusedPart(source, ast);
+  return fault === undefined ? { ok: true, parsed: { source, ast } } : { ok: false, fault };
+}
+
+function unparsed(source: string, offset: number, message: string): Parsing {
+  const text = source.slice(offset, offset + 40).split("\n")[0] ?? "";
+  return { ok: false, fault: { message, position: positionAt(source, offset), text } };
+}
+
+function offsetOf(error: unknown): number {
+  const location: unknown = isRecord(error) ? error["location"] : undefined;
+  const start: unknown = isRecord(location) ? location["start"] : undefined;
+  const offset: unknown = isRecord(start) ? start["offset"] : undefined;
+  return typeof offset === "number" ? offset : 0;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? (error.message.split("\n")[0] ?? "") : "it cannot be read";
+}
+
+const OPTIONAL_CALLS = new Set(["_[?_]", "_?._", "optional.of", "optional.none", "optional.ofNonZeroValue"]);
+
+function refusedPart(source: string, ast: SyntaxTree): ExpressionFault | undefined {
+  for (const expr of everyPart(ast.expr)) {
+    if (expr.exprKind.case !== "callExpr") continue;
+    const { function: name, args } = expr.exprKind.value;
+    if (OPTIONAL_CALLS.has(name)) return faultAt(source, ast, expr, "optional values are not supported: use has()");
+    const pattern = name === "matches" ? stringConstant(args.at(-1)) : undefined;
+    if (pattern === undefined) continue;
+    try {
+      compiledPattern(pattern);
+    } catch (error) {
+      return faultAt(source, ast, args.at(-1) ?? expr, `no RE2 pattern: ${messageOf(error)}`);
+    }
+  }
+  return undefined;
+}
+
+/** The tree as base64 text, as published configs store it. */
+export function encodeExpression({ ast }: ParsedExpression): string {
+  return base64Encode(toBinary(ParsedExprSchema, ast));
+}
+
+/** The expression of a source text whose tree was stored. Throws when the text is not one of ours. */
+export function decodeExpression(source: string, encoded: string): ParsedExpression {
+  const { expr, ...rest } = fromBinary(ParsedExprSchema, base64Decode(encoded));
+  if (expr === undefined) throw new Error("the stored expression is empty");
+  return { source, ast: { ...rest, expr } };
+}
+
+/** Plans an expression. Throws when it uses a function the environment does not know in any form. */
+export function compileExpression({ source, ast }: ParsedExpression): CompiledExpression {
+  const planned = plan(environment, ast);
+  const variables = freeNames(ast.expr);
+  return {
+    variables,
+    evaluate: (world) => {
+      world.meter.restart();
+      const answer = evaluated(() => planned(world.variables as Parameters<typeof planned>[0]));
+      const at = (message: string, id = ast.expr.id): ExpressionFault => faultAt(source, ast, { id }, message);
+      if (world.meter.isSpent) return { ok: false, code: "cost_exceeded", fault: at("the expression takes too many steps") };
+      if (!answer.ok) return { ok: false, code: "evaluation_error", fault: at(answer.message, answer.exprId) };
+      if (typeof answer.value === "boolean") return { ok: true, value: answer.value };
+      return { ok: false, code: "not_boolean", fault: at("the expression is not true or false") };
+    },
+  };
+}
+
+/**
+ * What any expression gives in the environment of the rules, a rule or not: a value of the engine, or an error, never
+ * thrown. What the conformance suite of the language is run through.
+ */
+export function resultOf({ ast }: ParsedExpression, variables: Readonly<Record<string, CelInput>>): CelResult {
+  const planned = plan(environment, ast);
+  return planned(variables as Parameters<typeof planned>[0]);
+}
+
+type Answer =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly message: string; readonly exprId: bigint | undefined };
+
+function evaluated(run: () => unknown): Answer {
+  try {
+    const value = run();
+    return isCelError(value) ? { ok: false, message: value.message, exprId: value.exprId } : { ok: true, value };
+  } catch (error) {
+    return { ok: false, message: messageOf(error), exprId: undefined };
+  }
+}
+
+const MAX_VALUES = 16;
+const MAX_VALUE_TEXT = 256;
+
+/**
+ * What an expression looked at, by the chains it reads (`args.amount_usd`); what was not there is left out. At most 16
+ * values; texts are cut at 256 characters, and of lists and objects only the size is told.
+ */
+export function valuesSeen({ ast }: ParsedExpression, { input }: World): Readonly<Record<string, Json>> {
+  const seen = chainsOf(ast.expr).flatMap((chain): readonly (readonly [string, Json])[] => {
+    const value = lookUp(input as unknown as JsonObject, chain);
+    return value === undefined ? [] : [[chain.join("."), shown(value)]];
+  });
+  return Object.fromEntries(seen.slice(0, MAX_VALUES));
+}
+
+function lookUp(input: JsonObject, chain: readonly string[]): Json | undefined {
+  let at: Json | undefined = input;
+  for (const key of chain) {
+    if (!isJsonObject(at) || !Object.hasOwn(at, key)) return undefined;
+    at = at[key];
+  }
+  return at;
+}
+
+function shown(value: Json): Json {
+  if (typeof value === "string") return value.length <= MAX_VALUE_TEXT ? value : `${value.slice(0, MAX_VALUE_TEXT)}…`;
+  if (Array.isArray(value)) return `list of ${value.length}`;
+  return isJsonObject(value) ? `object of ${Object.keys(value).length} members` : value;
+}
+

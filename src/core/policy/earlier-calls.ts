@@ -1,0 +1,86 @@
+// Builds the session that rules see from a list of earlier calls: for policy tests and replays, where no ledger is asked.
+import { DIMENSIONS, type Amounts, type Dimension, type Limits } from "../budget/amounts.ts";
+import type { ActiveConfig } from "../config/published.ts";
+import { digestOf } from "../json/digest.ts";
+import type { JsonObject } from "../json/canonical.ts";
+import { amountOf, minorUnits } from "./built-in.ts";
+import type { HistoryEntry } from "./cel/vocabulary.ts";
+import type { SessionInput } from "./cel/world.ts";
+import { valueAt } from "./values.ts";
+
+/** One call that a session made before. */
+export interface EarlierCall {
+  readonly tool: string;
+  readonly args: JsonObject;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly status: HistoryEntry["status"];
+}
+
+/** The digests of the argument values that rules count, as a session's history keeps them. */
+export function countedValues(paths: readonly string[], args: JsonObject): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    paths.flatMap((path) => {
+      const value = valueAt(args, path);
+      return value === undefined ? [] : [[path, digestOf(value).slice(0, 24)] as const];
+    }),
+  );
+}
+
+/** An earlier call as rules see it; one of a tool that the config does not know moves nothing and counts nothing. */
+export function historyEntry(config: ActiveConfig, { tool: name, args, at, status }: EarlierCall): HistoryEntry {
+  const tool = config.tool(name);
+  if (tool === undefined) return { tool: name, at, status };
+  const values = countedValues(tool.policy.trackedPaths, args);
+  return {
+    tool: name,
+    at,
+    status,
+    values,
+    ...(tool.entry.amount === undefined ? {} : { amount: amountOf(tool.entry, args) }),
+  };
+}
+
+/** Earlier calls that rules see: the latest ones, as live. */
+const MAX_HISTORY = 500;
+
+/** What is known of a session besides its earlier calls. */
+export interface SessionSketch {
+  readonly id: string;
+  readonly ageS: number;
+  readonly limits: Limits;
+  readonly used: Amounts;
+  readonly failures: number;
+  readonly consecutiveFailures: number;
+  readonly taint: readonly string[];
+  readonly facts: JsonObject;
+}
+
+/** The session as rules see it: money in minor units, rounded against the caller. */
+export function sessionOf(sketch: SessionSketch, history: readonly HistoryEntry[]): SessionInput {
+  const { id, ageS, used, failures, consecutiveFailures, taint, facts } = sketch;
+  return {
+    id,
+    age_s: ageS,
+    budget: budgetOf(sketch),
+    counters: { calls: used.calls, tool_calls: used.tool_calls, failures, consecutive_failures: consecutiveFailures },
+    taint,
+    facts,
+    history: history.slice(-MAX_HISTORY),
+  };
+}
+
+function budgetOf({ limits, used }: Pick<SessionSketch, "limits" | "used">): SessionInput["budget"] {
+  const figures = (dimension: Dimension): SessionInput["budget"]["usd"] => {
+    const isMoney = dimension === "usd" || dimension === "tool_usd";
+    const show = (value: number, direction: "up" | "down"): number => (isMoney ? minorUnits(value, direction) : value);
+    const limit = limits[dimension];
+    if (limit === undefined) return { used: show(used[dimension], "up") };
+    const remaining = Math.max(0, show(limit - used[dimension], "down"));
+    return { used: show(used[dimension], "up"), limit: show(limit, "down"), remaining };
+  };
+  return Object.fromEntries(DIMENSIONS.map((each) => [each, figures(each)])) as Record<
+    Dimension,
+    SessionInput["budget"]["usd"]
+  >;
+}

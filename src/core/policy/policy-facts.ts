@@ -1,0 +1,34 @@
+// Names what a tool-call decision rests on besides the session: the tenant's policy on the tool, the ask, the switches, the clock.
+import type { ActorEntry, ToolEntry } from "../config/document.ts";
+import type { LimitEntry } from "../config/policy-document.ts";
+import type { ToolCallAsk } from "./ask.ts";
+import type { ApprovalTerms } from "./decision.ts";
+import type { ExpressionCache, StoredRule } from "./rules.ts";
+import type { Switch } from "./switches.ts";
+
+/** What the policy holds on one tool: its entry, and the rules and limits that name it. */
+export interface ToolPolicy {
+  readonly name: string;
+  readonly entry: ToolEntry;
+  /** Rules that need nothing of the session, and those that do. */
+  readonly edgeRules: readonly StoredRule[];
+  readonly sessionRules: readonly StoredRule[];
+  readonly limits: readonly LimitEntry[];
+  /** Argument paths whose values rules count: kept in the session's history as digests. */
+  readonly trackedPaths: readonly string[];
+}
+
+/** What a tool-call decision rests on, besides the session. */
+export interface PolicyFacts {
+  readonly policyVersion: string;
+  readonly zone: string;
+  readonly actor: ActorEntry | undefined;
+  readonly tool: ToolPolicy;
+  readonly ask: ToolCallAsk;
+  readonly switches: readonly Switch[];
+  /** Terms of an approval that no rule words otherwise. */
+  readonly terms: ApprovalTerms;
+  /** Epoch milliseconds. */
+  readonly now: number;
+  readonly cache: ExpressionCache;
+}

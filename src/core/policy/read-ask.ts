@@ -1,0 +1,35 @@
+// Decides whether a stored text is what a tool call asked of the policy.
+import * as z from "zod/mini";
+import { isJsonObject, type JsonObject } from "../json/canonical.ts";
+import { ROLES } from "../principal.ts";
+import type { ToolCallAsk } from "./ask.ts";
+import { Constraints } from "./constraints.ts";
+
+const text = z.nullable(z.string());
+
+const Ask = z.object({
+  actor: z.string(),
+  principal: z.object({ key_id: z.string(), roles: z.array(z.enum(ROLES)), scopes: z.array(z.string()) }),
+  tool: z.string(),
+  args: z.custom<JsonObject>(isJsonObject),
+  constraints: Constraints,
+  session: z.string(),
+  task: text,
+  intent: text,
+  confidence: z.nullable(z.number()),
+  user: text,
+  release: text,
+  confirmed: z.boolean(),
+});
+
+/** The ask of a recorded call, or `undefined` where the text is not one. */
+export function readAsk(stored: string): ToolCallAsk | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(stored);
+  } catch {
+    return undefined;
+  }
+  const parsed = Ask.safeParse(value);
+  return parsed.success ? parsed.data : undefined;
+}

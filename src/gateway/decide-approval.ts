@@ -1,0 +1,291 @@
+// Sequences a person's decision on a waiting call: policy anew, the vote, and, when it was the last one needed, the effect.
+import { NOTHING } from "../core/budget/amounts.ts";
+import type { ToolCall } from "../core/call.ts";
+import type { ToolEntry } from "../core/config/document.ts";
+import type { ActiveConfig } from "../core/config/published.ts";
+import { accept, refuse, type ErrorCode, type Outcome, type Refusal } from "../core/errors.ts";
+import type { JsonObject } from "../core/json/canonical.ts";
+import { decide, type Decision } from "../core/policy/decision.ts";
+import { toolCallOfApproval, type DraftTerms, type Vote, type VoteRefusal } from "../core/state/approval.ts";
+import type { CallRef } from "../core/state/session-messages.ts";
+import type { Redecision, ToolCallRecord, ToolCallReply, ToolCallRequest } from "../core/state/tool-call-record.ts";
+import { ledgerRefusal, refusalOf } from "./enforce.ts";
+import type { LedgerAsk, Ports, Recorder } from "./ports.ts";
+import { recordApproval } from "./record-approval.ts";
+import { recordToolCall } from "./record-tool-call.ts";
+import { ledgerAsk, prepareCall, type PreparedCall } from "./tool-ask.ts";
+import { execute } from "./tool-execution.ts";
+
+/** What a person decides. `digest`, when given, is what they saw: anything else is `approval_stale`. */
+export interface PersonsDecision {
+  readonly tenant: string;
+  readonly approval: string;
+  readonly vote: Omit<Vote, "at">;
+  readonly digest: string | undefined;
+}
+
+/** The call of an approval as it stands; refuses `not_found`. */
+export async function readApproval(
+  ports: Ports,
+  tenant: string,
+  id: string,
+  waitMs = 0,
+): Promise<Outcome<ToolCallRecord>> {
+  const callId = toolCallOfApproval(id);
+  const record = callId === undefined ? undefined : await ports.toolCalls.read(tenant, callId, waitMs);
+  return record?.approval == null ? refuse("not_found", `approval "${id}" is not here`) : accept(record);
+}
+
+/**
+ * Counts a person's vote on exactly the call that waits. Before an approval counts, the policy decides the call anew
+ * with the config and switches of this instant: where that binds another digest, or asks for people whom nobody asked,
+ * the answer is `approval_stale` and nothing was counted; while a switch stops the call it is `halted` or
+ * `writes_disabled`, and the approval waits on. The last vote needed makes the gateway execute the stored call itself,
+ * once. A denial needs no policy: it counts whatever has changed.
+ */
+export async function decideApproval(
+  ports: Ports,
+  { tenant, approval, vote, digest }: PersonsDecision,
+  recorder: Recorder,
+): Promise<Outcome<ToolCallRecord>> {
+  const found = await readApproval(ports, tenant, approval);
+  if (!found.ok) return found;
+  const given: Vote = { ...vote, at: ports.system.now() };
+  const isSeen = digest === undefined || digest === found.value.approval?.digest;
+  const isPending = found.value.approval?.status === "pending";
+  const outcome =
+    isPending && !isSeen
+      ? stale(found.value)
+      : given.verdict === "deny"
+        ? await deny(ports, found.value, given)
+        : await approve(ports, { record: found.value, vote: given }, recorder);
+  recordApproval(ports, recorder, found.value, { vote: given, outcome });
+  return outcome;
+}
+
+async function deny(ports: Ports, { request, decision }: ToolCallRecord, vote: Vote): Promise<Outcome<ToolCallRecord>> {
+  const ref = refOf(request, decision.policy_version, ports.system.randomHex(8));
+  const reply = await ports.toolCalls.vote(request.tenant, request.id, {
+    ...nothingAsked(ref),
+    vote,
+    redecided: null,
+    draft: NO_TERMS,
+  });
+  return "ledger" in reply ? refuse("internal", "a denial asked the session's ledger") : afterVote(reply.call);
+}
+
+async function approve(
+  ports: Ports,
+  { record, vote }: { readonly record: ToolCallRecord; readonly vote: Vote },
+  recorder: Recorder,
+): Promise<Outcome<ToolCallRecord>> {
+  const { request } = record;
+  const config = await ports.configs.active(request.tenant);
+  if (config === undefined) return refuse("not_configured", "the tenant has no published config");
+  const redecided = await redecide(ports, config, record);
+  if (!redecided.ok) return redecided;
+  const spanId = ports.system.randomHex(8);
+  const { prepared } = redecided.value;
+  const ref = refOf(request, config.policyVersion, spanId);
+  const reply = await ports.toolCalls.vote(request.tenant, request.id, {
+    // Without a prepared call the decision is a denial, and the session is never asked.
+    ...(prepared === undefined ? nothingAsked(ref) : ledgerAsk(config, prepared, ref)),
+    vote,
+    redecided: redecided.value.redecided,
+    draft: config.draftTerms,
+  });
+  if ("ledger" in reply)
+    return ledgerRefusal(reply.ledger) ?? refuse("internal", "the session's ledger gave no admission");
+  return reply.call.type === "execute"
+    ? accept(await executeApproved(ports, { config, recorder, spanId }, reply.call.record))
+    : afterVote(reply.call);
+}
+
+/** Takes a waiting call back; refuses `not_found` and `approval_resolved`. */
+export async function withdrawApproval(
+  ports: Ports,
+  { tenant, approval: id, by }: { readonly tenant: string; readonly approval: string; readonly by: string },
+  recorder: Recorder,
+): Promise<Outcome<ToolCallRecord>> {
+  const found = await readApproval(ports, tenant, id);
+  if (!found.ok) return found;
+  const reply = await ports.toolCalls.withdraw(tenant, found.value.request.id);
+  if (reply.type === "vote_refused") return voteRefusal(reply.why, reply.record);
+  if (reply.type !== "withdrawn") return refuse("internal", `the call's object answered "${reply.type}"`);
+  recordApproval(ports, recorder, found.value, { withdrawnBy: by, outcome: accept(reply.record) });
+  return accept(reply.record);
+}
+
+interface Redecided {
+  readonly prepared: PreparedCall | undefined;
+  readonly redecided: Redecision;
+}
+
+/**
+ * The policy's decision on the stored call at this instant. A tool that is gone, or that its arguments no longer fit,
+ * is a denial; a switch stops the vote alone, since it will be cleared.
+ */
+async function redecide(ports: Ports, config: ActiveConfig, record: ToolCallRecord): Promise<Outcome<Redecided>> {
+  const { ask, tenant, teaching } = record.request;
+  const { switches } = await ports.controls.current(tenant);
+  // Whether people have approved it is for the call's object to say.
+  const prepared = prepareCall(config, ask, { switches, now: ports.system.now(), isApproved: false });
+  if (!prepared.ok) {
+    const reasons = [{ rule_id: "tool.known", effect: "deny", message: prepared.detail } as const];
+    const decision = decide({ reasons, standby: null }, config.policyVersion);
+    return accept({ prepared: undefined, redecided: { decision, definition: { definitionDigest: "", teaching } } });
+  }
+  const { decision, tool } = prepared.value;
+  const { definitionDigest, entry } = tool;
+  const definition = { definitionDigest, teaching: teachingOf(entry) };
+  return switchedOff(decision) ?? accept({ prepared: prepared.value, redecided: { decision, definition } });
+}
+
+function teachingOf({ output_trust, facts = {} }: ToolEntry): Redecision["definition"]["teaching"] {
+  return { isUntrusted: output_trust === "untrusted", facts };
+}
+
+function switchedOff(decision: Decision): Refusal | undefined {
+  const said = (id: string): string | undefined => decision.reasons.find((each) => each.rule_id === id)?.message;
+  const halted = said("switch.halt");
+  const disabled = decision.effect === "deny" ? undefined : said("switch.disable_writes");
+  const message = halted ?? disabled;
+  if (message === undefined) return undefined;
+  return refuse(
+    halted === undefined ? "writes_disabled" : "halted",
+    `${message}; nothing was counted, and it can be approved once that is over`,
+    { extensions: { decision } },
+  );
+}
+
+function refOf({ tenant, ask, traceHex }: ToolCallRequest, policyVersion: string, spanId: string): CallRef {
+  const { session, actor, tool } = ask;
+  return { tenant, session, actor, traceHex, spanId, subject: tool, policyVersion };
+}
+
+/** What a vote that cannot lead to an effect asks of the session. */
+function nothingAsked(ref: CallRef): LedgerAsk {
+  return {
+    scopes: { session: {}, task: null },
+    amounts: NOTHING,
+    ref,
+    policy: {
+      ...{ version: ref.policyVersion, reasons: [], standby: null, rules: [], world: null, isApproved: false },
+      ...{ stopAndAsk: null, meters: [], rates: [], fingerprint: "", values: {}, amount: null },
+    },
+  };
+}
+
+const NO_TERMS: DraftTerms = { rule_id: "draft", roles: [], count: 1, expires_in_ms: 0 };
+
+interface Executing {
+  readonly config: ActiveConfig;
+  readonly recorder: Recorder;
+  readonly spanId: string;
+}
+
+function afterVote(reply: ToolCallReply): Outcome<ToolCallRecord> {
+  if (reply.type === "voted") return accept(reply.record);
+  if (reply.type === "vote_refused") return voteRefusal(reply.why, reply.record);
+  if (reply.type === "stale") return stale(reply.record);
+  return refuse("internal", `the call's object answered "${reply.type}" to a vote`);
+}
+
+/** The stored call, executed: its arguments are those that were approved, whatever its agent has sent since. */
+async function executeApproved(
+  ports: Ports,
+  { config, recorder, spanId }: Executing,
+  record: ToolCallRecord,
+): Promise<ToolCallRecord> {
+  const { request } = record;
+  const tool = config.tool(request.ask.tool);
+  // The vote was counted under this same config, where the tool is.
+  if (tool === undefined) return record;
+  const startedAt = ports.system.now();
+  const flags = { isSampled: true, isRandom: false };
+  const executed = await execute(ports, { config, tool, record, spanId, flags });
+  const call = callOf(record);
+  recordToolCall(
+    ports,
+    recorder,
+    { call, ask: request.ask, tool, decision: record.decision, spanId, callId: request.id, startedAt },
+    { type: "executed", ...executed },
+  );
+  return executed.record;
+}
+
+/** The stored call as its surface once understood it, for its record. */
+function callOf({ request }: ToolCallRecord): ToolCall {
+  const { ask, tenant, traceHex, traceId, spanId } = request;
+  const { key_id: keyId, roles, scopes } = ask.principal;
+  const envelope: JsonObject = {
+    actor: ask.actor,
+    intent: ask.intent,
+    tool_call: { name: ask.tool, args: ask.args },
+  };
+  return {
+    context: {
+      principal: { tenant, keyId, roles, scopes, actors: [ask.actor], isRoot: false },
+      actor: ask.actor,
+      trace: { shown: traceId, hex: traceHex },
+      parent: { traceHex, parentId: spanId, isSampled: true, isRandom: false },
+      session: ask.session,
+      task: ask.task,
+      intent: ask.intent,
+      confidence: ask.confidence,
+      endUser: ask.user,
+      release: ask.release,
+      isConfirmed: ask.confirmed,
+      allowedTools: undefined,
+      credentials: [],
+    },
+    toolName: ask.tool,
+    args: ask.args,
+    constraints: ask.constraints,
+    idempotencyKey: undefined,
+    envelope,
+  };
+}
+
+const VOTE_CODES: Readonly<Record<VoteRefusal, ErrorCode>> = {
+  resolved: "approval_resolved",
+  expired: "approval_expired",
+  is_requester: "approver_is_requester",
+  not_addressed: "approver_not_addressed",
+  repeated: "approval_repeated",
+  comment_missing: "invalid_request",
+  busy: "call_in_flight",
+};
+
+function voteRefusal(why: VoteRefusal, record: ToolCallRecord): Refusal {
+  const { approval } = record;
+  const roles = approval?.requirements.map((each) => each.roles.join(" or ")).join(", and for ") ?? "";
+  const detail: Readonly<Record<VoteRefusal, string>> = {
+    resolved: `the approval is ${approval?.status ?? "decided"} already`,
+    expired: "the approval's time is over",
+    is_requester: "the key that asked for this call cannot approve or deny it",
+    not_addressed: `this approval asks for a person of ${roles}`,
+    repeated: "whoever decides here has approved already; another person has to",
+    comment_missing: "comment: expected a reason for the denial",
+    busy: "another person's vote is being carried out; read the approval again",
+  };
+  return refuse(VOTE_CODES[why], detail[why], {
+    ...(why === "comment_missing" ? { mistakes: [{ path: "comment", message: "expected a reason" }] } : {}),
+    ...(why === "busy" ? { retryAfterS: 1 } : {}),
+    extensions: { approval_status: approval?.status },
+  });
+}
+
+function stale(record: ToolCallRecord): Refusal {
+  if (record.status === "denied") {
+    const { detail } = refusalOf(record.decision);
+    return refuse("approval_stale", `the policy has changed and denies this call now: ${detail}`, {
+      extensions: { decision: record.decision },
+    });
+  }
+  return refuse(
+    "approval_stale",
+    "the policy, the tool's definition or the switches changed since this was asked: read the approval again and decide on what it shows now",
+    { extensions: { digest: record.approval?.digest, decision: record.decision } },
+  );
+}

@@ -1,0 +1,207 @@
+// Sequences the replay of a candidate policy over recorded calls: reads them, decides them again, counts. No tool is within reach of it.
+import { checkConfig, type Surroundings } from "../core/config/check.ts";
+import { unpublished, type ActiveConfig } from "../core/config/published.ts";
+import { accept, refuse, type Outcome } from "../core/errors.ts";
+import { digestOf } from "../core/json/digest.ts";
+import { readAsk } from "../core/policy/read-ask.ts";
+import { replay, type RecordedCall, type Unreplayable } from "../core/policy/replay.ts";
+import type { ReplayReport } from "../core/policy/replay-report.ts";
+import type { ToolOutcome } from "../core/state/tool-call-record.ts";
+import type { TraceRecord } from "../core/trace/record.ts";
+import type { Ports, TracePage } from "./ports.ts";
+
+/** Everything a replay may touch. */
+export type ReplayPorts = Pick<Ports, "index" | "segments" | "configs" | "system">;
+
+/** What is to be replayed. Times are epoch milliseconds. */
+export interface ReplayQuestion {
+  /** A candidate document, or the number of a published version. */
+  readonly candidate: { readonly document: unknown } | { readonly version: number };
+  readonly from?: number;
+  readonly to?: number;
+  readonly actor?: string;
+  readonly tool?: string;
+  /** Tool calls read at most, the newest first. */
+  readonly limit?: number;
+}
+
+/** What a replay covered, and what it found. */
+export interface PolicyReplay extends ReplayReport {
+  readonly active: string;
+  readonly candidate: string;
+  readonly from: number;
+  readonly to: number;
+  /** Recorded tool calls read. */
+  readonly read: number;
+  /** Whether the window holds more calls than were read; then `from` is where reading stopped. */
+  readonly truncated: boolean;
+  /** Sessions that had calls before the window: their history begins with it. */
+  readonly sessions_cut: number;
+}
+
+const DAY_MS = 86_400_000;
+/** Tool calls read by one replay. */
+export const MAX_REPLAYED = 10_000;
+/** Rows looked through for them, model calls included. */
+const MAX_ROWS = 50_000;
+const PAGE_ROWS = 500;
+/** Segments read at once. */
+const PARALLEL_READS = 6;
+
+/** What is not known, or not asked for, when a candidate is only tried: its secrets, services and prices. */
+const UNCHECKED: Surroundings = { priceBook: null, secrets: null, services: null, allowPrivateEgress: true };
+
+/**
+ * Decides the recorded calls of a window again under the active version and a candidate. Refuses `not_configured` when
+ * nothing is published, `not_found` for a version that is not there, `invalid_config` for a candidate with mistakes.
+ */
+export async function replayPolicy(
+  ports: ReplayPorts,
+  tenant: string,
+  question: ReplayQuestion,
+): Promise<Outcome<PolicyReplay>> {
+  const active = await ports.configs.active(tenant);
+  if (active === undefined) return refuse("not_configured", "nothing is published: there is nothing to compare with");
+  const candidate = await candidateOf(ports, tenant, question.candidate);
+  if (!candidate.ok) return candidate;
+  const to = question.to ?? ports.system.now();
+  const from = question.from ?? to - DAY_MS;
+  const rows = await readRows(ports, tenant, { ...question, from, to });
+  const tools = rows.found.filter((row) => row.kind === "execute_tool");
+  const { calls, unreadable } = await readCalls(ports, tenant, tools);
+  const report = replay({
+    active,
+    candidate: candidate.value,
+    calls,
+    unreadable,
+    modelCalls: rows.found
+      .filter((row) => row.kind === "chat")
+      .map((row) => ({
+        session: row.session_id,
+        startedAt: row.started_at,
+        costMicro: row.cost_micro_usd,
+      })),
+    ...(question.tool === undefined ? {} : { tool: question.tool }),
+  });
+  return accept({
+    ...report,
+    active: active.policyVersion,
+    candidate: candidate.value.policyVersion,
+    from: rows.isTruncated ? (rows.found[0]?.started_at ?? from) : from,
+    to,
+    read: tools.length,
+    truncated: rows.isTruncated,
+    sessions_cut: cutSessions(rows.found),
+  });
+}
+
+async function candidateOf(
+  ports: ReplayPorts,
+  tenant: string,
+  candidate: ReplayQuestion["candidate"],
+): Promise<Outcome<ActiveConfig>> {
+  if ("version" in candidate) {
+    const found = await ports.configs.version(tenant, candidate.version);
+    if (found === undefined) return refuse("not_found", `no config version ${candidate.version}`);
+    return accept(unpublished(found.document, found.rules, found));
+  }
+  const checked = checkConfig(candidate.document, UNCHECKED, { tests: "warn" });
+  if (checked.ok)
+    return accept(unpublished(checked.document, checked.rules, { version: 0, digest: digestOf(checked.document) }));
+  const count = checked.mistakes.length;
+  return refuse("invalid_config", `${count} mistake${count === 1 ? "" : "s"} in the candidate`, {
+    mistakes: checked.mistakes,
+  });
+}
+
+type Row = TracePage["rows"][number];
+
+/** The rows of a window, oldest first. The cursor goes back from `to`, so that rows that arrive meanwhile change nothing. */
+async function readRows(
+  ports: ReplayPorts,
+  tenant: string,
+  { from, to, actor, limit = MAX_REPLAYED }: ReplayQuestion & { readonly from: number; readonly to: number },
+): Promise<{ readonly found: readonly Row[]; readonly isTruncated: boolean }> {
+  const filter = { from, to, limit: PAGE_ROWS, ...(actor === undefined ? {} : { actor }) };
+  const found: Row[] = [];
+  let tools = 0;
+  let cursor: string | null = null;
+  do {
+    const page: TracePage = await ports.index.list(tenant, cursor === null ? filter : { ...filter, cursor });
+    for (const row of page.rows) {
+      const isTool = row.kind === "execute_tool";
+      if ((isTool && tools >= limit) || found.length >= MAX_ROWS)
+        return { found: found.toReversed(), isTruncated: true };
+      tools += isTool ? 1 : 0;
+      found.push(row);
+    }
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+  return { found: found.toReversed(), isTruncated: false };
+}
+
+/** Sessions whose first call of the window is not their first one. */
+function cutSessions(rows: readonly Row[]): number {
+  const first = new Map<string, number>();
+  for (const { session_id, seq } of rows) if (seq !== null && !first.has(session_id)) first.set(session_id, seq);
+  return [...first.values()].filter((seq) => seq > 1).length;
+}
+
+interface Calls {
+  readonly calls: readonly RecordedCall[];
+  readonly unreadable: Readonly<Partial<Record<Unreplayable, number>>>;
+}
+
+async function readCalls(ports: ReplayPorts, tenant: string, rows: readonly Row[]): Promise<Calls> {
+  const bySegment = [...Map.groupBy(rows, (row) => row.segment)];
+  const records = new Map<string, TraceRecord>();
+  for (let at = 0; at < bySegment.length; at += PARALLEL_READS) {
+    const read = bySegment.slice(at, at + PARALLEL_READS).map(([segment, found]) =>
+      ports.segments.read(
+        tenant,
+        segment,
+        found.map((row) => row.line),
+      ),
+    );
+    for (const record of (await Promise.all(read)).flat()) records.set(keyOf(record.index), record);
+  }
+  const read = rows.map((row) => recordedCall(row, records.get(keyOf(row))));
+  const lost = read.filter((each) => typeof each === "string");
+  return {
+    calls: read.filter((each) => typeof each !== "string"),
+    unreadable: Object.fromEntries([...Map.groupBy(lost, (why) => why)].map(([why, each]) => [why, each.length])),
+  };
+}
+
+function keyOf({ trace_hex, span_id }: Pick<Row, "trace_hex" | "span_id">): string {
+  return `${trace_hex}/${span_id}`;
+}
+
+function recordedCall(row: Row, record: TraceRecord | undefined): RecordedCall | Unreplayable {
+  const payload = record?.payloads.find((each) => each.name === "ask");
+  if (payload === undefined) return "ask_missing";
+  if (payload.body === null) return payload.omitted === undefined ? "ask_missing" : "ask_too_large";
+  const ask = readAsk(payload.body);
+  if (ask === undefined) return "ask_missing";
+  return {
+    callId: row.call_id,
+    traceId: row.trace_id,
+    startedAt: row.started_at,
+    endedAt: row.started_at + row.duration_ms,
+    status: row.status,
+    effect: row.decision,
+    ask,
+    outcome: outcomeOf(record?.payloads.find((each) => each.name === "result")?.body ?? null),
+  };
+}
+
+/** A stored outcome: text of our own making, taken as it is where it has a known status. */
+function outcomeOf(body: string | null): ToolOutcome | null {
+  if (body === null) return null;
+  try {
+    const value = JSON.parse(body) as ToolOutcome;
+    return ["succeeded", "failed", "unknown"].includes(value.status) ? value : null;
+  } catch {
+    return null;
+  }
+}

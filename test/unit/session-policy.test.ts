@@ -1,0 +1,260 @@
+// Proves what a session decides itself: stop and ask, repeats, failures in a row, rules over its history, taint and facts, leases.
+import { describe, expect, it } from "vitest";
+import { amounts } from "../../src/core/budget/amounts.ts";
+import { encodeExpression, parseExpression } from "../../src/core/policy/cel/expression.ts";
+import type { WorldInput } from "../../src/core/policy/cel/world.ts";
+import type { StoredRule } from "../../src/core/policy/rules.ts";
+import { learntFrom } from "../../src/core/state/teaching.ts";
+import { allowing, admit, Machine } from "./session-machine.ts";
+
+const T0 = 1_780_000_000_000;
+const started = (): Machine => {
+  const machine = new Machine();
+  machine.now = T0;
+  return machine;
+};
+
+const world: Omit<WorldInput, "session"> = {
+  args: {},
+  argsSchema: { type: "object", properties: {} },
+  tool: { name: "refund", effect: "write" },
+  call: { confirmed: false, writes_pii: false, constraints: {} },
+  actor: { name: "a", tier: "execute_with_limits", scopes: [] },
+  principal: { key_id: "k", roles: ["agent"], scopes: [] },
+  now: T0,
+  local: { hour: 1, minute: 2, weekday: 3, date: "2026-05-28" },
+};
+
+function rule(when: string, effect: StoredRule["effect"], more: Partial<StoredRule> = {}): StoredRule {
+  const parsed = parseExpression(when);
+  if (!parsed.ok) throw new Error(parsed.fault.message);
+  const approval = { roles: ["approver"], count: 1, expires_in_ms: 1_000 };
+  const tree = encodeExpression(parsed.parsed);
+  return { id: "r", effect, message: "the rule", approval, stop: false, when, tree, ...more };
+}
+
+describe("a session that stops and asks", () => {
+  it("takes no call, model or tool, until a person resumes it", () => {
+    const machine = started();
+    const stop = { rule_id: "actor.min_confidence", effect: "deny", message: "unsure", stop_and_ask: true } as const;
+    expect(machine.send(admit("h1", {}, { stop }))).toMatchObject({
+      type: "session_paused",
+      pause: { message: "unsure" },
+    });
+    expect(machine.send(admit("h2", {})).type).toBe("session_paused");
+    expect(machine.charge("c1")).toMatchObject({ type: "session_paused", pause: { rule_id: "actor.min_confidence" } });
+    expect(machine.send({ type: "resume" })).toMatchObject({ type: "resumed", was: { message: "unsure" } });
+    expect(machine.charge("c1").type).toBe("charged");
+    expect(machine.state.seq).toBe(1);
+  });
+
+  it("stays paused through a crash", () => {
+    const machine = started();
+    machine.send({ type: "pause", pause: { kind: "paused", rule_id: "person", message: "look" } });
+    machine.kill();
+    expect(machine.charge("c1").type).toBe("session_paused");
+  });
+
+  it("that a person ended is never resumed", () => {
+    const machine = started();
+    machine.charge("c1");
+    machine.send({ type: "pause", pause: { kind: "paused", rule_id: "person", message: "look" } });
+    machine.send({ type: "pause", pause: { kind: "ended", rule_id: "person", message: "enough" } });
+    expect(machine.send({ type: "resume" })).toMatchObject({ type: "session_paused", pause: { kind: "ended" } });
+    expect(machine.charge("c2")).toMatchObject({ type: "session_paused", pause: { kind: "ended" } });
+  });
+
+  it("counts identical calls, and counts anew once a person has looked", () => {
+    const machine = started();
+    const policy = { stopAndAsk: { repeated_calls: 3 } };
+    const types = ["c1", "c2", "c3", "c4"].map((id) => machine.charge(id, { policy }).type);
+    expect(types).toEqual(["charged", "charged", "session_paused", "session_paused"]);
+    machine.now += 1;
+    machine.send({ type: "resume" });
+    expect(machine.charge("c5", { policy }).type).toBe("charged");
+    expect(machine.charge("c6", { policy: { ...policy, fingerprint: "other" } }).type).toBe("charged");
+  });
+
+  it("counts failures in a row, unknown outcomes among them; a success begins anew", () => {
+    const machine = started();
+    const policy = { stopAndAsk: { consecutive_failures: 2 } };
+    machine.charge("c1", { policy });
+    machine.conclude("c1", "failed");
+    machine.charge("c2", { policy });
+    machine.conclude("c2", "succeeded");
+    machine.charge("c3", { policy });
+    machine.conclude("c3", "unknown");
+    expect(machine.state.pause).toBeNull();
+    machine.charge("c4", { policy });
+    machine.conclude("c4", "failed");
+    expect(machine.charge("c5", { policy })).toMatchObject({
+      type: "session_paused",
+      pause: { rule_id: "actor.consecutive_failures" },
+    });
+    machine.send({ type: "resume" });
+    expect(machine.charge("c5", { policy }).type).toBe("charged");
+  });
+
+  it("asks once when its budget is nearly used, after a call that still fits", () => {
+    const machine = started();
+    const settings = { limits: { tool_calls: 4 }, policy: { stopAndAsk: { budget_used: 0.75 } } };
+    expect(["c1", "c2", "c3"].map((id) => machine.charge(id, settings).type)).toEqual([
+      "charged",
+      "charged",
+      "charged",
+    ]);
+    expect(machine.charge("c4", settings)).toMatchObject({
+      type: "session_paused",
+      pause: { rule_id: "actor.budget_used" },
+    });
+    machine.send({ type: "resume" });
+    expect(machine.charge("c4", settings).type).toBe("charged");
+    expect(machine.charge("c5", settings)).toMatchObject({ type: "budget_exceeded", dimension: "tool_calls" });
+  });
+
+  it("stops at a rule's own wish, and charges nothing", () => {
+    const machine = started();
+    const policy = { world, rules: [rule("session.counters.tool_calls >= 1", "deny", { stop: true })] };
+    expect(machine.charge("c1", { policy }).type).toBe("charged");
+    expect(machine.charge("c2", { policy })).toMatchObject({ type: "session_paused", pause: { rule_id: "r" } });
+    expect(machine.state.session?.used.tool_calls).toBe(1);
+  });
+});
+
+describe("rules over a session", () => {
+  it("count a call that is still running, and not one that surely failed", () => {
+    const machine = started();
+    const policy = { world, amount: 30_000_000, rules: [rule('session.sum_within("refund", "1h") > 5000', "deny")] };
+    const parts = { policy, subject: "refund" };
+    expect(machine.charge("c1", parts).type).toBe("charged");
+    expect(machine.charge("c2", parts).type).toBe("charged");
+    expect(machine.charge("c3", parts)).toMatchObject({
+      type: "not_allowed",
+      reasons: [{ rule_id: "r", effect: "deny" }],
+    });
+    machine.conclude("c2", "failed");
+    expect(machine.charge("c3", parts).type).toBe("charged");
+    machine.now += 3_600_001;
+    expect(machine.charge("c4", parts).type).toBe("charged");
+  });
+
+  it("ask for approval in place of running, and run once people have approved", () => {
+    const machine = started();
+    const policy = { world, rules: [rule('session.count_within("refund", "1h") >= 1', "require_approval")] };
+    machine.charge("c1", { policy, subject: "refund" });
+    const parts = { policy, subject: "refund" };
+    expect(machine.charge("c2", parts).type).toBe("not_allowed");
+    expect(machine.charge("c2", { ...parts, policy: { ...policy, isApproved: true } }).type).toBe("charged");
+  });
+
+  it("that fail keep the call from running", () => {
+    const machine = started();
+    const policy = { world, rules: [rule("session.budget.usd.limit > 3", "allow")] };
+    expect(machine.charge("c1", { policy })).toMatchObject({
+      type: "not_allowed",
+      reasons: [{ effect: "deny", error: true }],
+    });
+  });
+
+  it("see where strangers' words came in, and what results have taught", () => {
+    const machine = started();
+    const teaching = {
+      isUntrusted: true,
+      facts: { tier: "customer.tier", size: "customer.orders", list: "customer.all" },
+    };
+    const result = { customer: { tier: "gold", orders: 3, all: [1] } };
+    const learnt = learntFrom("crm.read", teaching, { status: "succeeded", result, httpStatus: 200 });
+    expect(learnt).toEqual({ taint: "crm.read", facts: { tier: "gold", size: 3 } });
+    machine.charge("c1", { subject: "crm.read" });
+    machine.conclude("c1", "succeeded", learnt);
+    machine.kill();
+    const when = 'size(session.taint) > 0 && has(session.facts.tier) && session.facts.tier == "gold"';
+    const policy = { world, rules: [rule(when, "deny")] };
+    expect(machine.charge("c2", { policy }).type).toBe("not_allowed");
+  });
+
+  it("learn taint from a failure's answer too, and nothing from silence", () => {
+    const teaching = { isUntrusted: true, facts: { id: "id" } };
+    const failed = {
+      status: "failed",
+      code: "tool_failed",
+      message: "no",
+      httpStatus: 400,
+      result: { id: "x" },
+    } as const;
+    expect(learntFrom("t", teaching, failed)).toEqual({ taint: "t", facts: {} });
+    expect(learntFrom("t", teaching, { ...failed, result: null })).toEqual({ taint: null, facts: {} });
+    expect(learntFrom("t", teaching, { status: "unknown", message: "lost" })).toEqual({ taint: null, facts: {} });
+  });
+});
+
+describe("limits in a session", () => {
+  const meter = {
+    key: "limit:l:tenant=*",
+    limit: "l",
+    spec: { max: 10, window: { type: "calendar", unit: "day" }, zone: "UTC" },
+    need: 1,
+    unit: "calls",
+  } as const;
+
+  it("are drawn from a lease, asked for when there is none, and put back by a failure", () => {
+    const machine = started();
+    const policy = { meters: [meter] };
+    expect(machine.charge("c1", { policy })).toEqual({ type: "needs_grants", shortages: [meter] });
+    expect(machine.state.session).toBeNull();
+    machine.send({
+      type: "lease",
+      grants: [{ key: meter.key, grant: { leaseId: "9.l1", amount: 2, expiresAt: T0 + 1_000 } }],
+    });
+    expect(machine.charge("c1", { policy, isGranted: true }).type).toBe("charged");
+    expect(machine.charge("c2", { policy }).type).toBe("charged");
+    expect(machine.charge("c3", { policy }).type).toBe("needs_grants");
+    machine.conclude("c2", "failed");
+    expect(machine.charge("c3", { policy }).type).toBe("charged");
+    machine.conclude("c3", "failed");
+    expect(machine.send({ type: "give_up", which: "all" })).toEqual({
+      type: "given_up",
+      unused: [{ key: meter.key, leaseId: "9.l1", unused: 1 }],
+    });
+    machine.kill();
+    expect(machine.charge("c4", { policy }).type).toBe("needs_grants");
+  });
+
+  it("are never drawn from an expired lease, nor from one that was taken back", () => {
+    const machine = started();
+    const policy = { meters: [meter] };
+    const grant = { leaseId: "9.l1", amount: 5, expiresAt: T0 + 1_000 };
+    machine.send({ type: "lease", grants: [{ key: meter.key, grant }] });
+    machine.charge("c1", { policy });
+    expect(machine.send({ type: "reclaim", leaseId: "9.l1" })).toEqual({ type: "reclaimed", unused: 4 });
+    expect(machine.send({ type: "reclaim", leaseId: "9.l1" })).toEqual({ type: "reclaimed", unused: 0 });
+    expect(machine.charge("c2", { policy }).type).toBe("needs_grants");
+    machine.send({ type: "lease", grants: [{ key: meter.key, grant: { ...grant, leaseId: "9.l2" } }] });
+    machine.now += 1_000;
+    expect(machine.charge("c2", { policy }).type).toBe("needs_grants");
+  });
+
+  it("take a turn at a rate for every call, and charge nothing for a refused one", () => {
+    const machine = started();
+    const rates = [{ key: "rate:tool:x:a", limit: "tool:x", spec: { requests: 1, per_ms: 1_000, burst: 1 } }];
+    const policy = { rates };
+    expect(machine.charge("c1", { policy })).toEqual({ type: "needs_grants", shortages: [] });
+    expect(machine.charge("c1", { policy, isGranted: true }).type).toBe("charged");
+    expect(machine.charge("c2", { policy }).type).toBe("needs_grants");
+    expect(machine.state.session?.used).toEqual(amounts({ tool_calls: 1 }));
+  });
+});
+
+describe("a session's charge", () => {
+  it("is refused where the edge's own reasons ask for people, unless they have approved", () => {
+    const machine = started();
+    const asks = { rule_id: "x", effect: "require_approval", message: "ask" } as const;
+    const policy = { reasons: [...allowing.reasons, asks] };
+    expect(machine.charge("c1", { policy }).type).toBe("not_allowed");
+    expect(machine.charge("c1", { policy: { ...policy, isApproved: true } }).type).toBe("charged");
+    const denies = { rule_id: "y", effect: "deny", message: "no" } as const;
+    expect(machine.charge("c2", { policy: { reasons: [...policy.reasons, denies], isApproved: true } }).type).toBe(
+      "not_allowed",
+    );
+  });
+});
