@@ -30,6 +30,9 @@ export default defineConfig({
           include: ["test/workerd/**/*.test.ts"],
           setupFiles: ["./test/workerd/setup.ts"],
           testTimeout: 30_000,
+          // One runtime for all files: each start costs seconds. Tests share its storage and make tenants of their own.
+          isolate: false,
+          maxWorkers: 1,
           deps: {
             optimizer: {
               ssr: {

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import path from "node:path";
 import { type Flags, parseFlags } from "./flags.ts";
+import { benchPolicy } from "./policy.ts";
 import { chooseGenerator, generatorVersion } from "./load/generator.ts";
 import { closeConnections } from "./load/stream-client.ts";
 import { mayPin, ownScratchFolder, pinSelf, stopAll, stopAllOnExit } from "./machine/children.ts";
@@ -77,7 +78,8 @@ async function main(): Promise<void> {
 }
 
 try {
-  await main();
+  if (process.argv[2] === "policy") say(benchPolicy().join("\n"));
+  else await main();
 } catch (fault) {
   process.stderr.write(`${fault instanceof Error ? fault.message : String(fault)}\n`);
   process.exitCode = 1;

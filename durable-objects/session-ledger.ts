@@ -146,6 +146,11 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
     return this.#apply({ type: "pause", pause });
   }
 
+  /** Why the session takes no calls, or `null`. */
+  standing(): SessionPause | null {
+    return this.#state.pause;
+  }
+
   /** Lets a paused session go on. */
   resume(): SessionReply {
     return this.#apply({ type: "resume" });

@@ -14,6 +14,7 @@ import type {
 } from "../src/core/state/session-messages.ts";
 import { learntFrom, type Learnt } from "../src/core/state/teaching.ts";
 import * as calls from "../src/core/state/tool-call.ts";
+import type { ToolOutcome } from "../src/core/policy/tool-outcome.ts";
 import type {
   Redecision,
   ToolCallCommand,
@@ -21,7 +22,6 @@ import type {
   ToolCallReply,
   ToolCallRequest,
   ToolCallState,
-  ToolOutcome,
 } from "../src/core/state/tool-call-record.ts";
 import { abandonedCallRecord, expiredApprovalRecord } from "../src/core/trace/orphan.ts";
 import { showInInbox } from "./approval-inbox.ts";
@@ -38,6 +38,7 @@ interface RemoteLedger {
   }): Promise<SessionReply>;
   conclude(callId: string, outcome: ChargeOutcome, learnt: Learnt | null): Promise<SessionReply>;
   pause(pause: Omit<SessionPause, "at">): Promise<SessionReply>;
+  standing(): Promise<SessionPause | null>;
 }
 
 /** What the object needs of its Worker. */
@@ -70,8 +71,8 @@ const MAX_WAIT_MS = 60_000;
 export class ToolCall extends DurableObject<ToolCallEnv> {
   readonly #store: SqlStore;
   #state: ToolCallState;
-  /** Repeats answered since this instance started: a loop is one whoever else is told of it. */
-  #repeats = 0;
+  /** Answers given without the session since this instance started: a loop of them is one all the same. */
+  #answered = 0;
   readonly #waiting = new Set<() => void>();
   #showing: Promise<void> | undefined;
 
@@ -91,7 +92,7 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   ): Promise<Answer> {
     const { request, decision, draft, ...ask } = beginning;
     const reply = this.#apply({ type: "begin", request, decision });
-    if (reply.type === "replay") return this.#replayed(reply, ask.policy);
+    if (reply.type === "replay" || reply.type === "denied") return this.#again(reply, request, ask.policy);
     if (reply.type !== "ask_ledger") return { call: reply, remainingUsd: null };
     return this.#admit(reply, ask, draft);
   }
@@ -157,8 +158,8 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   }
 
   async #admit(asked: ToolCallReply & { type: "ask_ledger" }, ask: LedgerAsk, draft: DraftTerms): Promise<Answer> {
-    const { request, isApproved } = asked;
-    const policy = { ...ask.policy, isApproved };
+    const { request, approved } = asked;
+    const policy = { ...ask.policy, approved };
     let answer: SessionReply | undefined;
     try {
       answer = await this.#ledgerOf(request).charge({ callId: request.id, ...ask, policy });
@@ -173,22 +174,31 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
       answer.type === "charged"
         ? this.#apply({ type: "admitted", seq: answer.seq, decision })
         : this.#apply({ type: "decided", decision, draft });
-    if (reply.type === "ask_ledger") return this.#admit(reply, ask, draft);
     await this.#settleDebts();
     return { call: reply, remainingUsd: answer.type === "charged" ? answer.remainingUsd : null };
   }
 
-  /** A repeat that the agent makes unawares counts towards stopping its session. */
-  async #replayed(reply: ToolCallReply & { type: "replay" }, policy: LedgerPolicy): Promise<Answer> {
-    this.#repeats += 1;
-    const most = policy.stopAndAsk?.repeated_calls;
-    const { request } = reply.record;
-    if (!request.isKeyDerived || most === undefined || this.#repeats + 1 < most)
-      return { call: reply, remainingUsd: null };
-    const message = `"${request.ask.tool}" was called ${this.#repeats + 1} times with the same arguments`;
-    this.#repeats = 0;
-    const pause = { kind: "paused", rule_id: "actor.repeated_calls", message } as const;
-    return { ledger: await this.#ledgerOf(request).pause(pause), record: reply.record };
+  /** What is answered without its session still is not answered in a session that waits for a person; a repeat that the agent makes unawares counts towards stopping it. */
+  async #again(
+    reply: ToolCallReply & { type: "replay" | "denied" },
+    { ask, isKeyDerived, tenant }: ToolCallRequest,
+    { stopAndAsk }: LedgerPolicy,
+  ): Promise<Answer> {
+    this.#answered += 1;
+    const ledger = this.env.SESSION_LEDGER.getByName(`${tenant}/${ask.session}`);
+    const most = stopAndAsk?.repeated_calls;
+    // The first answer of a call that was executed is not one of these.
+    const times = this.#answered + (reply.type === "replay" ? 1 : 0);
+    if (isKeyDerived && most !== undefined && times >= most) {
+      this.#answered = 0;
+      const message = `"${ask.tool}" was called ${times} times with the same arguments`;
+      const pause = { kind: "paused", rule_id: "actor.repeated_calls", message } as const;
+      return { ledger: await ledger.pause(pause), record: reply.record };
+    }
+    const pause = await ledger.standing();
+    return pause === null
+      ? { call: reply, remainingUsd: null }
+      : { ledger: { type: "session_paused", pause }, record: reply.record };
   }
 
   #apply(command: ToolCallCommand): ToolCallReply {

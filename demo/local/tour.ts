@@ -10,7 +10,7 @@ interface Answer {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** The tour: a model call that asks for tools, tool calls within limits, a repeat with the same key, a denied one. Answers its trace id. */
+/** The tour: a model call that asks for tools, tool calls within limits, a repeat with the same key, one that a person approves, a denied one. Answers its trace id. */
 export async function tour(keys: DemoKeys, print: Print): Promise<string> {
   const session = `tour-${Date.now().toString(36)}`;
   const traceHex = [...crypto.getRandomValues(new Uint8Array(16))]
@@ -61,6 +61,7 @@ export async function tour(keys: DemoKeys, print: Print): Promise<string> {
   print(
     `  repeat  billing.refund $12.50 with the same Idempotency-Key → ${first.status}, then ${again.status} replayed: ${String(again.body["replayed"])}, one effect`,
   );
+  await approvedByAPerson(keys, callTool, print);
   const denied = await callTool("billing.refund", { customer_id: "cus_123", amount_usd: 75 }, "tour-refund-2");
   print(
     `  denied  billing.refund $75.00 → ${denied.status} ${String(denied.body["code"])}: ${String(denied.body["detail"])}`,
@@ -69,11 +70,25 @@ export async function tour(keys: DemoKeys, print: Print): Promise<string> {
   return `tr_${traceHex}`;
 }
 
-function toolCaller(
-  keys: DemoKeys,
-  session: string,
-  traceparent: string,
-): (name: string, args: unknown, key: string) => Promise<Answer> {
+/** A refund that waits for a person, whom the tour plays too. */
+async function approvedByAPerson(keys: DemoKeys, callTool: CallTool, print: Print): Promise<void> {
+  const refund = { customer_id: "cus_456", amount_usd: 48 };
+  const asked = await callTool("billing.refund", refund, "tour-refund-3");
+  const { id } = (asked.body["approval"] ?? {}) as { readonly id?: string };
+  const response = await fetch(`${keys.url}/v1/approvals/${id}/approve`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${keys.approver}`, "content-type": "application/json" },
+    body: JSON.stringify({ comment: "the tour says yes" }),
+  });
+  const approved = { status: response.status, body: (await response.json()) as Answer["body"] };
+  print(
+    `  asks    billing.refund $48.00 → ${asked.status} ${outcomeOf(asked)}; a person approves → ${approved.status} ${outcomeOf(approved)}`,
+  );
+}
+
+type CallTool = (name: string, args: unknown, key: string) => Promise<Answer>;
+
+function toolCaller(keys: DemoKeys, session: string, traceparent: string): CallTool {
   return async (name, args, key) => {
     const response = await fetch(`${keys.url}/v1/tool-calls`, {
       method: "POST",

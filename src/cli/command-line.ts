@@ -4,12 +4,16 @@ import { connectionOf, type GlobalOptions } from "./connection.ts";
 import { GatewayClient } from "./gateway-client.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** What a command works with. */
-export interface CommandTools {
+/** Where a command's output goes. */
+export interface Output {
   readonly terminal: Terminal;
-  readonly gateway: GatewayClient;
   /** Whether output is for machines. */
   readonly isJson: boolean;
+}
+
+/** What a command works with. */
+export interface CommandTools extends Output {
+  readonly gateway: GatewayClient;
 }
 
 /** The tools of a parsed command. Throws a usage failure when no gateway or no key is named. */
@@ -19,8 +23,13 @@ export function toolsOf(command: Command, terminal: Terminal): CommandTools {
   return { terminal, gateway: new GatewayClient(connectionOf(options)), isJson: options.json === true };
 }
 
+/** Where a command that asks no gateway prints. */
+export function outputOf(command: Command, terminal: Terminal): Output {
+  return { terminal, isJson: command.optsWithGlobals<GlobalOptions>().json === true };
+}
+
 /** Prints a result: the value for machines, the lines for people. */
-export function report(tools: CommandTools, value: unknown, lines: readonly string[]): void {
+export function report(tools: Output, value: unknown, lines: readonly string[]): void {
   if (tools.isJson) tools.terminal.printJson(value);
   else tools.terminal.print(...lines);
 }

@@ -1,13 +1,16 @@
-// Touches the tenant's config: `config check`, `config apply`, `config get`.
-import { readFileSync, writeFileSync } from "node:fs";
+// Touches the tenant's config: `config check`, `config apply`, `config get`; and adds the commands that look at changes.
+import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { stringify } from "yaml";
 import { report, toolsOf, type CommandTools } from "./command-line.ts";
 import { changeLines } from "./config-changes.ts";
-import { mistakeLine, readConfigText, type LocatedMistake } from "./config-file.ts";
+import { mistakeLine } from "./config-file.ts";
+import { addConfigReviewCommands } from "./config-review-commands.ts";
+import { reviewLines } from "./config-review-lines.ts";
+import { checkFile, readActive, reasonOf, type Active } from "./config-source.ts";
 import { CommandFailure, EXIT, usageFailure } from "./exit-codes.ts";
 import { refusalFailure } from "./gateway-client.ts";
-import { CheckedDocument, ConfigVersion, PublishedVersion } from "./received.ts";
+import { ConfigVersion, PublishedVersion } from "./received.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Adds the `config` commands. */
@@ -15,7 +18,7 @@ export function addConfigCommands(program: Command, terminal: Terminal): void {
   const config = program.command("config").description("the tenant's config document");
   config
     .command("check <file>")
-    .description("check a YAML or JSON document without publishing it; every mistake is printed")
+    .description("check a YAML or JSON document without publishing it: every mistake, or what publishing would change")
     .action((file: string, _: unknown, command: Command) => check(toolsOf(command, terminal), file));
   config
     .command("apply <file>")
@@ -30,6 +33,7 @@ export function addConfigCommands(program: Command, terminal: Terminal): void {
     .option("--version <n>", "this version instead of the active one")
     .option("-o, --output <file>", "write it to a file")
     .action((options: GetOptions, command: Command) => get(toolsOf(command, terminal), options));
+  addConfigReviewCommands(config, terminal);
 }
 
 interface GetOptions {
@@ -37,14 +41,15 @@ interface GetOptions {
   readonly output?: string;
 }
 
-type Checked =
-  | { readonly ok: true; readonly document: unknown; readonly digest: string }
-  | { readonly ok: false; readonly summary: string; readonly mistakes: readonly LocatedMistake[] };
-
 async function check(tools: CommandTools, file: string): Promise<void> {
   const checked = await checkFile(tools, file);
   if (checked.ok) {
-    report(tools, { ok: true, digest: checked.digest }, [`ok: ${file} can be published`]);
+    const { digest, warnings, review } = checked;
+    report(tools, { ok: true, digest, warnings, ...review }, [
+      `ok: ${file} can be published`,
+      ...warnings.map((each) => `warning: ${mistakeLine(each)}`),
+      ...reviewLines(review),
+    ]);
     return;
   }
   report(tools, { ok: false, mistakes: checked.mistakes }, checked.mistakes.map(mistakeLine));
@@ -77,15 +82,6 @@ async function apply(tools: CommandTools, file: string, isDryRun: boolean): Prom
   ]);
 }
 
-type Active = PublishedVersion & { readonly etag: string };
-
-async function readActive({ gateway }: CommandTools): Promise<Active | undefined> {
-  const answer = await gateway.ask({ method: "GET", path: "/v1/config" }, PublishedVersion);
-  if (answer.ok) return { ...answer.value, etag: answer.etag ?? `"${answer.value.version}"` };
-  if (answer.problem.code === "not_found") return undefined;
-  throw refusalFailure(answer);
-}
-
 async function publish(
   { gateway }: CommandTools,
   document: unknown,
@@ -100,30 +96,6 @@ async function publish(
     `${answer.problem.code}: someone published another version while this one was being applied; nothing was changed`,
     "read it with `interlock config get`, take its changes into your file, and apply again",
   ]);
-}
-
-async function checkFile({ gateway }: CommandTools, file: string): Promise<Checked> {
-  const read = readConfigText(textOf(file));
-  if (!read.ok) return { ok: false, summary: countOf(read.mistakes, file), mistakes: read.mistakes };
-  const { document } = read;
-  const answer = await gateway.ask({ method: "POST", path: "/v1/config/check", body: document }, CheckedDocument);
-  if (answer.ok) return { ok: true, document, digest: answer.value.digest };
-  const { code, errors } = answer.problem;
-  if (code !== "invalid_config" || errors === undefined) throw refusalFailure(answer);
-  const mistakes = errors.map(({ path, message }) => read.locate({ path, message }));
-  return { ok: false, summary: countOf(mistakes, file), mistakes };
-}
-
-function countOf(mistakes: readonly LocatedMistake[], file: string): string {
-  return `${mistakes.length} mistake${mistakes.length === 1 ? "" : "s"} in ${file}`;
-}
-
-function textOf(file: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file));
-  } catch (error) {
-    throw usageFailure(`${file}: ${reasonOf(error)}`);
-  }
 }
 
 async function get(tools: CommandTools, { version, output }: GetOptions): Promise<void> {
@@ -145,9 +117,4 @@ async function get(tools: CommandTools, { version, output }: GetOptions): Promis
     throw usageFailure(`${output}: ${reasonOf(error)}`);
   }
   tools.terminal.warn(`wrote version ${found.version} to ${output}`);
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof TypeError) return "expected UTF-8 text";
-  return error instanceof Error ? error.message : "cannot be used";
 }

@@ -27,8 +27,69 @@ export const PublishedVersion = z.looseObject({
 /** A parsed version. */
 export type PublishedVersion = z.infer<typeof PublishedVersion>;
 
+const Change = z.looseObject({ path: z.string(), says: z.string(), widens: z.boolean(), narrows: z.boolean() });
+const Boundary = z.looseObject({
+  tool: z.string(),
+  actor: z.string(),
+  probe: z.string(),
+  before: z.string(),
+  after: z.string(),
+});
+const Review = {
+  diff: z.array(Change),
+  boundaries: z.looseObject({ probes: z.int(), truncated: z.boolean(), changes: z.array(Boundary) }),
+};
+const ReviewShape = z.looseObject(Review);
+/** What a change of config changes, and where decisions differ at the edges. */
+export type ConfigReview = z.infer<typeof ReviewShape>;
+
 /** A document that could be published. */
-export const CheckedDocument = z.looseObject({ digest: z.string() });
+export const CheckedDocument = z.looseObject({
+  digest: z.string(),
+  warnings: z.array(z.looseObject({ path: z.string(), message: z.string() })),
+  ...Review,
+});
+
+/** A version that was published as a rollback. */
+export const RolledBackVersion = z.looseObject({
+  ...ConfigVersion.shape,
+  rolled_back_to: z.int(),
+  warnings: z.array(z.looseObject({ path: z.string(), message: z.string() })),
+});
+
+const Moved = { count: z.int(), amount_usd: z.string() };
+const Side = z.looseObject({ effect: z.string(), reasons: z.array(z.looseObject({ rule_id: z.string() })) });
+const ReplayExample = z.looseObject({
+  trace_id: z.string(),
+  at: z.string(),
+  tool: z.string(),
+  actor: z.string(),
+  amount_usd: z.string(),
+  before: Side,
+  after: Side,
+});
+
+/** What a replay of a candidate policy found. */
+export const ReplayReport = z.looseObject({
+  active: z.string(),
+  candidate: z.string(),
+  from: z.string(),
+  to: z.string(),
+  read: z.int(),
+  truncated: z.boolean(),
+  sessions_cut: z.int(),
+  evaluated: z.int(),
+  changed: z.int(),
+  newly_allowed_writes: z.looseObject({ ...Moved, examples: z.array(ReplayExample) }),
+  transitions: z.array(z.looseObject({ from: z.string(), to: z.string(), ...Moved, examples: z.array(ReplayExample) })),
+  by_rule: z.array(z.looseObject({ rule_id: z.string(), appears: z.int(), disappears: z.int() })),
+  by_tool: z.array(z.looseObject({ tool: z.string(), evaluated: z.int(), changed: z.int() })),
+  not_replayed: z.array(z.looseObject({ why: z.string(), count: z.int() })),
+  drift: z.looseObject({ count: z.int() }),
+  notes: z.array(z.string()),
+});
+/** A parsed replay report. */
+export type ReplayReport = z.infer<typeof ReplayReport>;
 
 const KeyListing = z.looseObject({
   id: z.string(),

@@ -54,7 +54,11 @@ export const ERRORS = {
   caller_left: { status: 499, retry: false, title: "The caller closed the connection before an answer" },
   upstream_timeout: { status: 504, retry: true, title: "The model provider did not answer in time" },
   egress_blocked: { status: 502, retry: false, title: "The target is not on the egress allow-list" },
-  control_plane_down: { status: 503, retry: true, title: "Switches and config version cannot be read, so no call is made" },
+  control_plane_down: {
+    status: 503,
+    retry: true,
+    title: "Switches and config version cannot be read, so no call is made",
+  },
   not_configured: { status: 503, retry: false, title: "The tenant has no published config" },
   internal: { status: 500, retry: true, title: "The gateway failed" },
 } as const satisfies Record<string, CatalogueEntry>;

@@ -129,7 +129,7 @@ async function redecide(ports: Ports, config: ActiveConfig, record: ToolCallReco
   const { ask, tenant, teaching } = record.request;
   const { switches } = await ports.controls.current(tenant);
   // Whether people have approved it is for the call's object to say.
-  const prepared = prepareCall(config, ask, { switches, now: ports.system.now(), isApproved: false });
+  const prepared = prepareCall(config, ask, { switches, now: ports.system.now() });
   if (!prepared.ok) {
     const reasons = [{ rule_id: "tool.known", effect: "deny", message: prepared.detail } as const];
     const decision = decide({ reasons, standby: null }, config.policyVersion);
@@ -170,8 +170,18 @@ function nothingAsked(ref: CallRef): LedgerAsk {
     amounts: NOTHING,
     ref,
     policy: {
-      ...{ version: ref.policyVersion, reasons: [], standby: null, rules: [], world: null, isApproved: false },
-      ...{ stopAndAsk: null, meters: [], rates: [], fingerprint: "", values: {}, amount: null },
+      version: ref.policyVersion,
+      reasons: [],
+      standby: null,
+      rules: [],
+      world: null,
+      approved: null,
+      stopAndAsk: null,
+      meters: [],
+      rates: [],
+      fingerprint: "",
+      values: {},
+      amount: null,
     },
   };
 }

@@ -72,7 +72,10 @@ export function ledgerRefusal(reply: SessionReply): Refusal | undefined {
       return refuse(
         "rate_limited",
         `the rate of ${reply.limit} is used up; the next call fits in ${Math.ceil(reply.retryAfterMs / 1000)} s`,
-        { retryAfterS: Math.ceil(reply.retryAfterMs / 1000), extensions: { rate: { limit: reply.limit, reset_at: iso(reply.resetAt) } } },
+        {
+          retryAfterS: Math.ceil(reply.retryAfterMs / 1000),
+          extensions: { rate: { limit: reply.limit, reset_at: iso(reply.resetAt) } },
+        },
       );
     case "unknown_hold":
     case "admitted":
@@ -110,7 +113,11 @@ function limitRefusal(reply: SessionReply & { type: "limit_exceeded" }): Refusal
   return refuse(
     "limit_exceeded",
     `limit "${limit}" of ${shown(max)} cannot cover this call: ${shown(used)} used or held, ${shown(need)} needed; it fits again from ${iso(resetAt)}`,
-    { extensions: { limit: { id: limit, max: shown(max), used: shown(used), needed: shown(need), reset_at: iso(resetAt) } } },
+    {
+      extensions: {
+        limit: { id: limit, max: shown(max), used: shown(used), needed: shown(need), reset_at: iso(resetAt) },
+      },
+    },
   );
 }
 

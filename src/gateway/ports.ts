@@ -11,13 +11,8 @@ import type {
   SessionPause,
   SessionReply,
 } from "../core/state/session-messages.ts";
-import type {
-  Redecision,
-  ToolCallRecord,
-  ToolCallReply,
-  ToolCallRequest,
-  ToolOutcome,
-} from "../core/state/tool-call-record.ts";
+import type { ToolOutcome } from "../core/policy/tool-outcome.ts";
+import type { Redecision, ToolCallRecord, ToolCallReply, ToolCallRequest } from "../core/state/tool-call-record.ts";
 import type { ApprovalStatus, DraftTerms, Vote } from "../core/state/approval.ts";
 import type { Controls as TenantControls, SwitchRecord } from "../core/state/tenant-ledger.ts";
 import type { StopAndAskEntry } from "../core/config/policy-document.ts";
@@ -93,7 +88,11 @@ export interface Switches {
   /** Sets one; refuses `invalid_request` when too many are set. Durable before it answers. */
   set(tenant: string, set: Omit<Switch, "set_at">): Promise<Outcome<SwitchRecord>>;
   /** Clears one; refuses `not_found`. */
-  clear(tenant: string, id: string, by: { readonly by: string; readonly reason: string | null }): Promise<Outcome<SwitchRecord>>;
+  clear(
+    tenant: string,
+    id: string,
+    by: { readonly by: string; readonly reason: string | null },
+  ): Promise<Outcome<SwitchRecord>>;
   /** Every switch ever set, newest first. */
   list(tenant: string): Promise<readonly SwitchRecord[]>;
 }
@@ -168,7 +167,10 @@ export interface SessionLedgers {
     asked: { readonly policy: LedgerPolicy; readonly ref: CallRef },
   ): Promise<{ readonly reasons: readonly Reason[]; readonly pause: SessionPause | null }>;
   /** Lets a paused session go on; answers why it was paused, `null` when it was not, or the end that stands. */
-  resume(tenant: string, session: string): Promise<{ readonly was: SessionPause | null } | { readonly ended: SessionPause }>;
+  resume(
+    tenant: string,
+    session: string,
+  ): Promise<{ readonly was: SessionPause | null } | { readonly ended: SessionPause }>;
   /** Pauses a session, or ends it for good; answers what stands now. */
   pause(tenant: string, session: string, pause: Omit<SessionPause, "at">): Promise<SessionPause>;
   /** Keeps records that the queue did not take; the ledger sends them again. */
@@ -233,7 +235,12 @@ export interface ApprovalInbox {
   /** Newest first; one whose time is over shows as expired, whether or not its object has woken yet. */
   list(
     tenant: string,
-    filter: { readonly status?: ApprovalStatus; readonly cursor?: string; readonly limit: number; readonly now: number },
+    filter: {
+      readonly status?: ApprovalStatus;
+      readonly cursor?: string;
+      readonly limit: number;
+      readonly now: number;
+    },
   ): Promise<{ readonly lines: readonly InboxLine[]; readonly nextCursor: string | null }>;
 }
 

@@ -121,7 +121,7 @@ async function consult(ports: Ports, call: ToolCall): Promise<Outcome<Asked>> {
   if (!found.ok) return found;
   const config = found.value;
   const now = ports.system.now();
-  const prepared = prepareCall(config, askOf(call), { switches, now, isApproved: false });
+  const prepared = prepareCall(config, askOf(call), { switches, now });
   if (!prepared.ok) return prepared;
   const { tool, policy } = prepared.value;
   const ref = refOf(config, context, { spanId: "0".repeat(16), subject: tool.name });

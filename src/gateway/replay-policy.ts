@@ -1,12 +1,14 @@
 // Sequences the replay of a candidate policy over recorded calls: reads them, decides them again, counts. No tool is within reach of it.
-import { checkConfig, type Surroundings } from "../core/config/check.ts";
+import { checkConfig } from "../core/config/check.ts";
+import { NOWHERE } from "../core/config/preview.ts";
 import { unpublished, type ActiveConfig } from "../core/config/published.ts";
 import { accept, refuse, type Outcome } from "../core/errors.ts";
 import { digestOf } from "../core/json/digest.ts";
 import { readAsk } from "../core/policy/read-ask.ts";
-import { replay, type RecordedCall, type Unreplayable } from "../core/policy/replay.ts";
+import type { RecordedCall, Unreplayable } from "../core/policy/recorded-call.ts";
+import { replay } from "../core/policy/replay.ts";
 import type { ReplayReport } from "../core/policy/replay-report.ts";
-import type { ToolOutcome } from "../core/state/tool-call-record.ts";
+import type { ToolOutcome } from "../core/policy/tool-outcome.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { Ports, TracePage } from "./ports.ts";
 
@@ -47,9 +49,6 @@ const MAX_ROWS = 50_000;
 const PAGE_ROWS = 500;
 /** Segments read at once. */
 const PARALLEL_READS = 6;
-
-/** What is not known, or not asked for, when a candidate is only tried: its secrets, services and prices. */
-const UNCHECKED: Surroundings = { priceBook: null, secrets: null, services: null, allowPrivateEgress: true };
 
 /**
  * Decides the recorded calls of a window again under the active version and a candidate. Refuses `not_configured` when
@@ -105,7 +104,7 @@ async function candidateOf(
     if (found === undefined) return refuse("not_found", `no config version ${candidate.version}`);
     return accept(unpublished(found.document, found.rules, found));
   }
-  const checked = checkConfig(candidate.document, UNCHECKED, { tests: "warn" });
+  const checked = checkConfig(candidate.document, NOWHERE, { tests: "warn" });
   if (checked.ok)
     return accept(unpublished(checked.document, checked.rules, { version: 0, digest: digestOf(checked.document) }));
   const count = checked.mistakes.length;

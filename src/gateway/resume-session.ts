@@ -37,8 +37,10 @@ export async function resumeSession(
 }
 
 /**
- * Pauses a session, or ends it for good. A pause that stands already stays what it was; a paused session can still be
- * ended, and an ended one refuses to be paused: `session_ended`. Refuses `not_found` for one never seen.
+ * Pauses a session, or ends it for good: every new model or tool call in it is refused from then on. A repeat of an
+ * idempotency key still gets its first answer: it has no effect, and the same key may read it from the call itself.
+ * A pause that stands already stays what it was; a paused session can still be ended, and an ended one refuses to be
+ * paused: `session_ended`. Refuses `not_found` for one never seen.
  */
 export async function stopSession(
   ports: Ports,

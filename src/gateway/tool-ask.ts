@@ -54,7 +54,7 @@ export function askOf(call: ToolCall): ToolCallAsk {
 export function prepareCall(
   config: ActiveConfig,
   ask: ToolCallAsk,
-  around: { readonly switches: readonly Switch[]; readonly now: number; readonly isApproved: boolean },
+  around: { readonly switches: readonly Switch[]; readonly now: number },
 ): Outcome<PreparedCall> {
   const tool = config.tool(ask.tool);
   if (tool === undefined)
@@ -74,14 +74,10 @@ export function prepareCall(
   const facts = config.facts(tool, ask, around);
   const edge = decideAtEdge(facts);
   const decision = decide(edge, config.policyVersion);
-  return accept({ tool, facts, decision, policy: ledgerPolicy(facts, edge, around.isApproved) });
+  return accept({ tool, facts, decision, policy: ledgerPolicy(facts, edge) });
 }
 
-function ledgerPolicy(
-  facts: PolicyFacts,
-  edge: ReturnType<typeof decideAtEdge>,
-  isApproved: boolean,
-): LedgerPolicy {
+function ledgerPolicy(facts: PolicyFacts, edge: ReturnType<typeof decideAtEdge>): LedgerPolicy {
   const { tool, ask, actor } = facts;
   const values = tool.trackedPaths.flatMap((path) => {
     const value = valueAt(ask.args, path);
@@ -93,7 +89,7 @@ function ledgerPolicy(
     standby: edge.standby,
     rules: tool.sessionRules,
     world: edge.world,
-    isApproved,
+    approved: null,
     stopAndAsk: actor?.stop_and_ask ?? null,
     meters: edge.needs.meters,
     rates: edge.needs.rates,

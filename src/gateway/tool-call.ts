@@ -39,7 +39,7 @@ export async function callTool(ports: Ports, call: ToolCall, recorder: Recorder)
   if (!found.ok) return { outcome: found, record: undefined, meta };
   const config = found.value;
   const ask = askOf(call);
-  const prepared = prepareCall(config, ask, { switches, now: startedAt, isApproved: false });
+  const prepared = prepareCall(config, ask, { switches, now: startedAt });
   const spanId = ports.system.randomHex(8);
   if (!prepared.ok) {
     const decision = refusedBeforehand(config, prepared);
@@ -105,7 +105,11 @@ function requestOf(ports: Ports, { tool, facts }: PreparedCall, call: ToolCall, 
  * The key that names the call. The caller's own; else, for a tool whose repeats are not intended, the digest of
  * session, task, tool and arguments, so that a loop of identical calls acts once; else a fresh one.
  */
-function keyOf(ports: Ports, tool: ResolvedTool, call: ToolCall): { readonly key: string; readonly isDerived: boolean } {
+function keyOf(
+  ports: Ports,
+  tool: ResolvedTool,
+  call: ToolCall,
+): { readonly key: string; readonly isDerived: boolean } {
   if (call.idempotencyKey !== undefined) return { key: `given:${call.idempotencyKey}`, isDerived: false };
   const repeat = tool.entry.repeat ?? (tool.entry.effect === "read" ? "allow" : "deduplicate");
   if (repeat === "allow") return { key: `fresh:${ports.system.randomHex(16)}`, isDerived: false };

@@ -1,7 +1,8 @@
 // Performs the effect of a tool call whose intent is on disk, and records its outcome: once, whoever started it.
 import type { ActiveConfig, ResolvedTool } from "../core/config/published.ts";
 import { haltOf } from "../core/policy/switches.ts";
-import type { ToolCallRecord, ToolOutcome } from "../core/state/tool-call-record.ts";
+import type { ToolOutcome } from "../core/policy/tool-outcome.ts";
+import type { ToolCallRecord } from "../core/state/tool-call-record.ts";
 import { scrubValue } from "../core/trace/scrub.ts";
 import { writeTraceparent } from "../core/trace/trace-context.ts";
 import type { Ports } from "./ports.ts";

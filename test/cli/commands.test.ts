@@ -59,6 +59,18 @@ function documentOf(maxAmount: number): unknown {
   };
 }
 
+function policyOf(maxAmount: number): { readonly policy: object; readonly tools: object } {
+  const rules = [{ id: "huge", when: "call.amount_minor > 100000", effect: "deny" }];
+  const document = documentOf(maxAmount) as { readonly tools: Readonly<Record<string, object>> };
+  const input_schema = {
+    type: "object",
+    properties: { amount_usd: { type: "number" } },
+    required: ["amount_usd"],
+  };
+  const tools = { "billing.refund": { ...document.tools["billing.refund"], input_schema } };
+  return { ...document, tools, policy: { rules } };
+}
+
 test("tenants: created once, and only by the root key", async () => {
   const created = await ok(["tenants", "create", "globex"]);
   expect(created.stdout).toBe('created tenant "globex" (globex)\n');
@@ -141,7 +153,16 @@ test("config: first version, unchanged, dry run, next version, and each read bac
     stderr: expect.stringMatching(/^not_found: /),
   });
   const first = await write("first.yaml", documentOf(50));
-  expect((await ok(["config", "check", first], tenant)).stdout).toBe("ok: first.yaml can be published\n");
+  expect((await ok(["config", "check", first], tenant)).stdout).toBe(
+    [
+      "ok: first.yaml can be published",
+      "3 changes:",
+      '  widens   tool "billing.refund" (write) is added',
+      '  widens   actor "clerk" (on billing.refund) is added',
+      "  widens   egress: allow gains api.acme.example",
+      "",
+    ].join("\n"),
+  );
   expect((await ok(["config", "apply", "--dry-run", first], tenant)).stdout).toBe(
     "would publish version 1:\n  + actors.clerk\n  ~ egress.allow\n  + tools.billing.refund\n",
   );
@@ -166,6 +187,82 @@ test("config: first version, unchanged, dry run, next version, and each read bac
   expect(await readFile(path.join(folder, "old.yaml"), "utf8")).toContain("max_amount_usd: 50");
   expect(await cli(["config", "get", "--version", "9"], tenant)).toMatchObject({ code: 1 });
   expect(await cli(["config", "get", "--version", "x"], tenant)).toMatchObject({ code: 2 });
+});
+
+test("config test: rules and policy tests run here, without a gateway or a key", async () => {
+  const document = policyOf(50);
+  const tests = [
+    {
+      name: "small",
+      call: { actor: "clerk", tool: "billing.refund", args: { amount_usd: 5 } },
+      expect: { effect: "allow" },
+    },
+  ];
+  const offline = { env: { INTERLOCK_KEY: "", INTERLOCK_URL: "http://127.0.0.1:9" } };
+  const good = await write("tested.yaml", { ...document, policy: { ...document.policy, tests } });
+  expect((await ok(["config", "test", good], offline)).stdout).toBe("ok: 1 policy test passed in tested.yaml\n");
+  const wrong = [{ ...tests[0], expect: { effect: "deny", reasons: ["nothing"] } }];
+  const bad = await write("failing.yaml", { ...document, policy: { ...document.policy, tests: wrong } });
+  const failed = await cli(["config", "test", bad], offline);
+  expect(failed).toMatchObject({ code: 1, stderr: "1 mistake in failing.yaml\n" });
+  expect(failed.stdout).toMatch(
+    /^policy\.tests\.0: test "small": expected deny, is allow; missing reason "nothing"; .*\(line \d+\)\n$/,
+  );
+  const json = JSON.parse((await ok(["config", "test", good, "--json"], offline)).stdout);
+  expect(json).toEqual({ ok: true, tests: 1, warnings: [], unchecked: [] });
+});
+
+test("config diff, replay and rollback: what changes, what would have changed, and back", async () => {
+  await ok(["tenants", "create", "umbrella"]);
+  const tenant = { env: { INTERLOCK_TENANT: "umbrella" } };
+  await ok(["config", "apply", await write("p1.yaml", policyOf(50))], tenant);
+  await ok(["config", "apply", await write("p2.yaml", policyOf(75))], tenant);
+  const compared = await ok(["config", "diff", "v1", "v2"], tenant);
+  expect(compared.stdout).toMatch(
+    /^1 change:\n {2}widens {3}actor "clerk": max_amount_usd rises from 50 to 75\ndecisions that differ/,
+  );
+  expect(compared.stdout).toContain("  deny → allow  billing.refund as clerk, args.amount_usd = 50.01\n");
+  expect((await ok(["config", "diff", "v1"], tenant)).stdout).toBe(compared.stdout);
+  expect((await ok(["config", "diff", "p2.yaml"], tenant)).stdout).toBe(
+    "no change against the version it is compared with\n",
+  );
+  expect((await ok(["config", "diff", "p1.yaml", "v1"], tenant)).stdout).toMatch(/^no change/);
+  const replayed = JSON.parse((await ok(["config", "replay", "p1.yaml", "--from", "7d", "--json"], tenant)).stdout);
+  expect(replayed).toMatchObject({ read: 0, changed: 0, newly_allowed_writes: { count: 0, needs_review: false } });
+  expect(await cli(["config", "replay", "p1.yaml", "--from", "soon"], tenant)).toMatchObject({ code: 2 });
+  expect(await cli(["config", "replay", "p1.yaml", "--fail-on", "x"], tenant)).toMatchObject({ code: 2 });
+  const back = await ok(["config", "rollback", "v1", "--reason", "too generous"], tenant);
+  expect(back.stdout).toMatch(/^published version 3 \(policy version v3-[0-9a-f]{12}\): the document of version 1\n$/);
+  expect((await ok(["config", "diff", "v1", "v3"], tenant)).stdout).toMatch(/^no change/);
+  expect(await cli(["config", "rollback", "9"], tenant)).toMatchObject({
+    code: 1,
+    stderr: "not_found: no config version 9\n",
+  });
+  expect(await cli(["config", "rollback", "latest"], tenant)).toMatchObject({ code: 2 });
+});
+
+test("config replay: recorded calls under a stricter and a wider policy", async () => {
+  const asAdmin = { env: { INTERLOCK_TENANT: "demo" } };
+  const yaml = (await ok(["config", "get"], asAdmin)).stdout;
+  const call = await fetch(`${keys.url}/v1/tool-calls`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${keys.agent}`, "content-type": "application/json" },
+    body: JSON.stringify({
+      tool_call: { name: "billing.refund", args: { customer_id: "cus_123", amount_usd: 31.25 } },
+    }),
+  });
+  expect(call.status).toBe(200);
+  const stricter = await write("stricter.yaml", yaml.replace("max_amount_usd: 50", "max_amount_usd: 30"));
+  const args = ["config", "replay", stricter, "--tool", "billing.refund"];
+  await vi.waitFor(async () => {
+    const found = JSON.parse((await ok([...args, "--json"], asAdmin)).stdout);
+    expect(found.transitions).toContainEqual(expect.objectContaining({ from: "allow", to: "deny" }));
+  }, 20_000);
+  const shown = await cli([...args, "--fail-on", "any"], asAdmin);
+  expect(shown.code).toBe(1);
+  expect(shown.stdout).toMatch(/\ndecisions:\n {2}allow → deny +\d+ +\$31\.25\n/);
+  expect(shown.stderr).toMatch(/^\d+ decisions? would change\n$/);
+  expect((await ok([...args, "--fail-on", "newly_allowed"], asAdmin)).stdout).not.toContain("NEEDS A REVIEWER");
 });
 
 test("config check: every mistake with its path and its line; exit 1", async () => {

@@ -30,7 +30,7 @@ describe("an approval link", () => {
 
   it("is void with any one character changed, added or left out", async () => {
     const token = await at(0).sign(link);
-    const spoilt = [...token].flatMap((character, index) => {
+    const spoilt = Array.from(token).flatMap((character, index) => {
       const [head, tail] = [token.slice(0, index), token.slice(index + 1)];
       return [`${head}${character === "A" ? "B" : "A"}${tail}`, `${head}${tail}`, `${head}A${character}${tail}`];
     });
@@ -38,7 +38,9 @@ describe("an approval link", () => {
     expect(read.filter((each) => each !== undefined)).toEqual([]);
     // The spelling of the signature's last character has two bits to spare: they are not spare here.
     const last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    const others = [...last].filter((each) => !token.endsWith(each)).map((each) => token.slice(0, -1) + each);
+    const others = Array.from(last)
+      .filter((each) => !token.endsWith(each))
+      .map((each) => token.slice(0, -1) + each);
     expect((await Promise.all(others.map((each) => at(0).read(each)))).every((each) => each === undefined)).toBe(true);
   });
 

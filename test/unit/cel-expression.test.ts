@@ -59,9 +59,9 @@ const integers = { properties: { n: { type: "integer" }, x: { type: "number" }, 
 
 describe("parsing", () => {
   it.each([
-    ["args.amount >", 1, 14],
-    ["args.amount > 3 &&\n  args.amount ?? 4", 2, 16],
-    ["1 +* 2", 1, 4],
+    ["args.amount >", 1, 13],
+    ["args.amount > 3 &&\n  args.amount ?? 4", 2, 15],
+    ["1 +* 2", 1, 3],
   ])("tells where %j is wrong", (source, line, column) =>
     expect(parseExpression(source)).toMatchObject({ ok: false, fault: { position: { line, column } } }),
   );
@@ -76,14 +76,25 @@ describe("parsing", () => {
 
   it.each([
     ["parentheses", `${"(".repeat(1_900)}true${")".repeat(1_900)}`],
-    ["negations", `${"!".repeat(4_000)}true`],
+    ["negations", `${"!(".repeat(1_300)}true${")".repeat(1_300)}`],
     ["lists", `${"[".repeat(1_900)}1${"]".repeat(1_900)} == 1`],
     ["selects", `args${".a".repeat(2_000)}`],
     ["sums", `1${"+1".repeat(2_000)} == 1`],
-  ])("takes or refuses deep nesting of %s, and never throws", (_, source) => {
+  ])("refuses deep nesting of %s", (_, source) => {
     const parsing = parseExpression(source);
-    if (!parsing.ok) expect(parsing.fault.message).toBe("the expression is nested too deeply");
-    else expect(compileExpression(parsing.parsed).evaluate(worldOf({})).ok).toBeDefined();
+    expect(parsing).toMatchObject({ ok: false, fault: { message: "the expression is nested too deeply" } });
+  });
+
+  it("takes nesting that can be stored and read again", () => {
+    for (const source of [
+      `1${"+1".repeat(97)} == 98`,
+      `${"[".repeat(97)}1${"]".repeat(97)} != []`,
+      `${"{1:".repeat(97)}1${"}".repeat(97)} != {}`,
+      `${"[1].all(x, ".repeat(48)}true${")".repeat(48)}`,
+    ]) {
+      const again = decodeExpression(source, encodeExpression(parsed(source)));
+      expect(compileExpression(again).evaluate(worldOf({}))).toEqual({ ok: true, value: true });
+    }
   });
 
   it.each(["args.name.matches('[')", "args.name.matches('(?=x)')", "matches(args.name, '(')"])("refuses the pattern of %s", (source) =>
@@ -149,7 +160,7 @@ describe("regular expressions", () => {
   it.each([
     ["args.text.matches('b')", true],
     ["args.text.matches('^b')", false],
-    ["matches(args.text, 'a.c')", true],
+    ["args.text.matches('a.c')", true],
     ["args.text.matches('(?i)ABC')", true],
   ])("finds anywhere: %s is %s", (source, value) => expect(evaluated(source, worldOf({ text: "abc" }))).toEqual({ ok: true, value }));
 

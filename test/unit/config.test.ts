@@ -7,6 +7,8 @@ import { listPrices } from "../../src/adapters/prices.ts";
 import { costMicro, costPico, tierFor } from "../../src/core/budget/price.ts";
 import { readOpenAiUsage } from "../../src/core/budget/usage.ts";
 import { checkConfig, type Surroundings } from "../../src/core/config/check.ts";
+import { ActiveConfig, storedConfig, type PublishedConfig } from "../../src/core/config/published.ts";
+import { decideTest } from "../../src/core/policy/policy-tests.ts";
 import { readIdempotencyKey, unquoted } from "../../src/core/units/idempotency-key.ts";
 
 const around: Surroundings = {
@@ -96,6 +98,229 @@ describe("a config document", () => {
       ]),
     );
     expect(paths.some((path) => path.startsWith("tools.t.input_schema"))).toBe(true);
+  });
+});
+
+const TOOL = {
+  kind: "http",
+  method: "POST",
+  url: "https://api.example.com/x",
+  effect: "write",
+  amount: { field: "amount_usd", currency: "USD" },
+  input_schema: {
+    type: "object",
+    properties: { amount_usd: { type: "number" }, reason: { enum: ["late", "lost"] }, order: { type: "string" } },
+    required: ["amount_usd", "reason"],
+  },
+};
+const BASE = {
+  egress: { allow: ["api.example.com"] },
+  tools: { "pay.out": TOOL },
+  actors: { a: { allowed_tools: ["pay.*"], max_amount_usd: 50 } },
+};
+
+function mistakesIn(document: object): readonly string[] {
+  const checked = checkConfig({ ...BASE, ...document }, around);
+  return checked.ok ? [] : checked.mistakes.map(({ path, message }) => `${path}: ${message}`);
+}
+
+describe("the policy of a config", () => {
+  it.each([
+    [
+      "an argument nobody has, with the likely one",
+      { policy: { rules: [{ id: "r", when: "args.amuont_usd > 3.0", effect: "deny" }] } },
+      /^policy\.rules\.0\.when: rule "r", line 1, column \d+: .*amuont_usd.*amount_usd/,
+    ],
+    [
+      "a value that can never be",
+      { policy: { rules: [{ id: "r", when: 'args.reason == "lots"', effect: "deny" }] } },
+      /^policy\.rules\.0\.when: .*lots/,
+    ],
+    [
+      "an optional argument without has()",
+      { policy: { rules: [{ id: "r", when: 'args.order == "x"', effect: "deny" }] } },
+      /^policy\.rules\.0\.when: .*has\(/,
+    ],
+    [
+      "a syntax error with its line",
+      { policy: { rules: [{ id: "r", when: "true\n  && )", effect: "deny" }] } },
+      /^policy\.rules\.0\.when: rule "r", line 2, /,
+    ],
+    [
+      "two rules of one id",
+      {
+        policy: {
+          rules: [
+            { id: "r", effect: "deny" },
+            { id: "r", effect: "allow" },
+          ],
+        },
+      },
+      /^policy\.rules\.1\.id: "r" is the id of entry 0 already$/,
+    ],
+    [
+      "an id of the gateway's own",
+      { policy: { rules: [{ id: "switch.halt", effect: "deny" }] } },
+      /^policy\.rules\.0\.id: .*gateway's own/,
+    ],
+    [
+      "a pattern that names no tool",
+      { policy: { rules: [{ id: "r", tools: ["pay.ot"], effect: "deny" }] } },
+      /^policy\.rules\.0\.tools\.0: "pay\.ot" names no tool of the config \(did you mean "pay\.out"\?\)$/,
+    ],
+    [
+      "approval terms of a rule that asks for none",
+      { policy: { rules: [{ id: "r", effect: "deny", approval: { count: 2 } }] } },
+      /^policy\.rules\.0\.approval: expected only with effect "require_approval"/,
+    ],
+    [
+      "a limit on an argument nobody has",
+      { policy: { limits: [{ id: "l", sum: "amount", window: "day", max: 5 }] } },
+      /^policy\.limits\.0\.sum: "amount" is not an argument of "pay\.out"/,
+    ],
+    [
+      "autonomy without flows",
+      { actors: { a: { tier: "autonomous" } } },
+      /^actors\.a\.flows: expected the flows that "autonomous" covers/,
+    ],
+    [
+      "a webhook whose host is not allowed",
+      { approvals: { webhook: "https://hooks.example.org/", secret: "demo_crm" } },
+      /^approvals\.webhook: host "hooks\.example\.org" is not in egress\.allow$/,
+    ],
+    [
+      "a webhook that nobody signs",
+      { approvals: { webhook: "https://api.example.com/hook" } },
+      /^approvals\.secret: expected the name of a stored secret/,
+    ],
+    [
+      "an approver's secret that is not stored",
+      { approvals: { approvers: { jo: { roles: ["approver"], secret: "demo_cmr" } } } },
+      /^approvals\.approvers\.jo\.secret: no stored secret "demo_cmr" \(did you mean "demo_crm"\?\)/,
+    ],
+    [
+      "links without an approver to address",
+      { approvals: { links_without_account: true } },
+      /^approvals\.approvers: expected at least one approver/,
+    ],
+    [
+      "an approver without a role",
+      { approvals: { approvers: { jo: { roles: [] } } } },
+      /^approvals\.approvers\.jo\.roles: /,
+    ],
+    [
+      "a new field that is misspelt",
+      { policy: { rulse: [] } },
+      /^policy\.rulse: unknown field \(did you mean "rules"\?\)$/,
+    ],
+    [
+      "a test of a tool nobody has",
+      {
+        policy: {
+          tests: [{ name: "t", call: { actor: "a", tool: "pay.ot" }, expect: { effect: "deny" } }],
+        },
+      },
+      /^policy\.tests\.0\.call\.tool: "pay\.ot" is not in the config/,
+    ],
+  ])("is refused for %s", (_what, document, expected) => {
+    expect(mistakesIn(document)).toEqual([expect.stringMatching(expected)]);
+  });
+
+  it("is refused with every mistake of every section at once", () => {
+    const found = mistakesIn({
+      actors: { a: { allowed_tools: ["nope"], tier: "autonomous" } },
+      approvals: { links_without_account: true },
+      policy: {
+        rules: [
+          { id: "r", when: "args.nope", effect: "deny" },
+          { id: "r", tools: ["x.*"], effect: "allow" },
+        ],
+        limits: [{ id: "l", tools: ["y"], count: true, window: "1h", max: 1 }],
+        tests: [{ name: "never run", call: { actor: "a", tool: "pay.out" }, expect: { effect: "deny" } }],
+      },
+    });
+    const paths = found.map((each) => each.split(": ")[0]);
+    expect(paths).toEqual(
+      expect.arrayContaining([
+        "actors.a.allowed_tools.0",
+        "actors.a.flows",
+        "approvals.approvers",
+        "policy.rules.0.when",
+        "policy.rules.1.id",
+        "policy.rules.1.tools.0",
+        "policy.limits.0.tools.0",
+      ]),
+    );
+    expect(paths.some((path) => path?.startsWith("policy.tests"))).toBe(false);
+  });
+
+  const rules = [{ id: "big", when: "call.amount_minor > 1000", effect: "require_approval" }];
+  const call = (amount_usd: number): unknown => ({ actor: "a", tool: "pay.out", args: { amount_usd, reason: "late" } });
+
+  it("is published with its trees when its tests hold, and warns of rules that can never match", () => {
+    const checked = checkConfig(
+      {
+        ...BASE,
+        policy: {
+          rules: [...rules, { id: "never", when: "call.amount_minor > 10 && call.amount_minor < 5", effect: "deny" }],
+          tests: [
+            { name: "small", call: call(10), expect: { effect: "allow", reasons: ["actor.allowed_tools"] } },
+            { name: "big", call: call(10.01), expect: { effect: "require_approval", reasons: ["big"] } },
+          ],
+        },
+      },
+      around,
+    );
+    expect(checked).toMatchObject({ ok: true, rules: { big: { uses_session: false, counts: [] } } });
+    expect(checked.ok && checked.warnings).toEqual([
+      { path: "policy.rules.1.when", message: expect.stringContaining('rule "never" can never match') },
+    ]);
+  });
+
+  it("is refused when a test fails, with what was expected, what came and what is missing", () => {
+    const tests = [
+      { name: "small", call: call(10), expect: { effect: "allow" } },
+      { name: "medium", call: call(11), expect: { effect: "allow" } },
+      { name: "large", call: call(51), expect: { effect: "deny", reasons: ["too_big"] } },
+      { name: "stops", call: call(1), expect: { effect: "allow", stop_and_ask: true } },
+      { name: "shape", call: { actor: "a", tool: "pay.out" }, expect: { effect: "deny" } },
+    ];
+    expect(mistakesIn({ policy: { rules, tests } })).toEqual([
+      'policy.tests.1: test "medium": expected allow, is require_approval; what spoke: actor.allowed_tools (allow), big (require_approval)',
+      expect.stringMatching(
+        /^policy\.tests\.2: test "large": is deny as expected; missing reason "too_big"; what spoke: /,
+      ),
+      expect.stringMatching(/^policy\.tests\.3: test "stops": is allow as expected; does not pause the session; /),
+      expect.stringMatching(/^policy\.tests\.4: test "shape": expected deny, but the call would be refused before/),
+    ]);
+    const rollback = checkConfig({ ...BASE, policy: { rules, tests } }, around, { tests: "warn" });
+    expect(rollback.ok && rollback.warnings).toHaveLength(4);
+  });
+
+  it("of a version published before there was one is read with its defaults", () => {
+    const old = {
+      tenant: "t",
+      version: 3,
+      digest: "d",
+      published_at: 0,
+      published_by: "k",
+      document: BASE,
+      prices: {},
+    };
+    const config = new ActiveConfig(storedConfig(old as unknown as PublishedConfig));
+    expect(config.tool("pay.out")?.policy).toMatchObject({ edgeRules: [], sessionRules: [], limits: [] });
+    expect(config.terms).toEqual({ roles: ["approver", "operator"], count: 1, expires_in_ms: 86_400_000 });
+  });
+
+  it("whose tree is missing counts at its strictest", () => {
+    const rule = { id: "lost", when: "true", effect: "allow" };
+    const old = { tenant: "t", version: 3, digest: "d", published_at: 0, published_by: "k", prices: {} };
+    const document = { ...BASE, policy: { rules: [rule] } };
+    const config = new ActiveConfig(storedConfig({ ...old, document } as unknown as PublishedConfig));
+    const outcome = decideTest(config, {
+      call: { actor: "a", tool: "pay.out", args: { amount_usd: 1, reason: "late" } },
+    });
+    expect(outcome).toMatchObject({ decision: { effect: "deny" } });
   });
 });
 

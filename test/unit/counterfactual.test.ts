@@ -70,7 +70,10 @@ function configOf({ rules = [], actor = {} }: Setting): ActiveConfig {
   return new ActiveConfig({ ...rest, document, rules: Object.fromEntries(trees) });
 }
 
-function factsOf(setting: Setting): { facts: ReturnType<ActiveConfig["facts"]>; check: (args: JsonObject) => readonly { path: string; message: string }[] } {
+function factsOf(setting: Setting): {
+  facts: ReturnType<ActiveConfig["facts"]>;
+  check: (args: JsonObject) => readonly { path: string; message: string }[];
+} {
   const config = configOf(setting);
   const tool = config.tool("refund");
   if (tool === undefined) throw new Error("the fixture is incomplete");
@@ -80,7 +83,13 @@ function factsOf(setting: Setting): { facts: ReturnType<ActiveConfig["facts"]>; 
     tool: "refund",
     args: setting.args ?? { amount_usd: 75 },
     constraints: setting.constraints ?? {},
-    ...{ session: "s1", task: null, intent: null, confidence: null, user: null, release: null, confirmed: false },
+    session: "s1",
+    task: null,
+    intent: null,
+    confidence: null,
+    user: null,
+    release: null,
+    confirmed: false,
   };
   return { facts: config.facts(tool, ask, { switches: [], now: 1_800_000_000_000 }), check: tool.check };
 }
@@ -114,7 +123,12 @@ describe("an amount", () => {
 
   it("that needs approval as it is says whose, and up to where it would not", () => {
     const rules = [
-      { id: "big", when: "args.amount_usd > 70.0", effect: "require_approval", approval: { roles: ["finance"], count: 2 } },
+      {
+        id: "big",
+        when: "args.amount_usd > 70.0",
+        effect: "require_approval",
+        approval: { roles: ["finance"], count: 2 },
+      },
     ] as const;
     expect(changesOf({ rules })).toEqual([
       {
@@ -144,17 +158,23 @@ describe("an amount", () => {
   it("over the envelope's own cap, and over what a limit has left", () => {
     expect(changesOf({ constraints: { max_amount_usd: "12.50" } })[0]?.change).toEqual({ path, at_most: "12.50" });
     const { facts, check } = factsOf({ actor: { max_amount_usd: 50 } });
-    expect(counterfactuals(facts, session, { check, ceilings: [49_990_000] })[0]?.change).toEqual({ path, at_most: "50.00" });
+    expect(counterfactuals(facts, session, { check, ceilings: [49_990_000] })[0]?.change).toEqual({
+      path,
+      at_most: "50.00",
+    });
   });
 
-  it("sent as text stays text, and what the schema refuses is not told", () => {
+  it("that the schema refuses is not told", () => {
     const rules = [{ id: "r", when: 'minor(args.amount_usd, "USD") > 50', effect: "deny" }] as const;
     expect(changesOf({ rules })).toEqual([]);
   });
 
   it("below a floor is allowed from the floor on", () => {
     const rules = [{ id: "small", when: "args.amount_usd < 100.0", effect: "deny" }] as const;
-    expect(changesOf({ rules })[0]).toMatchObject({ change: { path, at_least: "100.00" }, message: "allowed from 100.00" });
+    expect(changesOf({ rules })[0]).toMatchObject({
+      change: { path, at_least: "100.00" },
+      message: "allowed from 100.00",
+    });
   });
 
   it("with a gap below is told as the value that passes, not as a range", () => {
@@ -216,18 +236,24 @@ it("whatever is told passes when it is done", () => {
   });
   let told = 0;
   fc.assert(
-    fc.property(fc.array(rule, { minLength: 1, maxLength: 4 }), fc.integer({ min: 100, max: 20_000 }), (rules, cents) => {
-      const setting: Setting = {
-        rules: rules.map((each, at) => ({ id: `r${at}`, ...each })),
-        args: { amount_usd: cents / 100 },
-      };
-      for (const { effect, change } of changesOf(setting)) {
-        if (change === null || !("at_most" in change || "at_least" in change || "exactly" in change)) continue;
-        const value = Number("at_most" in change ? change.at_most : "at_least" in change ? change.at_least : change.exactly);
-        told += 1;
-        expect(decideWhole(factsOf({ ...setting, args: { amount_usd: value } }).facts, session).effect).toBe(effect);
-      }
-    }),
+    fc.property(
+      fc.array(rule, { minLength: 1, maxLength: 4 }),
+      fc.integer({ min: 100, max: 20_000 }),
+      (rules, cents) => {
+        const setting: Setting = {
+          rules: rules.map((each, at) => ({ id: `r${at}`, ...each })),
+          args: { amount_usd: cents / 100 },
+        };
+        for (const { effect, change } of changesOf(setting)) {
+          if (change === null || !("at_most" in change || "at_least" in change || "exactly" in change)) continue;
+          const value = Number(
+            "at_most" in change ? change.at_most : "at_least" in change ? change.at_least : change.exactly,
+          );
+          told += 1;
+          expect(decideWhole(factsOf({ ...setting, args: { amount_usd: value } }).facts, session).effect).toBe(effect);
+        }
+      },
+    ),
     { numRuns: 300 },
   );
   expect(told).toBeGreaterThan(100);

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it, test } from "vitest";
 import { holdsPii } from "../../src/core/guard/pii.ts";
 import { findPii, MAX_SCANNED, type PiiKind } from "../../src/core/guard/pii-detectors.ts";
-import type { JsonObject } from "../../src/core/json/canonical.ts";
+import type { Json, JsonObject } from "../../src/core/json/canonical.ts";
 
 interface Case {
   readonly text: string;
@@ -116,7 +116,12 @@ test("recall, type-strict precision and look-alikes stay within their targets", 
 
 describe("arguments", () => {
   const held: readonly (readonly [string, JsonObject, string, string])[] = [
-    ["an e-mail address in a nested text", { note: { lines: ["hi", "write to jane@example.com"] } }, "note.lines.1", "email_address"],
+    [
+      "an e-mail address in a nested text",
+      { note: { lines: ["hi", "write to jane@example.com"] } },
+      "note.lines.1",
+      "email_address",
+    ],
     ["a card in a text", { memo: "charged 4111 1111 1111 1111 twice" }, "memo", "payment_card"],
     ["a card as a number", { reference: 4_111_111_111_111_111 }, "reference", "payment_card"],
     ["a bank account", { to: "DE89 3704 0044 0532 0130 00" }, "to", "iban"],
@@ -130,8 +135,14 @@ describe("arguments", () => {
   it.each(held)("hold %s", (_, args, path, kind) => expect(holdsPii(args)).toEqual({ path, kind }));
 
   const clean: readonly (readonly [string, JsonObject])[] = [
-    ["ids, amounts and a plain note", { customer_id: "cus_123", amount_usd: 42.5, order: 1_748_503_543_012, note: "late delivery" }],
-    ["a traceparent and a uuid", { trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", id: "6f1e2a34-1234-4321-8765-123456789012" }],
+    [
+      "ids, amounts and a plain note",
+      { customer_id: "cus_123", amount_usd: 42.5, order: 1_748_503_543_012, note: "late delivery" },
+    ],
+    [
+      "a traceparent and a uuid",
+      { trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", id: "6f1e2a34-1234-4321-8765-123456789012" },
+    ],
     ["an address inside a network", { host: "10.0.0.12", other: "::1", name: "fe80::1" }],
     ["a long order number under the name of an order", { order_number: "7809992181" }],
     ["nothing", {}],
@@ -143,8 +154,44 @@ describe("arguments", () => {
   });
 });
 
+test("arguments of any width and depth are walked", () => {
+  const wide = { list: Array.from({ length: 200_000 }, (_, at) => `item ${at}`) };
+  let deep: Json = "jane@example.com";
+  for (let depth = 0; depth < 50_000; depth += 1) deep = [deep];
+  const started = performance.now();
+  expect(holdsPii(wide)).toBeUndefined();
+  expect(holdsPii({ deep })?.kind).toBe("email_address");
+  expect(performance.now() - started).toBeLessThan(3_000);
+});
+
+test("findings are in order and never overlap", () => {
+  const text = "call 780-999-2181 or +44 7700 921916, mail a@b.example, card 4111 1111 1111 1111, from 86.121.97.248";
+  const found = findPii(text);
+  expect(found.map(({ kind }) => kind)).toEqual([
+    "phone_number",
+    "phone_number",
+    "email_address",
+    "payment_card",
+    "ip_address",
+  ]);
+  for (const [at, each] of found.entries()) expect(each.start).toBeGreaterThanOrEqual(found[at - 1]?.end ?? 0);
+});
+
 test("time grows no faster than the text", () => {
-  const hostile = ["1".repeat(20), "1 ", "1-1.", "(1", "a@", "a.a@a.", "::1:", "GB82 ", "+1 ", "fe80:", "é@é.", "12 34-"];
+  const hostile = [
+    "1".repeat(20),
+    "1 ",
+    "1-1.",
+    "(1",
+    "a@",
+    "a.a@a.",
+    "::1:",
+    "GB82 ",
+    "+1 ",
+    "fe80:",
+    "é@é.",
+    "12 34-",
+  ];
   for (const each of hostile) {
     const timeOf = (length: number): number => {
       const text = each.repeat(Math.ceil(length / each.length)).slice(0, length);
@@ -154,6 +201,8 @@ test("time grows no faster than the text", () => {
     };
     timeOf(4_000);
     const [short, long] = [timeOf(32_000), timeOf(256_000)];
-    expect(long, `${JSON.stringify(each)}: ${short.toFixed(1)} ms, then ${long.toFixed(1)} ms`).toBeLessThan(8 * 4 * short + 40);
+    expect(long, `${JSON.stringify(each)}: ${short.toFixed(1)} ms, then ${long.toFixed(1)} ms`).toBeLessThan(
+      8 * 4 * short + 40,
+    );
   }
 }, 60_000);

@@ -1,18 +1,26 @@
 // Proves decisions: default deny, all reasons kept, the strictest wins, and nothing a caller declares widens anything.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ConfigDocument } from "../../src/core/config/document.ts";
+import type { ActiveConfig } from "../../src/core/config/published.ts";
+import type { JsonObject } from "../../src/core/json/canonical.ts";
+import type { ToolCallAsk } from "../../src/core/policy/ask.ts";
 import { narrow, type Constraints } from "../../src/core/policy/constraints.ts";
-import { decide, EFFECTS, type Reason } from "../../src/core/policy/decision.ts";
-import { evaluateModelCall, evaluateToolCall, type ToolCallFacts } from "../../src/core/policy/evaluate.ts";
+import { decide, EFFECTS, type Decision, type Reason } from "../../src/core/policy/decision.ts";
+import { decideAtEdge, evaluateModelCall, type ModelCallFacts } from "../../src/core/policy/evaluate.ts";
 import { classifyHttp, type HttpAnswer } from "../../src/core/policy/tool-outcome.ts";
+import { published } from "./policy-fixture.ts";
 
 function must<T>(value: T | undefined): T {
   if (value === undefined) throw new Error("the fixture is incomplete");
   return value;
 }
 
-const document = ConfigDocument.parse({
+const INPUT = {
+  type: "object",
+  properties: { amount_usd: { type: "number" }, note: { type: "object", properties: { text: { type: "string" } } } },
+};
+const document = {
+  egress: { allow: ["x.test"] },
   tools: {
     "billing.refund": {
       kind: "http",
@@ -22,32 +30,54 @@ const document = ConfigDocument.parse({
       amount: { field: "amount_usd", currency: "USD" },
       scopes: ["billing:write"],
       pii: { writes: ["note.text"] },
-      input_schema: { type: "object" },
+      input_schema: INPUT,
     },
+    "crm.note": { kind: "http", method: "POST", url: "https://x.test/n", effect: "write", input_schema: INPUT },
   },
-  actors: { agent: { scopes: ["billing:write"], allowed_tools: ["billing.*"], models: ["small"], max_amount_usd: 50 } },
-});
-const tool = must(document.tools["billing.refund"]);
-const actor = must(document.actors["agent"]);
-const facts = (more: Partial<ToolCallFacts> = {}): ToolCallFacts => ({
-  policyVersion: "v1",
-  actorName: "agent",
-  actor,
-  toolName: "billing.refund",
-  tool,
-  scopes: ["billing:write"],
-  constraints: {},
-  args: { amount_usd: 42 },
-  ...more,
-});
+  actors: { agent: { scopes: ["billing:write"], allowed_tools: ["billing.*"], max_amount_usd: 50 } },
+};
+const config = published(document);
+
+interface Asked {
+  readonly actor?: string;
+  readonly tool?: string;
+  readonly scopes?: readonly string[];
+  readonly constraints?: Constraints;
+  readonly args?: JsonObject;
+}
+
+/** Decides at the edge; nothing here looks at a session. */
+function decided(asked: Asked = {}, active: ActiveConfig = config): Decision {
+  const ask: ToolCallAsk = {
+    actor: asked.actor ?? "agent",
+    principal: { key_id: "key_t", roles: ["agent"], scopes: asked.scopes ?? ["billing:write"] },
+    tool: asked.tool ?? "billing.refund",
+    args: asked.args ?? { amount_usd: 42 },
+    constraints: asked.constraints ?? {},
+    session: "s",
+    task: null,
+    intent: null,
+    confidence: null,
+    user: null,
+    release: null,
+    confirmed: false,
+  };
+  const facts = active.facts(must(active.tool(ask.tool)), ask, { switches: [], now: 0 });
+  return decide(decideAtEdge(facts), active.policyVersion);
+}
 
 describe("a tool call's decision", () => {
   it.each([
     { what: "within every limit", more: {}, effect: "allow", rules: ["actor.allowed_tools"] },
-    { what: "an actor that is not configured", more: { actor: undefined }, effect: "deny", rules: ["actor.known"] },
+    {
+      what: "an actor that is not configured",
+      more: { actor: "stranger" },
+      effect: "deny",
+      rules: ["actor.known", "scopes"],
+    },
     {
       what: "a tool the actor does not list",
-      more: { toolName: "crm.note" },
+      more: { tool: "crm.note" },
       effect: "deny",
       rules: ["actor.allowed_tools"],
     },
@@ -107,7 +137,7 @@ describe("a tool call's decision", () => {
       rules: ["actor.allowed_tools", "scopes", "envelope.max_amount_usd"],
     },
   ])("is $effect for $what", ({ more, effect, rules }) => {
-    const decision = evaluateToolCall(facts(more as Partial<ToolCallFacts>));
+    const decision = decided(more as Asked);
     expect({ effect: decision.effect, rules: decision.reasons.map((reason) => reason.rule_id) }).toEqual({
       effect,
       rules,
@@ -115,14 +145,19 @@ describe("a tool call's decision", () => {
   });
 
   it("never reads a prototype", () => {
-    const decision = evaluateToolCall(
-      facts({ tool: { ...tool, amount: { field: "constructor.length", currency: "USD" } }, args: {} }),
-    );
+    const properties = { constructor: { type: "object", properties: { length: { type: "number" } } } };
+    const amount = { field: "constructor.length", currency: "USD" };
+    const tool = { ...document.tools["billing.refund"], amount, pii: { writes: [] } };
+    const tools = { "billing.refund": { ...tool, input_schema: { type: "object", properties } } };
+    const decision = decided({ args: {} }, published({ ...document, tools }));
     expect(decision.effect).toBe("deny");
   });
 
   it("is a denial when nothing speaks", () =>
-    expect(decide([], "v1")).toMatchObject({ effect: "deny", reasons: [{ rule_id: "default" }] }));
+    expect(decide({ reasons: [], standby: null }, "v1")).toMatchObject({
+      effect: "deny",
+      reasons: [{ rule_id: "default" }],
+    }));
 });
 
 const constraints: fc.Arbitrary<Constraints> = fc.record(
@@ -146,8 +181,7 @@ describe("narrowing", () => {
         fc.boolean(),
         (left, right, amount, hasText) => {
           const args = hasText ? { amount_usd: amount, note: { text: "x" } } : { amount_usd: amount };
-          const under = (declared: Constraints): number =>
-            strictness(evaluateToolCall(facts({ constraints: declared, args })).effect);
+          const under = (declared: Constraints): number => strictness(decided({ constraints: declared, args }).effect);
           const both = under(narrow(left, right));
           expect(both).toBeGreaterThanOrEqual(under({}));
           expect(both).toBeGreaterThanOrEqual(Math.max(under(left), under(right)));
@@ -163,21 +197,41 @@ describe("narrowing", () => {
       .map((effect) => ({ rule_id: "r", effect, message: "" }));
     fc.assert(
       fc.property(fc.array(reason, { minLength: 1 }), reason, (reasons, more) => {
-        expect(strictness(decide([...reasons, more], "v").effect)).toBe(
-          Math.max(strictness(decide(reasons, "v").effect), strictness(more.effect)),
+        expect(strictness(decide({ reasons: [...reasons, more], standby: null }, "v").effect)).toBe(
+          Math.max(strictness(decide({ reasons, standby: null }, "v").effect), strictness(more.effect)),
         );
       }),
     );
   });
 });
 
+function modelFacts(modelName: string): ModelCallFacts {
+  return {
+    policyVersion: "v1",
+    actorName: "agent",
+    actor: { models: ["small"] },
+    modelName,
+    confidence: null,
+    release: null,
+    session: "s",
+    switches: [],
+    terms: config.terms,
+    now: 0,
+  };
+}
+
 describe("a model call's decision", () => {
   it.each([
     ["small", "allow"],
     ["large", "deny"],
-  ])("is for %s: %s", (modelName, effect) =>
-    expect(evaluateModelCall({ policyVersion: "v1", actorName: "agent", actor, modelName }).effect).toBe(effect),
-  );
+  ])("is for %s: %s", (modelName, effect) => expect(evaluateModelCall(modelFacts(modelName)).effect).toBe(effect));
+
+  it("is a denial with the halt's reason while a switch covers it", () => {
+    const halt = { id: "s", kind: "halt", scope: {}, reason: "x", set_by: "k", set_at: 0, expires_at: null } as const;
+    const decision = evaluateModelCall({ ...modelFacts("small"), switches: [halt] });
+    expect(decision.effect).toBe("deny");
+    expect(decision.reasons.map((reason) => reason.rule_id)).toEqual(["actor.models", "switch.halt"]);
+  });
 });
 
 describe("what an HTTP answer says about an effect", () => {

@@ -61,7 +61,7 @@ export const allowing: LedgerPolicy = {
   standby: null,
   rules: [],
   world: null,
-  isApproved: false,
+  approved: null,
   stopAndAsk: null,
   meters: [],
   rates: [],

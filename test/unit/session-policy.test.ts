@@ -4,6 +4,7 @@ import { amounts } from "../../src/core/budget/amounts.ts";
 import { encodeExpression, parseExpression } from "../../src/core/policy/cel/expression.ts";
 import type { WorldInput } from "../../src/core/policy/cel/world.ts";
 import type { StoredRule } from "../../src/core/policy/rules.ts";
+import { nextWake, SESSION_RETENTION_MS } from "../../src/core/state/session-ledger.ts";
 import { learntFrom } from "../../src/core/state/teaching.ts";
 import { allowing, admit, Machine } from "./session-machine.ts";
 
@@ -12,6 +13,12 @@ const started = (): Machine => {
   const machine = new Machine();
   machine.now = T0;
   return machine;
+};
+
+/** What the people of these tests have approved. */
+const byApprover = {
+  requirements: [{ rule_id: "r", roles: ["approver"], count: 1 }],
+  draft: { rule_id: "draft", roles: ["operator"], count: 1, expires_in_ms: 1_000 },
 };
 
 const world: Omit<WorldInput, "session"> = {
@@ -64,6 +71,16 @@ describe("a session that stops and asks", () => {
     expect(machine.charge("c2")).toMatchObject({ type: "session_paused", pause: { kind: "ended" } });
   });
 
+  it("that a person ended stays so for good, also when all others are forgotten", () => {
+    const machine = started();
+    machine.charge("c1");
+    machine.send({ type: "pause", pause: { kind: "ended", rule_id: "person", message: "enough" } });
+    machine.now += 10 * SESSION_RETENTION_MS;
+    machine.send({ type: "tick", outboxDepth: 0 });
+    expect(machine.state.pause).toMatchObject({ kind: "ended" });
+    expect(nextWake(machine.state)).toBeNull();
+  });
+
   it("counts identical calls, and counts anew once a person has looked", () => {
     const machine = started();
     const policy = { stopAndAsk: { repeated_calls: 3 } };
@@ -112,6 +129,15 @@ describe("a session that stops and asks", () => {
     expect(machine.charge("c5", settings)).toMatchObject({ type: "budget_exceeded", dimension: "tool_calls" });
   });
 
+  it("asks when its time or its task's budget is nearly used", () => {
+    const timed = started();
+    const settings = { limits: { wall_time_ms: 1_000 }, policy: { stopAndAsk: { budget_used: 0.5 } } };
+    timed.charge("c1", settings);
+    timed.now += 500;
+    timed.charge("c2", settings);
+    expect(timed.state.pause?.message).toContain("wall time");
+  });
+
   it("stops at a rule's own wish, and charges nothing", () => {
     const machine = started();
     const policy = { world, rules: [rule("session.counters.tool_calls >= 1", "deny", { stop: true })] };
@@ -144,7 +170,7 @@ describe("rules over a session", () => {
     machine.charge("c1", { policy, subject: "refund" });
     const parts = { policy, subject: "refund" };
     expect(machine.charge("c2", parts).type).toBe("not_allowed");
-    expect(machine.charge("c2", { ...parts, policy: { ...policy, isApproved: true } }).type).toBe("charged");
+    expect(machine.charge("c2", { ...parts, policy: { ...policy, approved: byApprover } }).type).toBe("charged");
   });
 
   it("that fail keep the call from running", () => {
@@ -248,12 +274,16 @@ describe("limits in a session", () => {
 describe("a session's charge", () => {
   it("is refused where the edge's own reasons ask for people, unless they have approved", () => {
     const machine = started();
-    const asks = { rule_id: "x", effect: "require_approval", message: "ask" } as const;
+    const approval = { roles: ["approver"], count: 1, expires_in_ms: 1_000 };
+    const asks = { rule_id: "r", effect: "require_approval", message: "ask", approval } as const;
     const policy = { reasons: [...allowing.reasons, asks] };
     expect(machine.charge("c1", { policy }).type).toBe("not_allowed");
-    expect(machine.charge("c1", { policy: { ...policy, isApproved: true } }).type).toBe("charged");
+    expect(machine.charge("c1", { policy: { ...policy, approved: byApprover } }).type).toBe("charged");
+    const more = { ...asks, rule_id: "more", approval: { ...approval, count: 2 } } as const;
+    const unforeseen = { reasons: [...policy.reasons, more], approved: byApprover };
+    expect(machine.charge("c2", { policy: unforeseen }).type).toBe("not_allowed");
     const denies = { rule_id: "y", effect: "deny", message: "no" } as const;
-    expect(machine.charge("c2", { policy: { reasons: [...policy.reasons, denies], isApproved: true } }).type).toBe(
+    expect(machine.charge("c2", { policy: { reasons: [...policy.reasons, denies], approved: byApprover } }).type).toBe(
       "not_allowed",
     );
   });

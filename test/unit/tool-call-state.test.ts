@@ -4,13 +4,13 @@ import { describe, expect, it } from "vitest";
 import { decide, type ApprovalTerms, type Decision, type Reason } from "../../src/core/policy/decision.ts";
 import { isGranted, type DraftTerms, type Vote } from "../../src/core/state/approval.ts";
 import { NO_CALL, nextWake, RETENTION_MS, transition } from "../../src/core/state/tool-call.ts";
+import type { ToolOutcome } from "../../src/core/policy/tool-outcome.ts";
 import type {
   ToolCallCommand,
   ToolCallRecord,
   ToolCallReply,
   ToolCallRequest,
   ToolCallState,
-  ToolOutcome,
 } from "../../src/core/state/tool-call-record.ts";
 
 const NOTHING_TAUGHT = { isUntrusted: false, facts: {} };
@@ -117,7 +117,7 @@ const denies = (by: string): ToolCallCommand => ({
   redecided: null,
 });
 /** What the session says to an approved call: its rules ask, people have approved, it is charged. */
-const granted = (decision = ask()): readonly ToolCallCommand[] => [waits(decision), admitted(decision)];
+const granted = (decision = ask()): readonly ToolCallCommand[] => [admitted(decision)];
 
 describe("a tool call", () => {
   it("asks the ledger, executes once it is admitted, and is durable before that", () => {
@@ -213,10 +213,11 @@ describe("an approval", () => {
     expect(nextWake(state)).toBe(1_010);
   });
 
-  it("executes with the vote that was the last one needed, after the session was asked and told", () => {
+  it("executes with the vote that was the last one needed, after the session was told who has approved what", () => {
     const { state, types, replies } = run([...pending(), votes("ann"), ...granted()]);
-    expect(types).toEqual(["ask_ledger", "waiting", "ask_ledger", "ask_ledger", "execute"]);
-    expect(replies.slice(2, 4)).toMatchObject([{ isApproved: false }, { isApproved: true }]);
+    expect(types).toEqual(["ask_ledger", "waiting", "ask_ledger", "execute"]);
+    expect(replies[0]).toMatchObject({ approved: null });
+    expect(replies[2]).toMatchObject({ approved: { requirements: [{ rule_id: "r", roles: ["approver"], count: 1 }] } });
     expect(state.record?.approval).toMatchObject({ status: "approved", resolvedAt: 10, votes: [{ by: "ann" }] });
   });
 
@@ -229,7 +230,7 @@ describe("an approval", () => {
       votes("ben", {}, two),
       ...granted(two),
     ]);
-    expect(types.slice(2)).toEqual(["voted", "vote_refused", "ask_ledger", "ask_ledger", "execute"]);
+    expect(types.slice(2)).toEqual(["voted", "vote_refused", "ask_ledger", "execute"]);
     expect(state.record?.approval?.votes.map((each) => each.by)).toEqual(["ann", "ben"]);
   });
 
@@ -424,7 +425,6 @@ describe("whatever the order of commands", () => {
       { numRuns: 3_000 },
     );
     // The property has looked at something.
-    console.log(seen);
     expect(seen.executed).toBeGreaterThan(300);
   });
 });

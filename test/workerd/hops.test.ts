@@ -78,6 +78,10 @@ describe("a model call", () => {
     });
     const call = watchedApp(log);
     const body = { model: "m", messages: [{ role: "user", content: "hi" }], max_tokens: 10 };
+    // An isolate that knows no controls asks their owner first; then at most twice a second.
+    await call("/v1/chat/completions", tenant.agent, body, { "interlock-session": "s0" });
+    expect(log).toEqual(["tenant.controls", "session.admit", "upstream", "session.settle"]);
+    log.length = 0;
     expect((await call("/v1/chat/completions", tenant.agent, body, { "interlock-session": "s1" })).status).toBe(200);
     expect(log).toEqual(["session.admit", "upstream", "session.settle"]);
     const stub = (bindings.SESSION_LEDGER as unknown as DurableObjectNamespace).getByName(`${tenant.id}/s1`);
@@ -104,12 +108,14 @@ describe("a tool call", () => {
       return Response.json({ id: "re_1" }, { status: 201 });
     });
     const call = watchedApp(log);
-    const answer = await call(
-      "/v1/tool-calls",
-      tenant.agent,
-      { tool_call: { name: "refund", args: { amount_usd: 1 } } },
-      { "interlock-session": "s1", "idempotency-key": "k" },
-    );
+    const body = { tool_call: { name: "refund", args: { amount_usd: 1 } } };
+    await call("/v1/tool-calls", tenant.agent, body, { "interlock-session": "s0", "idempotency-key": "k0" });
+    expect(log).toEqual(["tenant.controls", "tool-call.begin", "upstream", "tool-call.finish"]);
+    log.length = 0;
+    const answer = await call("/v1/tool-calls", tenant.agent, body, {
+      "interlock-session": "s1",
+      "idempotency-key": "k",
+    });
     expect(answer.status).toBe(200);
     // `begin` asks the session's ledger itself: the second hop, from object to object.
     expect(log).toEqual(["tool-call.begin", "upstream", "tool-call.finish"]);

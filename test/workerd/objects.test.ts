@@ -4,7 +4,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { NOTHING } from "../../src/core/budget/amounts.ts";
 import { decide } from "../../src/core/policy/decision.ts";
 import type { SessionLedgerState } from "../../src/core/state/session-messages.ts";
-import type { ToolCallRequest } from "../../src/core/state/tool-call.ts";
+import type { ToolCallRequest } from "../../src/core/state/tool-call-record.ts";
+import { allowing } from "../unit/session-machine.ts";
 import { bindings, chat, completion, createTenant, refund, request as sendRequest, upstream } from "./tenant.ts";
 
 afterEach(() => vi.restoreAllMocks());
@@ -93,38 +94,38 @@ describe("a tool call", () => {
     const request: ToolCallRequest = {
       id,
       tenant: tenant.id,
-      actor: "agent",
-      session: "s1",
-      task: null,
-      intent: null,
+      ask: {
+        ...{ actor: "agent", tool: "refund", args: {}, constraints: {}, session: "s1", task: null, intent: null },
+        ...{ confidence: null, user: null, release: null, confirmed: false },
+        principal: { key_id: "key_1", roles: ["agent"], scopes: [] },
+      },
       traceId: `tr_${ref.traceHex}`,
       traceHex: ref.traceHex,
       spanId: ref.spanId,
-      toolName: "refund",
       definitionDigest: "d",
       effect: "write",
-      args: {},
+      teaching: { isUntrusted: false, facts: {} },
       fingerprint: "f",
-      deadlineAt: Date.now() + 5,
+      isKeyDerived: false,
+      abandonAfterMs: 5,
     };
-    const decision = decide([{ rule_id: "r", effect: "allow", message: "ok" }], "v1");
-    const object = bindings.TOOL_CALL.getByName(`${tenant.id}/${id}`);
-    const begun = await object.begin({
+    const beginning = {
       request,
-      decision,
+      decision: decide(allowing, "v1"),
+      draft: { rule_id: "draft", roles: ["operator"], count: 1, expires_in_ms: 1_000 },
       scopes: { session: {}, task: null },
       amounts: { ...NOTHING, tool_calls: 1 },
       ref,
-    });
-    expect(begun).toMatchObject({ call: { type: "execute" } });
+      policy: allowing,
+    };
+    const object = bindings.TOOL_CALL.getByName(`${tenant.id}/${id}`);
+    expect(await object.begin(beginning)).toMatchObject({ call: { type: "execute" } });
     await evictDurableObject(callOf(tenant.id, id));
     await vi.waitFor(async () => {
       await runDurableObjectAlarm(callOf(tenant.id, id));
       expect((await object.read())?.status).toBe("unknown");
     });
-    expect(
-      await object.begin({ request, decision, scopes: { session: {}, task: null }, amounts: NOTHING, ref }),
-    ).toMatchObject({ call: { type: "replay" } });
+    expect(await object.begin(beginning)).toMatchObject({ call: { type: "replay" } });
     await vi.waitFor(
       async () => {
         const page = (await (await sendRequest("/v1/traces", tenant.auditor)).json()) as { data: readonly unknown[] };
@@ -194,6 +195,8 @@ describe("a ledger that stops", () => {
         subject: "m",
         policyVersion: "v1",
       },
+      stop: null,
+      stopAndAsk: null,
     };
     await bindings.SESSION_LEDGER.getByName(`${tenant.id}/s1`).admit(admission, []);
     await vi.waitFor(async () => {

@@ -84,7 +84,10 @@ function conditions(filter: TraceFilter): readonly SQL[] {
   return [
     ...given(filter.actor, (value) => eq(calls.actor, value)),
     ...given(filter.session, (value) => eq(calls.sessionId, value)),
-    ...given(filter.tool, (value) => sql`${calls.kind} IN ('execute_tool', 'approval') AND ${calls.subject} = ${value}`),
+    ...given(
+      filter.tool,
+      (value) => sql`${calls.kind} IN ('execute_tool', 'approval') AND ${calls.subject} = ${value}`,
+    ),
     ...given(filter.model, (value) => sql`${calls.kind} = 'chat' AND ${calls.subject} = ${value}`),
     ...given(filter.decision, (value) => eq(calls.decision, value)),
     ...given(filter.status, (value) => eq(calls.status, value)),

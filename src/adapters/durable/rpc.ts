@@ -5,7 +5,8 @@ import type { Reason } from "../../core/policy/decision.ts";
 import type { Switch } from "../../core/policy/switches.ts";
 import type { CallRef, LedgerPolicy, SessionPause, SessionReply } from "../../core/state/session-messages.ts";
 import type { Controls, SwitchRecord, TenantReply } from "../../core/state/tenant-ledger.ts";
-import type { ToolCallRecord, ToolCallReply, ToolOutcome } from "../../core/state/tool-call-record.ts";
+import type { ToolOutcome } from "../../core/policy/tool-outcome.ts";
+import type { ToolCallRecord, ToolCallReply } from "../../core/state/tool-call-record.ts";
 import type { TraceRecord } from "../../core/trace/record.ts";
 import type {
   Admission,

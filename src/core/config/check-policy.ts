@@ -51,7 +51,9 @@ export function checkPolicy(document: ConfigDocument): PolicyCheck {
 function duplicates(entries: readonly { readonly id: string }[], path: string): readonly Mistake[] {
   return entries.flatMap(({ id }, index) => {
     const first = entries.findIndex((each) => each.id === id);
-    return first === index ? [] : [{ path: `${path}.${index}.id`, message: `"${id}" is the id of entry ${first} already` }];
+    return first === index
+      ? []
+      : [{ path: `${path}.${index}.id`, message: `"${id}" is the id of entry ${first} already` }];
   });
 }
 
@@ -83,7 +85,9 @@ function countsOf(ast: ParsedExpression["ast"]): PublishedRule["counts"] {
 
 function nameMistakes({ id, approval, effect }: RuleEntry, path: string): readonly Mistake[] {
   return [
-    ...(isBuiltIn(id) ? [{ path: `${path}.id`, message: `"${id}" reads like a reason of the gateway's own; choose another id` }] : []),
+    ...(isBuiltIn(id)
+      ? [{ path: `${path}.id`, message: `"${id}" reads like a reason of the gateway's own; choose another id` }]
+      : []),
     ...(approval !== undefined && effect !== "require_approval"
       ? [{ path: `${path}.approval`, message: `expected only with effect "require_approval", not "${effect}"` }]
       : []),
@@ -104,7 +108,8 @@ function expressionMistakes(
     const environment = { argsSchema: entry.input_schema, hasAmount: entry.amount !== undefined, toolNames };
     for (const fault of checkExpression(source, ast, environment)) {
       const mistake = located(rule, path, fault);
-      if (!told.has(mistake.message)) told.set(mistake.message, { ...mistake, message: `${mistake.message} (tool "${tool}")` });
+      if (!told.has(mistake.message))
+        told.set(mistake.message, { ...mistake, message: `${mistake.message} (tool "${tool}")` });
     }
   }
   return [...told.values()];
@@ -126,7 +131,12 @@ function patternMistakes(
   return (patterns ?? []).flatMap((pattern, index) =>
     pattern === "*" || tools.some((tool) => matchesAny(tool, [pattern]))
       ? []
-      : [{ path: `${path}.${index}`, message: `"${pattern}" names no tool of the config${didYouMean(pattern, tools)}` }],
+      : [
+          {
+            path: `${path}.${index}`,
+            message: `"${pattern}" names no tool of the config${didYouMean(pattern, tools)}`,
+          },
+        ],
   );
 }
 
@@ -163,7 +173,9 @@ function missingArgument(
 
 function tierMistakes({ tier, flows }: ActorEntry, path: string): readonly Mistake[] {
   if (tier === "autonomous" && flows === undefined)
-    return [{ path: `${path}.flows`, message: 'expected the flows that "autonomous" covers: it is given per flow only' }];
+    return [
+      { path: `${path}.flows`, message: 'expected the flows that "autonomous" covers: it is given per flow only' },
+    ];
   if (Array.isArray(flows) && tier !== "autonomous")
     return [
       {

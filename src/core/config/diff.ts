@@ -109,8 +109,9 @@ function fieldChanges(
   is: object,
   { fields, ...subject }: Subject & { readonly fields: Readonly<Record<string, Comparator>> },
 ): readonly ConfigChange[] {
-  const before = leavesOf(plain(was), "");
-  const after = leavesOf(plain(is), "");
+  const leaves = (entry: object): ReadonlyMap<string, Json> =>
+    subject.group === "tests" ? new Map(Object.entries(plain(entry))) : leavesOf(plain(entry), "");
+  const [before, after] = [leaves(was), leaves(is)] as const;
   return [...new Set([...before.keys(), ...after.keys()])].flatMap((field) => {
     const [old, now] = [before.get(field), after.get(field)];
     if (old !== undefined && now !== undefined && canonicalJson(old) === canonicalJson(now)) return [];
@@ -131,19 +132,7 @@ function changeOf(
 }
 
 /** Members whose value is compared as one. */
-const WHOLE = new Set([
-  "input_schema",
-  "flows",
-  "rate_limit",
-  "amount",
-  "auth",
-  "price",
-  "idempotency",
-  "call",
-  "session",
-  "expect",
-  "approvers",
-]);
+const WHOLE = new Set(["input_schema", "flows", "rate_limit", "amount", "auth", "price", "idempotency", "approvers"]);
 
 function leavesOf(value: JsonObject, prefix: string): ReadonlyMap<string, Json> {
   return new Map(

@@ -85,8 +85,7 @@ function isIpv6(text: string, lead: string): boolean {
   const tail = groups.at(-1) ?? "";
   const hasTail = tail.includes(".");
   if (!isWellFormed(address, groups, hasTail)) return false;
-  const isTelling =
-    groups.length >= 3 || hasTail || prefix !== undefined || /^(?=[^:]*\d)[0-9a-f]{4}:/i.test(address);
+  const isTelling = groups.length >= 3 || hasTail || prefix !== undefined || /^(?=[^:]*\d)[0-9a-f]{4}:/i.test(address);
   return isTelling || ADDRESS_BEFORE.test(lead);
 }
 

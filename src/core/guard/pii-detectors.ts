@@ -31,23 +31,20 @@ export function findPii(text: string, label = ""): readonly PiiFinding[] {
   if (text.length > MAX_SCANNED) throw new RangeError(`a text of more than ${MAX_SCANNED} characters`);
   if (!/[@\d:]/.test(text)) return [];
   const scanned = { text, label };
-  const claimed: PiiFinding[] = [];
-  for (const detector of DETECTORS) claim(claimed, detector(scanned));
+  let claimed: readonly PiiFinding[] = [];
+  for (const detector of DETECTORS) claimed = claim(claimed, detector(scanned));
   return claimed;
 }
 
-/** Adds what overlaps nothing claimed so far; both lists are merged in order, so that this stays linear. */
-function claim(claimed: PiiFinding[], found: readonly PiiFinding[]): void {
-  const all = [
-    ...claimed.map((finding) => ({ finding, isClaimed: true })),
-    ...found.map((finding) => ({ finding, isClaimed: false })),
-  ].toSorted((a, b) => a.finding.start - b.finding.start || Number(b.isClaimed) - Number(a.isClaimed));
-  const kept: PiiFinding[] = [];
-  for (const [at, { finding, isClaimed }] of all.entries()) {
-    const next = all.slice(at + 1, at + 9).find((each) => each.isClaimed);
-    const isFree =
-      finding.start >= (kept.at(-1)?.end ?? 0) && (next === undefined || finding.end <= next.finding.start);
-    if (isClaimed || isFree) kept.push(finding);
+/** What is claimed, with what is found elsewhere; where readings overlap the earlier and then the longer one counts. */
+function claim(claimed: readonly PiiFinding[], found: readonly PiiFinding[]): readonly PiiFinding[] {
+  if (found.length === 0) return claimed;
+  const free: PiiFinding[] = [];
+  let next = 0;
+  for (const finding of found.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
+    while ((claimed[next]?.end ?? Infinity) <= finding.start) next += 1;
+    const isFree = finding.start >= (free.at(-1)?.end ?? 0) && finding.end <= (claimed[next]?.start ?? Infinity);
+    if (isFree) free.push(finding);
   }
-  claimed.splice(0, claimed.length, ...kept);
+  return [...claimed, ...free].toSorted((a, b) => a.start - b.start);
 }

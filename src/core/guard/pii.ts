@@ -7,8 +7,11 @@ import { findPii, MAX_SCANNED } from "./pii-detectors.ts";
 const TELLING =
   /phone|mobile|telephone|\btel\b|\bcell|\bfax\b|whatsapp|\bssn\b|social security|social insurance|\bsin\b|\bnhs\b|pesel|aadhaar|tax id|\bcard|\bpan\b|iban/i;
 
+/** A value, and where it stands: the way up is kept as links, so that depth costs nothing until something is found. */
 interface Place {
-  readonly path: string;
+  readonly parent: Place | undefined;
+  readonly key: string;
+  /** The nearest argument name: that of the list for an item. */
   readonly name: string;
   readonly value: Json;
 }
@@ -20,25 +23,34 @@ interface Place {
  * `unread`: what cannot be looked at is not taken for clean.
  */
 export function holdsPii(args: JsonObject): { readonly path: string; readonly kind: string } | undefined {
-  const places: Place[] = membersOf("", args);
-  for (let place = places.shift(); place !== undefined; place = places.shift()) {
-    const { path, name, value } = place;
+  const places = membersOf(undefined, args);
+  for (let place = places.pop(); place !== undefined; place = places.pop()) {
+    const { value, name } = place;
     if (typeof value === "string" || typeof value === "number") {
       const kind = kindIn(value, name);
-      if (kind !== undefined) return { path, kind };
+      if (kind !== undefined) return { path: pathOf(place), kind };
+    } else if (isJsonObject(value)) {
+      for (const member of membersOf(place, value)) places.push(member);
     } else if (Array.isArray(value)) {
-      places.unshift(...value.map((item: Json, at) => ({ path: `${path}.${at}`, name, value: item })));
-    } else if (isJsonObject(value)) places.unshift(...membersOf(path, value));
+      const items: readonly Json[] = value;
+      for (let at = items.length - 1; at >= 0; at -= 1)
+        places.push({ parent: place, key: String(at), name, value: items[at] ?? null });
+    }
   }
   return undefined;
 }
 
-function membersOf(path: string, value: JsonObject): Place[] {
-  return Object.entries(value).map(([key, member]) => ({
-    path: path === "" ? key : `${path}.${key}`,
-    name: key,
-    value: member,
-  }));
+/** The members of an object, last first: they are taken from the end. */
+function membersOf(parent: Place | undefined, value: JsonObject): Place[] {
+  return Object.entries(value)
+    .toReversed()
+    .map(([key, member]) => ({ parent, key, name: key, value: member }));
+}
+
+function pathOf(place: Place): string {
+  const keys: string[] = [];
+  for (let at: Place | undefined = place; at !== undefined; at = at.parent) keys.push(at.key);
+  return keys.toReversed().join(".");
 }
 
 /** Whole numbers shorter than this are amounts, counts and ids. */

@@ -85,5 +85,7 @@ export function stopOf(reasons: readonly Reason[]): Reason | undefined {
 
 /** What approval a decision asks for: one requirement per reason that asks, none when it does not come to that. */
 export function approvalTermsOf(decision: Decision): readonly (ApprovalTerms & { readonly rule_id: string })[] {
-  return decision.reasons.flatMap(({ rule_id, approval }) => (approval === undefined ? [] : [{ rule_id, ...approval }]));
+  return decision.reasons.flatMap(({ rule_id, approval }) =>
+    approval === undefined ? [] : [{ rule_id, ...approval }],
+  );
 }

@@ -131,7 +131,8 @@ function forbidsPii({ actor, ask, tool }: PolicyFacts): boolean {
 function worldInput(facts: PolicyFacts, writesPii: boolean): Omit<WorldInput, "session"> {
   const { ask, actor, tool, now, zone } = facts;
   const { max_amount_usd, requires_human_approval_over_usd, pii_write_allowed, allowed_tools } = ask.constraints;
-  const said = <T>(key: string, value: T | null): Readonly<Record<string, T>> => (value === null ? {} : { [key]: value });
+  const said = <T>(key: string, value: T | null): Readonly<Record<string, T>> =>
+    value === null ? {} : { [key]: value };
   const cents = (key: string, usd: string | number | undefined): Readonly<Record<string, number>> => {
     const micro = usd === undefined ? undefined : usdFromJson(usd);
     return micro === undefined ? {} : { [key]: minorUnits(micro, "down") };

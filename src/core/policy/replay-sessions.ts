@@ -7,7 +7,7 @@ import type { HistoryEntry } from "./cel/vocabulary.ts";
 import type { SessionInput } from "./cel/world.ts";
 import { learntFrom, withLearnt, type Learnt } from "../state/teaching.ts";
 import { historyEntry, sessionOf } from "./earlier-calls.ts";
-import type { RecordedCall, RecordedModelCall } from "./replay.ts";
+import type { RecordedCall, RecordedModelCall } from "./recorded-call.ts";
 
 /** More than rules ever see of a session. */
 const KEPT = 1_000;

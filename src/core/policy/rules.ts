@@ -12,7 +12,7 @@ export interface StoredRule {
   readonly message: string;
   readonly approval: ApprovalTerms;
   readonly stop: boolean;
-  /** The source text, and its syntax tree as published; both `null` for a rule that always matches. */
+  /** The source text, `null` for a rule that always matches; and its syntax tree as published. */
   readonly when: string | null;
   readonly tree: string | null;
 }
@@ -73,7 +73,8 @@ export function ruleReasons(rules: readonly StoredRule[], world: World, cache: E
 }
 
 function reasonOf(rule: StoredRule, world: World, cache: ExpressionCache): Reason | undefined {
-  if (rule.when === null || rule.tree === null) return matched(rule, {});
+  if (rule.when === null) return matched(rule, {});
+  if (rule.tree === null) return faulted(rule, "its published form is missing");
   try {
     const { parsed, compiled } = cache.get(rule.when, rule.tree);
     const evaluation = compiled.evaluate(world);

@@ -42,7 +42,12 @@ export function tierReasons(tier: Tier, isRead: boolean, terms: ApprovalTerms): 
     case "draft_only":
       return {
         always: [
-          { rule_id: "tier.draft_only", effect: "draft", message: "this actor drafts; a person executes", path: "actor" },
+          {
+            rule_id: "tier.draft_only",
+            effect: "draft",
+            message: "this actor drafts; a person executes",
+            path: "actor",
+          },
         ],
         standby: null,
       };

@@ -1,6 +1,17 @@
 // Decides what an HTTP answer says about a tool's effect: done, surely not done, or unknown.
 import type { Json } from "../json/canonical.ts";
-import type { ToolOutcome } from "../state/tool-call-record.ts";
+
+/** What the upstream did, as far as anyone knows. */
+export type ToolOutcome =
+  | { readonly status: "succeeded"; readonly result: Json; readonly httpStatus: number }
+  | {
+      readonly status: "failed";
+      readonly code: "tool_failed" | "tool_timeout" | "egress_blocked" | "halted";
+      readonly message: string;
+      readonly httpStatus: number | null;
+      readonly result: Json | null;
+    }
+  | { readonly status: "unknown"; readonly message: string };
 
 /** What came of one attempt at an HTTP tool. */
 export type HttpAnswer =

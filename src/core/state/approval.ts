@@ -95,13 +95,15 @@ function requirementOf({ rule_id, roles, count }: DraftTerms): ApprovalRequireme
   return { rule_id, roles, count };
 }
 
+/** The people who have approved a call: what they were asked for, and on what terms a draft would have been. */
+export interface Approved {
+  readonly requirements: readonly ApprovalRequirement[];
+  readonly draft: DraftTerms;
+}
+
 /** The requirements of a decision that an approval does not have yet: people that nobody has asked. */
-export function unasked(
-  { requirements }: Pick<Approval, "requirements">,
-  decision: Decision,
-  draft: DraftTerms,
-): readonly ApprovalRequirement[] {
-  if (decision.effect === "allow") return [];
+export function unasked({ requirements, draft }: Approved, decision: Decision): readonly ApprovalRequirement[] {
+  if (decision.effect === "allow" || decision.effect === "deny") return [];
   const known = new Set(requirements.map(spelled));
   return termsOf(decision, draft)
     .map(requirementOf)

@@ -2,6 +2,7 @@
 import { sessionReasons } from "../policy/evaluate.ts";
 import { decide, stopOf, type Reason } from "../policy/decision.ts";
 import * as accounts from "./account.ts";
+import { unasked } from "./approval.ts";
 import * as leases from "./lease.ts";
 import { grantIn, inBooks, open } from "./session-books.ts";
 import { sessionInput } from "./session-facts.ts";
@@ -62,7 +63,7 @@ function charged(
   const seq = state.seq + 1;
   const next = whenExact({
     ...state,
-    ...budgetPause(state, state.session, policy.stopAndAsk, now),
+    ...budgetPause(state, { books: state, task, settings: policy.stopAndAsk, now }),
     tenant: ref.tenant,
     actor: ref.actor,
     stopAndAsk: policy.stopAndAsk,
@@ -98,18 +99,10 @@ function reasonsOf(state: SessionLedgerState, command: ChargeCommand, now: numbe
 }
 
 function mayRun({ policy }: ChargeCommand, reasons: readonly Reason[]): boolean {
-  const { effect } = decide({ reasons: [...policy.reasons, ...reasons], standby: policy.standby }, policy.version);
-  switch (effect) {
-    case "allow":
-      return true;
-    case "draft":
-    case "require_approval":
-      return policy.isApproved;
-    case "deny":
-      return false;
-    default:
-      return effect satisfies never;
-  }
+  const spoken = { reasons: [...policy.reasons, ...reasons], standby: policy.standby };
+  const decision = decide(spoken, policy.version);
+  if (decision.effect === "allow" || decision.effect === "deny") return decision.effect === "allow";
+  return policy.approved !== null && unasked(policy.approved, decision).length === 0;
 }
 
 function pauseOf(

@@ -100,6 +100,8 @@ export function reload(stored: SessionLedgerState): SessionLedgerState {
 export function nextWake(state: SessionLedgerState): number | null {
   const expiries = Object.values(state.holds).map((each) => each.expiresAt);
   if (state.session === null) return null;
+  // What a person ended for good is not forgotten: its id would begin anew.
+  if (isEnded(state) && state.isExact) return expiries.length === 0 ? null : Math.min(...expiries);
   return Math.min(...expiries, state.lastActivityAt + (state.isExact ? SESSION_RETENTION_MS : QUIET_MS));
 }
 
@@ -123,7 +125,7 @@ function admit(state: SessionLedgerState, command: SessionCommand & { type: "adm
   const next: SessionLedgerState = {
     ...state,
     ...books,
-    ...budgetPause(state, books.session, command.stopAndAsk, now),
+    ...budgetPause(state, { books, task, settings: command.stopAndAsk, now }),
     tenant: ref.tenant,
     actor: ref.actor,
     stopAndAsk: command.stopAndAsk,
@@ -237,7 +239,12 @@ function isForgotten(state: SessionLedgerState, now: number): boolean {
   return (
     state.session !== null &&
     state.isExact &&
+    !isEnded(state) &&
     Object.keys(state.holds).length === 0 &&
     now - state.lastActivityAt >= SESSION_RETENTION_MS
   );
+}
+
+function isEnded({ pause }: SessionLedgerState): boolean {
+  return pause?.kind === "ended";
 }

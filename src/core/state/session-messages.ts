@@ -6,6 +6,7 @@ import type { EdgeReasons, Reason } from "../policy/decision.ts";
 import type { MeterNeed, RateNeed } from "../policy/limits.ts";
 import type { ExpressionCache, StoredRule } from "../policy/rules.ts";
 import type { Account, Shortage, Want } from "./account.ts";
+import type { Approved } from "./approval.ts";
 import type { GivenUp, Leases } from "./lease.ts";
 import type { LeaseGrant } from "./meter.ts";
 import type { Learnt } from "./teaching.ts";
@@ -82,8 +83,8 @@ export interface LedgerPolicy extends EdgeReasons {
   readonly version: string;
   readonly rules: readonly StoredRule[];
   readonly world: Omit<WorldInput, "session"> | null;
-  /** Whether people have approved this very call, so that it runs where it would otherwise ask. */
-  readonly isApproved: boolean;
+  /** The people who have approved this very call, so that it runs where it asks for no others; `null` for none. */
+  readonly approved: Approved | null;
   readonly stopAndAsk: StopAndAskEntry | null;
   readonly meters: readonly MeterNeed[];
   readonly rates: readonly RateNeed[];

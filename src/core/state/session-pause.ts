@@ -34,22 +34,41 @@ export function resume(state: SessionLedgerState, now: number): SessionTransitio
 
 const BUDGET_USED = "actor.budget_used";
 
-/** The pause that a nearly used budget asks for, after a call that was still admitted; nothing once a person has seen it. */
+/**
+ * The pause that a nearly used budget asks for, after a call that was still admitted; nothing once a person has seen it.
+ * What running calls hold does not count: a hold is a worst case, and one alone can cover most of a budget that is
+ * hardly used.
+ */
 export function budgetPause(
   state: SessionLedgerState,
-  session: Account,
-  settings: StopAndAskEntry | null,
-  now: number,
+  { books, task, settings, now }: Spending,
 ): Pick<SessionLedgerState, "pause"> {
   const part = settings?.budget_used;
   if (part === undefined || state.isBudgetSeen || state.pause !== null) return { pause: state.pause };
-  const over = DIMENSIONS.find((each) => {
-    const limit = session.limits[each];
-    return limit !== undefined && limit > 0 && session.used[each] + session.held[each] >= limit * part;
-  });
+  const inTask = task === null ? undefined : books.tasks[task];
+  const over =
+    nearlyUsed("session", books.session, part, now) ??
+    (inTask === undefined ? undefined : nearlyUsed("task", inTask, part, now));
   if (over === undefined) return { pause: null };
-  const message = `${Math.round(part * 100)} % of the session's ${over} budget is used or held`;
+  const message = `${Math.round(part * 100)} % of ${over} is used`;
   return { pause: { kind: "paused", rule_id: BUDGET_USED, message, at: now } };
+}
+
+interface Spending {
+  readonly books: { readonly session: Account; readonly tasks: Readonly<Record<string, Account>> };
+  readonly task: string | null;
+  readonly settings: StopAndAskEntry | null;
+  readonly now: number;
+}
+
+function nearlyUsed(scope: string, account: Account, part: number, now: number): string | undefined {
+  const over = DIMENSIONS.find((each) => {
+    const limit = account.limits[each];
+    return limit !== undefined && limit > 0 && account.used[each] >= limit * part;
+  });
+  if (over !== undefined) return `the ${scope}'s ${over} budget`;
+  const time = account.limits.wall_time_ms;
+  return time !== undefined && now - account.startedAt >= time * part ? `the ${scope}'s wall time` : undefined;
 }
 
 /** The pause that a repeated call asks for: so many identical ones since a person last looked. */

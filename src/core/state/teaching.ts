@@ -1,7 +1,7 @@
 // Decides what a session learns from the result of a tool call: facts that rules may use, and where strangers' words came in.
 import { isJsonObject, type Json, type JsonObject } from "../json/canonical.ts";
 import { valueAt } from "../policy/values.ts";
-import type { ToolOutcome } from "./tool-call-record.ts";
+import type { ToolOutcome } from "../policy/tool-outcome.ts";
 
 /** What a tool's definition says of its results. */
 export interface Teaching {

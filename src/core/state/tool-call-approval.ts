@@ -56,7 +56,7 @@ export function vote(
   if (record === null || record.approval === null) return unchanged(state, { type: "nothing" });
   const { approval, request } = record;
   const { redecided, draft } = command;
-  const more = redecided === null ? [] : unasked(approval, redecided.decision, draft);
+  const more = redecided === null ? [] : unasked({ ...approval, draft }, redecided.decision);
   const asked = { ...approval, requirements: [...approval.requirements, ...more] };
   const refusal = voteRefusal(asked, command.vote, request.ask.principal.key_id, now);
   const why = refusal ?? (state.admitting === null ? undefined : "busy");
@@ -74,8 +74,8 @@ export function vote(
     return persisted(next, { type: "voted", record: next });
   }
   return {
-    next: { ...state, admitting: { request, decision: redecided.decision, vote: command.vote, isApproved: false } },
-    reply: { type: "ask_ledger", request, isApproved: false },
+    next: { ...state, admitting: { request, decision: redecided.decision, vote: command.vote } },
+    reply: { type: "ask_ledger", request, approved: { requirements: approval.requirements, draft } },
     effects: [],
   };
 }
@@ -86,27 +86,13 @@ function isOtherCall({ request, approval }: ToolCallRecord, { decision, definiti
   return decision.effect === "deny" || digestOf({ ...request, definitionDigest }, decision) !== approval?.digest;
 }
 
-/**
- * What the session said to a call that people have approved. Where it asks no more people than were asked, it is asked
- * again and told so; else the call waits on, and everyone looks again.
- */
-export function sessionAnswered(
-  state: ToolCallState & {
-    readonly record: ToolCallRecord;
-    readonly admitting: NonNullable<ToolCallState["admitting"]>;
-  },
+/** A call that people have approved and that its session did not let run as it was: everyone looks again, or it is over. */
+export function sessionRefused(
+  record: ToolCallRecord,
   { decision, draft }: ToolCallCommand & { type: "decided" },
   now: number,
 ): ToolCallTransition {
-  const { record, admitting } = state;
-  const isCovered = record.approval !== null && unasked(record.approval, decision, draft).length === 0;
-  if (decision.effect === "deny" || !isCovered || admitting.isApproved)
-    return redecide(record, { decision, definition: record.request, draft, now });
-  return {
-    next: { ...state, admitting: { ...admitting, decision, isApproved: true } },
-    reply: { type: "ask_ledger", request: record.request, isApproved: true },
-    effects: [],
-  };
+  return redecide(record, { decision, definition: record.request, draft, now });
 }
 
 interface Anew extends Redecision {
@@ -143,7 +129,7 @@ function askedAnew(
   // An outright `allow` keeps the terms it had: people were asked, and people decide.
   if (decision.effect === "allow") return { kind: was.kind, requirements: was.requirements };
   if (was.digest === around.digest)
-    return { kind: was.kind, requirements: [...was.requirements, ...unasked(was, decision, draft)] };
+    return { kind: was.kind, requirements: [...was.requirements, ...unasked({ ...was, draft }, decision)] };
   const { kind, requirements } = openApproval(was.id, decision, { draft, ...around });
   return { kind, requirements };
 }

@@ -2,8 +2,9 @@
 import type { Decision } from "../policy/decision.ts";
 import type { ToolCallAsk } from "../policy/ask.ts";
 import type { Json } from "../json/canonical.ts";
+import type { ToolOutcome } from "../policy/tool-outcome.ts";
 import type { Teaching } from "./teaching.ts";
-import type { Approval, DraftTerms, Vote, VoteRefusal } from "./approval.ts";
+import type { Approval, Approved, DraftTerms, Vote, VoteRefusal } from "./approval.ts";
 
 /** The statuses of a tool call. */
 export type ToolCallStatus =
@@ -39,18 +40,6 @@ export interface ToolCallRequest {
   readonly abandonAfterMs: number;
 }
 
-/** What the upstream did, as far as anyone knows. */
-export type ToolOutcome =
-  | { readonly status: "succeeded"; readonly result: Json; readonly httpStatus: number }
-  | {
-      readonly status: "failed";
-      readonly code: "tool_failed" | "tool_timeout" | "egress_blocked" | "halted";
-      readonly message: string;
-      readonly httpStatus: number | null;
-      readonly result: Json | null;
-    }
-  | { readonly status: "unknown"; readonly message: string };
-
 /** The durable record of one call. */
 export interface ToolCallRecord {
   readonly request: ToolCallRequest;
@@ -82,8 +71,6 @@ export interface Admitting {
   readonly request: ToolCallRequest;
   readonly decision: Decision;
   readonly vote: Vote | null;
-  /** Whether the session was told that people have approved all that it asks. */
-  readonly isApproved: boolean;
 }
 
 /** The call as the policy sees it at the instant of a vote; a tool that is gone has the definition `""`. */
@@ -108,8 +95,8 @@ export type ToolCallCommand =
 
 /** Replies of the call's object. */
 export type ToolCallReply =
-  /** The ledger must be asked before anything else, and told whether people have approved the call. */
-  | { readonly type: "ask_ledger"; readonly request: ToolCallRequest; readonly isApproved: boolean }
+  /** The ledger must be asked before anything else, and told who has approved the call. */
+  | { readonly type: "ask_ledger"; readonly request: ToolCallRequest; readonly approved: Approved | null }
   /** The intent is durable: perform the effect, once. */
   | { readonly type: "execute"; readonly record: ToolCallRecord }
   /** The first answer, again. */

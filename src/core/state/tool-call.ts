@@ -1,7 +1,8 @@
 // Decides the life of one tool call: what a repeat of its key gets, when its effect may start, and what is known of its outcome.
 import type { Decision } from "../policy/decision.ts";
 import { stopOf } from "../policy/decision.ts";
-import { expired, granted, isWaiting, sessionAnswered, vote, waiting, withdraw } from "./tool-call-approval.ts";
+import { expired, granted, isWaiting, sessionRefused, vote, waiting, withdraw } from "./tool-call-approval.ts";
+import type { ToolOutcome } from "../policy/tool-outcome.ts";
 import type {
   ToolCallCommand,
   ToolCallRecord,
@@ -10,7 +11,6 @@ import type {
   ToolCallState,
   ToolCallStatus,
   ToolCallTransition,
-  ToolOutcome,
 } from "./tool-call-record.ts";
 
 /** How long a finished call answers repeats: 24 hours, in milliseconds. */
@@ -81,7 +81,8 @@ export function isOnItsWay({ record }: ToolCallState): boolean {
 }
 
 function dueAt(record: ToolCallRecord): number | null {
-  switch (DUE[record.status]) {
+  const due = DUE[record.status];
+  switch (due) {
     case "deadline":
       return record.deadlineAt;
     case "expiry":
@@ -91,7 +92,7 @@ function dueAt(record: ToolCallRecord): number | null {
     case "evidence":
       return null;
     default:
-      return DUE[record.status] satisfies never;
+      return due satisfies never;
   }
 }
 
@@ -121,8 +122,8 @@ function begin(state: ToolCallState, command: ToolCallCommand & { type: "begin" 
   if (state.admitting !== null) return unchanged(state, { type: "in_flight" });
   if (answered !== null) return unchanged(state, repeat(answered));
   return {
-    next: { ...state, admitting: { request, decision, vote: null, isApproved: false } },
-    reply: { type: "ask_ledger", request, isApproved: false },
+    next: { ...state, admitting: { request, decision, vote: null } },
+    reply: { type: "ask_ledger", request, approved: null },
     effects: [],
   };
 }
@@ -206,7 +207,7 @@ function decided(
 ): ToolCallTransition {
   const { admitting, record: known } = state;
   if (admitting === null) return unchanged(state, { type: "nothing" });
-  if (admitting.vote !== null && known !== null) return sessionAnswered({ record: known, admitting }, command, now);
+  if (admitting.vote !== null && known !== null) return sessionRefused(known, command, now);
   const { decision, draft } = command;
   const { request } = admitting;
   const calm: ToolCallState = { ...state, admitting: null };

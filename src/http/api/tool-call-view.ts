@@ -176,7 +176,10 @@ function withoutThreshold(
   if (code === "limit_exceeded" && isJsonObject(limit)) {
     const { id = "", reset_at } = limit;
     const shown = { id, ...(reset_at === undefined ? {} : { reset_at }) };
-    return { detail: `limit "${typeof id === "string" ? id : ""}" cannot cover this call now`, extensions: { ...rest, limit: shown } };
+    return {
+      detail: `limit "${typeof id === "string" ? id : ""}" cannot cover this call now`,
+      extensions: { ...rest, limit: shown },
+    };
   }
   if ((code === "session_paused" || code === "session_ended") && isJsonObject(pause)) {
     const { kind, rule_id, at } = pause;

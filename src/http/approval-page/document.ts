@@ -26,6 +26,9 @@ const styleDigest = btoa(
   String.fromCharCode(...(sha256Hex(STYLE).match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16))),
 );
 
+/** One text from the first byte to the last: white space would make it another style than the policy names. */
+const STYLE_ELEMENT = raw(`<style>${STYLE}</style>`);
+
 /** A page as a response: never stored, never framed, its address never passed on, its style the only thing it may load. */
 export async function pageResponse(page: {
   readonly title: string;
@@ -39,9 +42,7 @@ export async function pageResponse(page: {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
         <title>${page.title}</title>
-        <style>
-          ${raw(STYLE)}
-        </style>
+        ${STYLE_ELEMENT}
       </head>
       <body>
         <main>${page.body}</main>

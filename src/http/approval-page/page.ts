@@ -38,7 +38,10 @@ export function titleOf({ record, isRevealed }: Pick<Shown, "record" | "isReveal
   return record.approval.kind === "draft" ? `${actor} proposes ${tool}` : `${actor} asks to run ${tool}`;
 }
 
-/** How a decision made by link names who made it. */
+/**
+ * How a decision made by link names who made it. A link belongs to a person and never to a key: that the person is not
+ * the one behind the requester's key is for the tenant's list of approvers to see to.
+ */
 export function linkVoter(approver: string): string {
   return `link:${approver}`;
 }

@@ -8,22 +8,8 @@ export type Constant = number | string | boolean | null;
 export function constantOf({ exprKind }: Expr): { readonly value: Constant } | undefined {
   if (exprKind.case !== "constExpr") return undefined;
   const { constantKind } = exprKind.value;
-  switch (constantKind.case) {
-    case "stringValue":
-    case "boolValue":
-    case "doubleValue":
-      return { value: constantKind.value };
-    case "int64Value":
-    case "uint64Value":
-      return Number.isSafeInteger(Number(constantKind.value)) ? { value: Number(constantKind.value) } : undefined;
-    case "nullValue":
-      return { value: null };
-    case "bytesValue":
-    case "durationValue":
-    case "timestampValue":
-    case undefined:
-      return undefined;
-    default:
-      return constantKind satisfies never;
-  }
+  if (constantKind.case === "nullValue") return { value: null };
+  const { value } = constantKind;
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? { value: Number(value) } : undefined;
+  return typeof value === "string" || typeof value === "boolean" || typeof value === "number" ? { value } : undefined;
 }

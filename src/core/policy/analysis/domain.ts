@@ -22,22 +22,21 @@ export interface Domain {
 
 /** What is known where two things are. */
 export function meet(left: Domain, right: Domain): Domain {
-  const low = tighter(left.low, right.low, (a, b) => a > b);
-  const high = tighter(left.high, right.high, (a, b) => a < b);
-  const only =
-    left.only === undefined || right.only === undefined ? (left.only ?? right.only) : common(left.only, right.only);
-  const not = [...(left.not ?? []), ...(right.not ?? [])];
-  const isThere = left.isThere ?? right.isThere;
   const isContradiction = left.isThere !== undefined && right.isThere !== undefined && left.isThere !== right.isThere;
-  return {
-    ...(low === undefined ? {} : { low }),
-    ...(high === undefined ? {} : { high }),
-    ...(only === undefined ? {} : { only }),
-    ...(not.length === 0 ? {} : { not }),
-    ...(isThere === undefined ? {} : { isThere }),
-    ...(isContradiction ? { only: [] } : {}),
-    ...(left.isWhole === true || right.isWhole === true ? { isWhole: true } : {}),
-  };
+  return known({
+    low: tighter(left.low, right.low, (a, b) => a > b),
+    high: tighter(left.high, right.high, (a, b) => a < b),
+    only: isContradiction ? [] : common(left.only, right.only),
+    not: left.not === undefined || right.not === undefined ? (left.not ?? right.not) : [...left.not, ...right.not],
+    isThere: left.isThere ?? right.isThere,
+    isWhole: left.isWhole ?? right.isWhole,
+  });
+}
+
+type Loose<T> = { readonly [Key in keyof T]: T[Key] | undefined };
+
+function known(domain: Loose<Domain>): Domain {
+  return Object.fromEntries(Object.entries(domain).filter(([, value]) => value !== undefined));
 }
 
 function tighter(
@@ -50,7 +49,11 @@ function tighter(
   return isTighter(left.value, right.value) ? left : right;
 }
 
-function common(left: readonly Constant[], right: readonly Constant[]): readonly Constant[] {
+function common(
+  left: readonly Constant[] | undefined,
+  right: readonly Constant[] | undefined,
+): readonly Constant[] | undefined {
+  if (left === undefined || right === undefined) return left ?? right;
   return left.filter((each) => right.includes(each));
 }
 
@@ -92,17 +95,17 @@ function isWithin(constant: Constant, domain: Domain): boolean {
 }
 
 /** Whether no value is left. Of a domain that `tidied` gave. */
-export function isEmpty({ low, high, only, not, isThere, ...rest }: Domain): boolean {
+export function isEmpty(domain: Domain): boolean {
+  const { only, isThere } = domain;
   if (only?.length === 0) return true;
-  if (
-    isThere === false &&
-    (isNumber({ ...rest, ...(low === undefined ? {} : { low }), ...(high === undefined ? {} : { high }) }) ||
-      only?.includes(null) === false)
-  )
-    return true;
+  if (isThere === false && (isNumber(domain) || only?.includes(null) === false)) return true;
+  return isEmptyInterval(domain);
+}
+
+function isEmptyInterval({ low, high, not }: Domain): boolean {
   if (low === undefined || high === undefined) return false;
-  if (low.value > high.value) return true;
-  return low.value === high.value && (low.isOpen || high.isOpen || not?.includes(low.value) === true);
+  if (low.value !== high.value) return low.value > high.value;
+  return low.isOpen || high.isOpen || not?.includes(low.value) === true;
 }
 
 /** Whether every value of one domain is a value of another. Both as `tidied` gave them. */

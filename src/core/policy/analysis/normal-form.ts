@@ -2,7 +2,7 @@
 import { chainOf, constantText, partsOf } from "../cel/syntax.ts";
 import { memberSchema, type Schema } from "../cel/schema-walk.ts";
 import { VOCABULARY } from "../cel/vocabulary.ts";
-import { constantOf } from "./constants.ts";
+import { constantOf, type Constant } from "./constants.ts";
 import { meet, tidied, isEmpty, type Domain } from "./domain.ts";
 import type { Expr } from "@bufbuild/cel-spec/cel/expr/syntax_pb.js";
 
@@ -20,22 +20,29 @@ export function alternativesOf(expr: Expr, isTrue = true): readonly Conjunction[
   const { exprKind } = expr;
   if (exprKind.case === "constExpr" && exprKind.value.constantKind.case === "boolValue")
     return exprKind.value.constantKind.value === isTrue ? [new Map()] : [];
-  if (exprKind.case === "callExpr") {
-    const { function: name, args } = exprKind.value;
-    const [first, second, third] = args;
-    if (name === "!_" && first !== undefined) return alternativesOf(first, !isTrue);
-    if ((name === "_&&_" || name === "_||_") && first !== undefined && second !== undefined) {
-      const join = (name === "_&&_") === isTrue ? every : some;
-      return join(alternativesOf(first, isTrue), alternativesOf(second, isTrue));
-    }
-    if (name === "_?_:_" && first !== undefined && second !== undefined && third !== undefined) {
-      return some(
-        every(alternativesOf(first, true), alternativesOf(second, isTrue)),
-        every(alternativesOf(first, false), alternativesOf(third, isTrue)),
-      );
-    }
+  const joined =
+    exprKind.case === "callExpr"
+      ? alternativesOfCall(exprKind.value.function, exprKind.value.args, isTrue)
+      : NOT_JOINED;
+  return joined === NOT_JOINED ? possible([new Map([atomOf(expr, isTrue)])]) : joined;
+}
+
+const NOT_JOINED = "not joined";
+
+function alternativesOfCall(name: string, args: readonly Expr[], isTrue: boolean): Alternatives | typeof NOT_JOINED {
+  const [first, second, third] = args;
+  if (first === undefined) return NOT_JOINED;
+  if (name === "!_") return alternativesOf(first, !isTrue);
+  if (second === undefined) return NOT_JOINED;
+  if (name === "_&&_" || name === "_||_") {
+    const join = (name === "_&&_") === isTrue ? every : some;
+    return join(alternativesOf(first, isTrue), alternativesOf(second, isTrue));
   }
-  return possible([new Map([atomOf(expr, isTrue)])]);
+  if (name !== "_?_:_" || third === undefined) return NOT_JOINED;
+  return some(
+    every(alternativesOf(first, true), alternativesOf(second, isTrue)),
+    every(alternativesOf(first, false), alternativesOf(third, isTrue)),
+  );
 }
 
 type Alternatives = readonly Conjunction[] | undefined;
@@ -61,9 +68,7 @@ function possible(conjunctions: readonly Conjunction[]): readonly Conjunction[] 
   return conjunctions.filter((each) => ![...each.values()].some(isEmpty));
 }
 
-const COMPARISONS: Readonly<Record<string, Comparison>> = {
-  ...({ "_<_": "<", "_<=_": "<=", "_>_": ">", "_>=_": ">=" } as const),
-};
+const COMPARISONS: Readonly<Record<string, Comparison>> = { "_<_": "<", "_<=_": "<=", "_>_": ">", "_>=_": ">=" };
 
 type Comparison = "<" | "<=" | ">" | ">=";
 const MIRRORED = { "<": ">", "<=": ">=", ">": "<", ">=": "<=" } as const;
@@ -86,19 +91,34 @@ function presenceAtom({ exprKind }: Expr, isTrue: boolean): readonly [Expr, Doma
 
 function comparisonAtom({ exprKind }: Expr, isTrue: boolean): readonly [Expr, Domain] | undefined {
   if (exprKind.case !== "callExpr") return undefined;
-  const { function: name, args } = exprKind.value;
+  const { function: name, args, target } = exprKind.value;
   const [left, right] = args;
-  if (left === undefined || right === undefined || args.length !== 2) return undefined;
+  if (left === undefined || right === undefined || target !== undefined) return undefined;
   if (name === "@in") return membershipAtom(left, right, isTrue);
-  const constant = constantOf(right) ?? constantOf(left);
-  const [value, isMirrored] = constantOf(right) === undefined ? [right, true] : [left, false];
-  if (constant === undefined || constantOf(value) !== undefined) return undefined;
+  const compared = constantSide(left, right);
+  if (compared === undefined) return undefined;
+  const { value, constant, isMirrored } = compared;
   if (name === "_==_" || name === "_!=_")
-    return [value, (name === "_==_") === isTrue ? { only: [constant.value] } : { not: [constant.value] }];
+    return [value, (name === "_==_") === isTrue ? { only: [constant] } : { not: [constant] }];
   const written = COMPARISONS[name];
-  if (written === undefined || typeof constant.value !== "number" || !isOrdered(value)) return undefined;
+  if (written === undefined || typeof constant !== "number" || !isOrdered(value)) return undefined;
   const mirrored = isMirrored ? MIRRORED[written] : written;
-  return [value, intervalOf(isTrue ? mirrored : NEGATED[mirrored], constant.value)];
+  return [value, intervalOf(isTrue ? mirrored : NEGATED[mirrored], constant)];
+}
+
+interface Compared {
+  readonly value: Expr;
+  readonly constant: Constant;
+  /** Whether the constant is on the left. */
+  readonly isMirrored: boolean;
+}
+
+/** Which of two sides is the constant; `undefined` unless exactly one is. */
+function constantSide(left: Expr, right: Expr): Compared | undefined {
+  const [onLeft, onRight] = [constantOf(left), constantOf(right)];
+  if (onLeft === undefined)
+    return onRight === undefined ? undefined : { value: left, constant: onRight.value, isMirrored: false };
+  return onRight === undefined ? { value: right, constant: onLeft.value, isMirrored: true } : undefined;
 }
 
 function intervalOf(comparison: Comparison, value: number): Domain {

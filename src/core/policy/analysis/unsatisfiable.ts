@@ -1,7 +1,7 @@
 // Decides whether a condition can never be true, whatever the call.
-import { chainOf, type SyntaxTree } from "../cel/syntax.ts";
+import { chainsOf, type SyntaxTree } from "../cel/syntax.ts";
 import { isEmpty, meet, tidied, type Domain } from "./domain.ts";
-import { alternativesOf, textOf } from "./normal-form.ts";
+import { alternativesOf } from "./normal-form.ts";
 import type { Expr } from "@bufbuild/cel-spec/cel/expr/syntax_pb.js";
 
 /** Whether a condition can never be true, and why where that is plain. */
@@ -24,15 +24,23 @@ export function isUnsatisfiable(ast: SyntaxTree): Satisfiability {
 function contradiction(expr: Expr): string | undefined {
   const known = new Map<string, Domain>();
   for (const part of joined(expr)) {
-    const [only, ...others] = alternativesOf(part) ?? [];
+    const alternatives = alternativesOf(part);
+    if (alternatives?.length === 0) return impossible(part);
+    const [only, ...others] = alternatives ?? [];
     if (only === undefined || others.length > 0) continue;
     for (const [key, domain] of only) {
       const left = tidied(meet(known.get(key) ?? {}, domain));
-      if (isEmpty(left)) return `nothing is left for \`${nameOf(expr, key)}\``;
+      if (isEmpty(left)) return `nothing is left for ${nameOf(key)}`;
       known.set(key, left);
     }
   }
   return undefined;
+}
+
+/** Why one part is impossible by itself: plain where it looks at one value. */
+function impossible(expr: Expr): string | undefined {
+  const [chain, ...others] = chainsOf(expr);
+  return chain === undefined || others.length > 0 ? undefined : `nothing is left for \`${chain.join(".")}\``;
 }
 
 function joined(expr: Expr): readonly Expr[] {
@@ -42,9 +50,8 @@ function joined(expr: Expr): readonly Expr[] {
     : [expr];
 }
 
-/** A name for people of the value behind a key: its chain, or that it is one condition. */
-function nameOf(expr: Expr, key: string): string {
+/** A name for people of the value behind a key. */
+function nameOf(key: string): string {
   const parts = key.split(".").map((part) => /^"([A-Za-z_]\w*)"$/.exec(part)?.[1]);
-  if (!parts.includes(undefined)) return parts.join(".");
-  return chainOf(expr) === undefined && textOf(expr) !== key ? "one of the values" : "the condition";
+  return parts.includes(undefined) ? "one of the values" : `\`${parts.join(".")}\``;
 }

@@ -1,7 +1,7 @@
 // Parses, stores, plans and evaluates one CEL expression: the one module through which rules reach the engine.
 import { celEnv, CelScalar, isCelError, parse, plan, type CelInput, type CelResult } from "@bufbuild/cel";
 import { strings } from "@bufbuild/cel/ext";
-import { ParsedExprSchema } from "@bufbuild/cel-spec/cel/expr/syntax_pb.js";
+import { ParsedExprSchema, type Expr, type Expr_Call } from "@bufbuild/cel-spec/cel/expr/syntax_pb.js";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
 import { RE2JS } from "@bufbuild/re2";
@@ -9,15 +9,18 @@ import type { Json, JsonObject } from "../../json/canonical.ts";
 import { isJsonObject } from "../../json/canonical.ts";
 import { FUNCTIONS } from "./functions.ts";
 import {
+  chainOf,
   chainsOf,
   everyPart,
   faultAt,
   freeNames,
+  partsOf,
   positionAt,
   stringConstant,
   type ExpressionFault,
   type SyntaxTree,
 } from "./syntax.ts";
+import { BOUNDED_FUNCTIONS } from "./bounded-functions.ts";
 import type { World } from "./world.ts";
 
 /** A source text and its tree. */
@@ -28,7 +31,8 @@ export interface ParsedExpression {
 
 /** An expression, or what is wrong with it. */
 export type Parsing =
-  { readonly ok: true; readonly parsed: ParsedExpression } | { readonly ok: false; readonly fault: ExpressionFault };
+  | { readonly ok: true; readonly parsed: ParsedExpression }
+  | { readonly ok: false; readonly fault: ExpressionFault };
 
 /** A boolean, or why there is none. No fault is ever a value. */
 export type Evaluation =
@@ -50,6 +54,11 @@ export interface CompiledExpression {
 /** The longest source text, in characters. */
 const MAX_SOURCE = 4_096;
 
+/** The deepest tree: each level costs stack when it is walked, planned, stored and read. */
+const MAX_DEPTH = 100;
+/** A level of the tree is at most three levels of the stored message (an entry of a map), and some come on top. */
+const MESSAGE_DEPTH = MAX_DEPTH * 3 + 16;
+
 /** Compiled patterns: a rule's are few, and each costs more to compile than to match. */
 const patterns = new Map<string, { test(text: string): boolean }>();
 const MAX_PATTERNS = 1_000;
@@ -66,7 +75,7 @@ function compiledPattern(pattern: string): { test(text: string): boolean } {
 const { DYN } = CelScalar;
 const environment = celEnv({
   variables: { args: DYN, tool: DYN, call: DYN, actor: DYN, principal: DYN, session: DYN, now: DYN, local: DYN },
-  funcs: [...strings, ...FUNCTIONS],
+  funcs: [...strings, ...BOUNDED_FUNCTIONS, ...FUNCTIONS],
   re2: { compile: compiledPattern },
 });
 
@@ -80,11 +89,24 @@ export function parseExpression(source: string): Parsing {
   try {
     ast = parse(source);
   } catch (error) {
-    if (error instanceof RangeError) return unparsed(source, 0, "the expression is nested too deeply");
+    if (error instanceof RangeError) return unparsed(source, 0, TOO_DEEP);
     return unparsed(source, offsetOf(error), messageOf(error));
   }
+  if (depthOf(ast) > MAX_DEPTH) return unparsed(source, 0, TOO_DEEP);
   const fault = refusedPart(source, ast);
   return fault === undefined ? { ok: true, parsed: { source, ast } } : { ok: false, fault };
+}
+
+const TOO_DEEP = "the expression is nested too deeply";
+
+/** How deep a tree is, as far as that matters; it is walked without recursion. */
+function depthOf({ expr }: SyntaxTree): number {
+  let level: readonly Expr[] = [expr];
+  for (let depth = 1; depth <= MAX_DEPTH; depth += 1) {
+    level = level.flatMap((each) => partsOf(each));
+    if (level.length === 0) return depth;
+  }
+  return MAX_DEPTH + 1;
 }
 
 function unparsed(source: string, offset: number, message: string): Parsing {
@@ -104,16 +126,25 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? (error.message.split("\n")[0] ?? "") : "it cannot be read";
+  // The position is told apart from the message.
+  return error instanceof Error
+    ? (error.message.split("\n")[0] ?? "").replace(/^<input>:\d+:\d+: /, "")
+    : "it cannot be read";
 }
 
 const OPTIONAL_CALLS = new Set(["_[?_]", "_?._", "optional.of", "optional.none", "optional.ofNonZeroValue"]);
+
+function nameOfCall({ function: name, target }: Expr_Call): string {
+  const owner = target === undefined ? undefined : chainOf(target);
+  return owner === undefined ? name : [...owner, name].join(".");
+}
 
 function refusedPart(source: string, ast: SyntaxTree): ExpressionFault | undefined {
   for (const expr of everyPart(ast.expr)) {
     if (expr.exprKind.case !== "callExpr") continue;
     const { function: name, args } = expr.exprKind.value;
-    if (OPTIONAL_CALLS.has(name)) return faultAt(source, ast, expr, "optional values are not supported: use has()");
+    if (OPTIONAL_CALLS.has(nameOfCall(expr.exprKind.value)))
+      return faultAt(source, ast, expr, "optional values are not supported: use has()");
     const pattern = name === "matches" ? stringConstant(args.at(-1)) : undefined;
     if (pattern === undefined) continue;
     try {
@@ -132,7 +163,9 @@ export function encodeExpression({ ast }: ParsedExpression): string {
 
 /** The expression of a source text whose tree was stored. Throws when the text is not one of ours. */
 export function decodeExpression(source: string, encoded: string): ParsedExpression {
-  const { expr, ...rest } = fromBinary(ParsedExprSchema, base64Decode(encoded));
+  const { expr, ...rest } = fromBinary(ParsedExprSchema, base64Decode(encoded), {
+    recursionLimit: MESSAGE_DEPTH,
+  });
   if (expr === undefined) throw new Error("the stored expression is empty");
   return { source, ast: { ...rest, expr } };
 }
@@ -145,9 +178,12 @@ export function compileExpression({ source, ast }: ParsedExpression): CompiledEx
     variables,
     evaluate: (world) => {
       world.meter.restart();
-      const answer = evaluated(() => planned(world.variables as Parameters<typeof planned>[0]));
+      const answer = world.meter.during(() =>
+        evaluated(() => planned(world.variables as Parameters<typeof planned>[0])),
+      );
       const at = (message: string, id = ast.expr.id): ExpressionFault => faultAt(source, ast, { id }, message);
-      if (world.meter.isSpent) return { ok: false, code: "cost_exceeded", fault: at("the expression takes too many steps") };
+      if (world.meter.isSpent)
+        return { ok: false, code: "cost_exceeded", fault: at("the expression takes too many steps") };
       if (!answer.ok) return { ok: false, code: "evaluation_error", fault: at(answer.message, answer.exprId) };
       if (typeof answer.value === "boolean") return { ok: true, value: answer.value };
       return { ok: false, code: "not_boolean", fault: at("the expression is not true or false") };
@@ -206,4 +242,3 @@ function shown(value: Json): Json {
   if (Array.isArray(value)) return `list of ${value.length}`;
   return isJsonObject(value) ? `object of ${Object.keys(value).length} members` : value;
 }
-

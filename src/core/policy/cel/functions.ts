@@ -66,7 +66,8 @@ function hasHappened({ entries }: Past): boolean {
 
 function msOfText(text: string): number {
   const window = readWindow(text);
-  if (window === undefined || window.type !== "sliding") throw new Error(`"${text}" is no window such as "15m" or "24h"`);
+  if (window === undefined || window.type !== "sliding")
+    throw new Error(`"${text}" is no window such as "15m" or "24h"`);
   return window.ms;
 }
 

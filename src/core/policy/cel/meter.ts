@@ -5,7 +5,25 @@ export const STEP_BUDGET = 10_000;
 
 /** What one evaluation has walked through so far. */
 export class Meter {
+  /** The meter of the evaluation that runs: one at a time, as none of them waits. */
+  static #running: Meter | undefined;
   #steps = 0;
+
+  /** A list that a function makes, its walks counted on the meter of the evaluation that runs. */
+  static listOf<T>(items: readonly T[]): readonly T[] {
+    return Meter.#running === undefined ? items : MeteredList.of_(items, Meter.#running);
+  }
+
+  /** Runs an evaluation with this meter for what its functions make. */
+  during<T>(run: () => T): T {
+    const before = Meter.#running;
+    Meter.#running = this;
+    try {
+      return run();
+    } finally {
+      Meter.#running = before;
+    }
+  }
 
   /** Starts counting for the next evaluation. */
   restart(): void {

@@ -146,7 +146,12 @@ export function positionAt(source: string, offset: number): SourcePosition {
 }
 
 /** A fault at an expression of a tree; at the start where the tree does not say where it stands. */
-export function faultAt(source: string, tree: SyntaxTree, expr: { readonly id: bigint }, message: string): ExpressionFault {
+export function faultAt(
+  source: string,
+  tree: SyntaxTree,
+  expr: { readonly id: bigint },
+  message: string,
+): ExpressionFault {
   const offset = startOf(tree, expr);
   return { message, position: positionAt(source, offset), text: textFrom(source, offset) };
 }

@@ -68,7 +68,7 @@ const MAX_DEPTH = 64;
  */
 export function bindWorld(input: WorldInput): World {
   const meter = new Meter();
-  const variables: Record<string, CelInput> = {};
+  const variables = bare();
   const define = (name: string, bind: () => CelInput): void => {
     let bound: { readonly value: CelInput } | undefined;
     Object.defineProperty(variables, name, {
@@ -85,6 +85,13 @@ export function bindWorld(input: WorldInput): World {
   const { session } = input;
   if (session !== undefined) define("session", () => bindSession(session, input.now, meter));
   return { input, meter, variables };
+}
+
+/** An object that inherits nothing: the engine looks variables up by whatever name a rule has. */
+function bare(): Record<string, CelInput> {
+  const none: Record<string, CelInput> = {};
+  Object.setPrototypeOf(none, null);
+  return none;
 }
 
 interface Binding {
@@ -155,7 +162,13 @@ function bindSession(session: SessionInput, now: number, meter: Meter): CelMap {
   const { history, ...rest } = session;
   for (const [key, value] of Object.entries(rest))
     map.set(key, bindJson(value as Json, { schema: memberSchema(schema, schema, key), root: schema, meter, depth: 1 }));
-  map.set("history", MeteredList.of_(history.map((entry) => bindEntry(entry, meter)), meter));
+  map.set(
+    "history",
+    MeteredList.of_(
+      history.map((entry) => bindEntry(entry, meter)),
+      meter,
+    ),
+  );
   const bound = celMap(map);
   sources.set(bound, { history, now });
   return bound;

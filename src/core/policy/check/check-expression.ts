@@ -45,11 +45,16 @@ export function checkExpression(
 
 const AMOUNT = memberKey("call", JSON.stringify("amount_minor"));
 
+/** Types of the vocabulary as it is, read once. */
+const KNOWN: readonly (readonly [string, ValueType])[] = Object.entries(VOCABULARY).map(([name, schema]) => [
+  name,
+  typeOf(schema),
+]);
+
 function variablesOf({ argsSchema, hasAmount, toolNames }: CheckEnvironment): ReadonlyMap<string, ValueType> {
-  const known = Object.entries(VOCABULARY).map(([name, schema]) => [name, typeOf(schema)] as const);
   return new Map([
     ["args", typeOf(argsSchema)],
-    ...known,
+    ...KNOWN,
     ["tool", typeOf(withMember("tool", "name", { enum: toolNames }))],
     ...(hasAmount ? [["call", typeOf(requiring("call", "amount_minor"))] as const] : []),
   ]);

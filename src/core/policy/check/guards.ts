@@ -1,6 +1,6 @@
 // Decides what is known where a condition has held: which members are there, which are not null, which kind a value is.
 import { constantText, partsOf } from "../cel/syntax.ts";
-import type { Expr } from "@bufbuild/cel-spec/cel/expr/syntax_pb.js";
+import type { Expr, Expr_Select } from "@bufbuild/cel-spec/cel/expr/syntax_pb.js";
 
 /** Facts about values, by key; `everything` where a condition can never hold. */
 export type Facts = ReadonlySet<string> | "everything";
@@ -50,11 +50,8 @@ export function keyOf(expr: Expr, names: BoundNames): string | undefined {
       return names.get(exprKind.value.name) ?? exprKind.value.name;
     case "constExpr":
       return constantText(expr);
-    case "selectExpr": {
-      const { operand, field, testOnly } = exprKind.value;
-      const of = operand === undefined ? undefined : keyOf(operand, names);
-      return of === undefined ? undefined : memberKey(of, JSON.stringify(field), testOnly ? "?" : "");
-    }
+    case "selectExpr":
+      return keyOfMember(exprKind.value, names);
     case "callExpr":
       return keyOfParts(exprKind.value.function, expr, names);
     case "listExpr":
@@ -66,6 +63,11 @@ export function keyOf(expr: Expr, names: BoundNames): string | undefined {
     default:
       return exprKind satisfies never;
   }
+}
+
+function keyOfMember({ operand, field, testOnly }: Expr_Select, names: BoundNames): string | undefined {
+  const of = operand === undefined ? undefined : keyOf(operand, names);
+  return of === undefined ? undefined : memberKey(of, JSON.stringify(field), testOnly ? "?" : "");
 }
 
 /** The key of a member of a value. */

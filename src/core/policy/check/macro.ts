@@ -18,20 +18,26 @@ export function macroOf({ iterRange, iterVar, accuInit, loopStep }: Expr_Compreh
   const loop = { range: iterRange, variable: iterVar };
   const { function: name, args } = loopStep.exprKind.value;
   const [first, second] = args;
+  if (second === undefined) return undefined;
   switch (name) {
     case "_||_":
     case "_&&_":
-      return second === undefined ? undefined : { ...loop, gives: "bool", test: second };
+      return { ...loop, gives: "bool", test: second };
     case "_+_":
       return withItem({ ...loop, gives: "list" }, second);
-    case "_?_:_": {
-      if (first === undefined || second?.exprKind.case !== "callExpr") return undefined;
-      if (accuInit?.exprKind.case !== "listExpr") return { ...loop, gives: "bool", test: first };
-      return withItem({ ...loop, gives: "list", test: first }, second.exprKind.value.args[1]);
-    }
+    case "_?_:_":
+      return first === undefined
+        ? undefined
+        : chosen({ ...loop, gives: accuInit?.exprKind.case === "listExpr" ? "list" : "bool", test: first }, second);
     default:
       return undefined;
   }
+}
+
+/** A macro that adds to what it has so far only where a condition holds. */
+function chosen(macro: Macro, { exprKind }: Expr): Macro | undefined {
+  if (exprKind.case !== "callExpr") return undefined;
+  return macro.gives === "bool" ? macro : withItem(macro, exprKind.value.args[1]);
 }
 
 function withItem(macro: Macro, added: Expr | undefined): Macro | undefined {

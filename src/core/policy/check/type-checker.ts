@@ -91,10 +91,10 @@ export class TypeChecker {
     return type.isLoose ? type.shapes.some(fits) : type.shapes.every(fits);
   }
 
-  /** A type without null; a mistake where null is possible. */
+  /** A type without null; a mistake where null is possible. What is nothing but null stays it, and fits nowhere. */
   #notNull({ expr, type }: Operand): ValueType {
-    if (!types.isNullable(type)) return type;
-    if (type.shapes.length > 1) this.tell(expr, "may be null here: test it with has() or `!= null` first");
+    if (!types.isNullable(type) || isOnlyNull(type)) return type;
+    this.tell(expr, "may be null here: test it with has() or `!= null` first");
     return types.without(type, "null");
   }
 
