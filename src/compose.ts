@@ -19,7 +19,8 @@ import { runtimeSystem } from "./adapters/system.ts";
 import { httpTools } from "./adapters/tools/http-tools.ts";
 import { createWebhooks } from "./adapters/webhooks.ts";
 import { readSettings, type Env } from "./env.ts";
-import type { Ports, Segments } from "./gateway/ports.ts";
+import type { Ports } from "./gateway/ports.ts";
+import type { Segments } from "./gateway/ports/trace-store.ts";
 import type { Runtime } from "./http/context.ts";
 
 /** A runtime over these bindings. Throws when the deployment is incomplete. */

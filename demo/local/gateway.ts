@@ -105,7 +105,8 @@ export async function startLocal(options: LocalOptions): Promise<LocalGateway> {
 const SECOND = "gateway-elsewhere";
 
 /** The same Worker once more: its objects are those of the first, and the first takes the queues. */
-function secondIsolate({ queueConsumers: _, ...first }: V4WorkerOptions): V4WorkerOptions {
+function secondIsolate(gateway: V4WorkerOptions): V4WorkerOptions {
+  const { queueConsumers: _, ...first } = gateway;
   const objects = Object.entries(first.durableObjects ?? {}).map(([binding, object]) => {
     const className = typeof object === "string" ? object : object.className;
     return [binding, { className, scriptName: "gateway", useSQLite: true }] as const;

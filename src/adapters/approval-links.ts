@@ -1,6 +1,7 @@
 // Signs and reads approval links: an expiring token over who may open which approval, with nothing secret in it.
 import * as z from "zod/mini";
-import type { ApprovalLink, ApprovalLinks, System } from "../gateway/ports.ts";
+import type { System } from "../gateway/ports.ts";
+import type { ApprovalLink, ApprovalLinks } from "../gateway/ports/approvals.ts";
 
 /** Longer texts are no token of ours. */
 const MAX_TOKEN = 1_024;

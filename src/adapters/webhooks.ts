@@ -1,5 +1,6 @@
 // Sends signed notices to people outside: Standard Webhooks 1.0 signatures, through the egress guard, one attempt each.
-import type { Secrets, System, Webhooks } from "../gateway/ports.ts";
+import type { Secrets, System } from "../gateway/ports.ts";
+import type { Webhooks } from "../gateway/ports/approvals.ts";
 import type { Egress } from "./egress.ts";
 import { runtimeSystem } from "./system.ts";
 

@@ -3,7 +3,7 @@ import type { CallContext } from "../core/call.ts";
 import { refuse, type ErrorCode, type Refusal } from "../core/errors.ts";
 import type { ActiveConfig } from "../core/config/published.ts";
 import type { Decision, Reason } from "../core/policy/decision.ts";
-import type { CallRef, Scopes, SessionPause, SessionReply } from "../core/state/session-messages.ts";
+import type { CallRef, Scopes, SessionPause, SessionRefusal, SessionReply } from "../core/state/session-messages.ts";
 import { formatUsd } from "../core/units/money.ts";
 
 /** The limits a call is admitted under: its actor's, per session and per task. */
@@ -50,6 +50,24 @@ export function isDenial({ code }: Refusal): boolean {
 
 /** What the ledger refused, as the refusal its caller gets; `undefined` when it admitted. */
 export function ledgerRefusal(reply: SessionReply): Refusal | undefined {
+  return isRefused(reply) ? refusalIn(reply) : undefined;
+}
+
+const REFUSALS: Readonly<Record<SessionRefusal["type"], true>> = {
+  budget_exceeded: true,
+  other_actor: true,
+  outbox_full: true,
+  too_many_tasks: true,
+  session_paused: true,
+  limit_exceeded: true,
+  rate_limited: true,
+};
+
+function isRefused(reply: SessionReply): reply is SessionRefusal {
+  return Object.hasOwn(REFUSALS, reply.type);
+}
+
+function refusalIn(reply: SessionRefusal): Refusal {
   switch (reply.type) {
     case "budget_exceeded":
       return budgetRefusal(reply);
@@ -77,20 +95,6 @@ export function ledgerRefusal(reply: SessionReply): Refusal | undefined {
           extensions: { rate: { limit: reply.limit, reset_at: iso(reply.resetAt) } },
         },
       );
-    case "unknown_hold":
-    case "admitted":
-    case "settled":
-    case "charged":
-    case "not_allowed":
-    case "needs_grants":
-    case "concluded":
-    case "leased":
-    case "reclaimed":
-    case "given_up":
-    case "paused":
-    case "resumed":
-    case "ticked":
-      return undefined;
     default:
       return reply satisfies never;
   }

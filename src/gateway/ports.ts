@@ -13,7 +13,7 @@ import type {
 } from "../core/state/session-messages.ts";
 import type { ToolOutcome } from "../core/policy/tool-outcome.ts";
 import type { Redecision, ToolCallRecord, ToolCallReply, ToolCallRequest } from "../core/state/tool-call-record.ts";
-import type { ApprovalStatus, DraftTerms, Vote } from "../core/state/approval.ts";
+import type { DraftTerms, Vote } from "../core/state/approval.ts";
 import type { Controls as TenantControls, SwitchRecord } from "../core/state/tenant-ledger.ts";
 import type { StopAndAskEntry } from "../core/config/policy-document.ts";
 import type { Decision, Reason } from "../core/policy/decision.ts";
@@ -22,7 +22,9 @@ import type { Outcome } from "../core/errors.ts";
 import type { Principal, Role } from "../core/principal.ts";
 import type { JsonObject } from "../core/json/canonical.ts";
 import type { ResolvedTool } from "../core/config/published.ts";
-import type { IndexRow, TraceRecord } from "../core/trace/record.ts";
+import type { TraceRecord } from "../core/trace/record.ts";
+import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
+import type { Segments, TraceIndex } from "./ports/trace-store.ts";
 
 /** The clock and the dice. */
 export interface System {
@@ -215,67 +217,6 @@ export interface ToolCalls {
   read(tenant: string, id: string, waitMs?: number): Promise<ToolCallRecord | undefined>;
 }
 
-/** One line of the approvals inbox. Times are epoch milliseconds. */
-export interface InboxLine {
-  readonly id: string;
-  readonly tool_call_id: string;
-  readonly status: ApprovalStatus;
-  readonly kind: "approval" | "draft";
-  readonly actor: string;
-  readonly tool: string;
-  readonly session_id: string;
-  readonly requested_by: string;
-  readonly requested_at: number;
-  readonly expires_at: number;
-  readonly resolved_at: number | null;
-}
-
-/** The approvals inbox: an index of what the calls' objects own. */
-export interface ApprovalInbox {
-  /** Newest first; one whose time is over shows as expired, whether or not its object has woken yet. */
-  list(
-    tenant: string,
-    filter: {
-      readonly status?: ApprovalStatus;
-      readonly cursor?: string;
-      readonly limit: number;
-      readonly now: number;
-    },
-  ): Promise<{ readonly lines: readonly InboxLine[]; readonly nextCursor: string | null }>;
-}
-
-/** Signed notices to people outside: one HTTP request, signed per Standard Webhooks. */
-export interface Webhooks {
-  /** Delivers a message; `false` when it was refused or not reached, so that it is tried again. */
-  deliver(message: {
-    readonly tenant: string;
-    readonly url: string;
-    /** The name of the stored secret that signs. */
-    readonly secret: string;
-    readonly id: string;
-    readonly body: unknown;
-    readonly allowedHosts: readonly string[];
-  }): Promise<boolean>;
-}
-
-/** Links that let one addressed approver open one approval: signed, and void once it is decided. */
-export interface ApprovalLinks {
-  sign(link: ApprovalLink): Promise<string>;
-  /** What a token stands for, or `undefined` for one that was not signed here or is over. */
-  read(token: string): Promise<ApprovalLink | undefined>;
-}
-
-/** What a link stands for. */
-export interface ApprovalLink {
-  readonly tenant: string;
-  readonly approval: string;
-  readonly approver: string;
-  /** The digest of what was to be approved when the link was made. */
-  readonly digest: string;
-  /** Epoch milliseconds. */
-  readonly expiresAt: number;
-}
-
 /** One request to a model provider. */
 export interface ModelRequest {
   readonly tenant: string;
@@ -356,49 +297,4 @@ export interface Ports {
   readonly tools: Tools;
   readonly index: TraceIndex;
   readonly segments: Segments;
-}
-
-/** Filters of a trace listing. Times are epoch milliseconds. */
-export interface TraceFilter {
-  readonly actor?: string;
-  readonly session?: string;
-  readonly tool?: string;
-  readonly model?: string;
-  readonly decision?: string;
-  readonly status?: string;
-  readonly from?: number;
-  readonly to?: number;
-  readonly minCostMicro?: number;
-  readonly cursor?: string;
-  readonly limit: number;
-}
-
-/** One page of calls, newest first, each with where its record lies. */
-export interface TracePage {
-  readonly rows: readonly (IndexRow & { readonly segment: string; readonly line: number })[];
-  readonly nextCursor: string | null;
-}
-
-/** An index row and where its record lies. */
-export interface IndexedRow {
-  readonly index: IndexRow;
-  readonly segment: string;
-  readonly line: number;
-}
-
-/** The queryable index of recorded calls. */
-export interface TraceIndex {
-  /** Adds rows; a row that is there already stays as it was. */
-  insert(rows: readonly (IndexRow & { readonly segment: string; readonly line: number })[]): Promise<void>;
-  list(tenant: string, filter: TraceFilter): Promise<TracePage>;
-  /** Every row of a trace, oldest first. */
-  ofTrace(tenant: string, traceHex: string): Promise<readonly IndexedRow[]>;
-}
-
-/** Where records lie whole: gzipped NDJSON segments, one record a line. */
-export interface Segments {
-  /** Stores a segment of one tenant; storing the same lines again changes nothing. Answers its key. */
-  put(tenant: string, lines: readonly string[]): Promise<string>;
-  /** The named lines of a segment, parsed. */
-  read(tenant: string, segment: string, lines: readonly number[]): Promise<readonly TraceRecord[]>;
 }

@@ -70,7 +70,6 @@ function bodies({ call, ask }: ToolCallHappened, end: ToolCallEnd): readonly Rec
 
 function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number): Span {
   const { call, tool, decision, spanId, callId, startedAt } = happened;
-  const outcome = end.type === "refused" ? null : end.record.outcome;
   return {
     span_id: spanId,
     parent_span_id: call.context.parent?.parentId ?? null,
@@ -89,13 +88,20 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
       [ATTR.idempotencyReplayed]: end.type === "replayed",
       [ATTR.outcome]: statusOf(end),
       [ATTR.errorType]: errorOf(end),
-      [ATTR.refusal]: end.type === "refused" ? end.refusal.detail : undefined,
-      [ATTR.httpStatus]:
-        outcome === null || outcome.status === "unknown" ? undefined : (outcome.httpStatus ?? undefined),
       [ATTR.costMicroUsd]: costOf(tool, end),
-      [ATTR.seq]: end.type === "refused" ? undefined : (end.record.seq ?? undefined),
-      [ATTR.approvalId]: end.type === "refused" ? undefined : end.record.approval?.id,
+      ...endAttributes(end),
     },
+  };
+}
+
+function endAttributes(end: ToolCallEnd): Attributes {
+  if (end.type === "refused") return { [ATTR.refusal]: end.refusal.detail };
+  const { outcome, seq, approval } = end.record;
+  const httpStatus = outcome === null || outcome.status === "unknown" ? null : outcome.httpStatus;
+  return {
+    [ATTR.httpStatus]: httpStatus ?? undefined,
+    [ATTR.seq]: seq ?? undefined,
+    [ATTR.approvalId]: approval?.id,
   };
 }
 

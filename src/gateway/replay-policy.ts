@@ -10,7 +10,8 @@ import { replay } from "../core/policy/replay.ts";
 import type { ReplayReport } from "../core/policy/replay-report.ts";
 import type { ToolOutcome } from "../core/policy/tool-outcome.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
-import type { Ports, TracePage } from "./ports.ts";
+import type { Ports } from "./ports.ts";
+import type { TracePage } from "./ports/trace-store.ts";
 
 /** Everything a replay may touch. */
 export type ReplayPorts = Pick<Ports, "index" | "segments" | "configs" | "system">;

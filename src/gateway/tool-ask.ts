@@ -6,12 +6,12 @@ import { accept, refuse, type Outcome } from "../core/errors.ts";
 import { digestOf } from "../core/json/digest.ts";
 import type { ToolCallAsk } from "../core/policy/ask.ts";
 import { amountOf } from "../core/policy/built-in.ts";
+import { countedValues } from "../core/policy/earlier-calls.ts";
 import { narrow } from "../core/policy/constraints.ts";
 import { decide, type Decision } from "../core/policy/decision.ts";
 import { decideAtEdge } from "../core/policy/evaluate.ts";
 import type { PolicyFacts } from "../core/policy/policy-facts.ts";
 import type { Switch } from "../core/policy/switches.ts";
-import { valueAt } from "../core/policy/values.ts";
 import type { CallRef, LedgerPolicy } from "../core/state/session-messages.ts";
 import { usdFromJson } from "../core/units/money.ts";
 import { scopesOf } from "./enforce.ts";
@@ -79,10 +79,6 @@ export function prepareCall(
 
 function ledgerPolicy(facts: PolicyFacts, edge: ReturnType<typeof decideAtEdge>): LedgerPolicy {
   const { tool, ask, actor } = facts;
-  const values = tool.trackedPaths.flatMap((path) => {
-    const value = valueAt(ask.args, path);
-    return value === undefined ? [] : [[path, digestOf(value).slice(0, 24)] as const];
-  });
   return {
     version: facts.policyVersion,
     reasons: edge.reasons,
@@ -94,7 +90,7 @@ function ledgerPolicy(facts: PolicyFacts, edge: ReturnType<typeof decideAtEdge>)
     meters: edge.needs.meters,
     rates: edge.needs.rates,
     fingerprint: digestOf([ask.tool, ask.args]),
-    values: Object.fromEntries(values),
+    values: countedValues(tool.trackedPaths, ask.args),
     amount: tool.entry.amount === undefined ? null : amountOf(tool.entry, ask.args),
   };
 }

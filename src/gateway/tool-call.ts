@@ -4,7 +4,7 @@ import { accept, refuse, type Outcome, type Refusal } from "../core/errors.ts";
 import type { ActiveConfig, ResolvedTool } from "../core/config/published.ts";
 import { digestOf } from "../core/json/digest.ts";
 import { decide, type Decision } from "../core/policy/decision.ts";
-import type { ToolCallRecord, ToolCallRequest } from "../core/state/tool-call-record.ts";
+import type { ToolCallRecord, ToolCallReply, ToolCallRequest } from "../core/state/tool-call-record.ts";
 import { toolCallId } from "../core/units/identifier.ts";
 import type { CallMeta } from "./admitted-call.ts";
 import { readFacts } from "./facts.ts";
@@ -119,48 +119,63 @@ function keyOf(
 
 async function continueFrom(ports: Ports, running: Running, begun: CallReply): Promise<ToolCallAnswer> {
   const { meta, recorder } = running;
-  const record = "ledger" in begun ? undefined : "record" in begun.call ? begun.call.record : undefined;
-  // The session's rules may have spoken since: what is recorded is the decision as it stands.
-  const happened = record === undefined ? running.happened : { ...running.happened, decision: record.decision };
+  const happened = { ...running.happened, decision: decisionOf(begun) ?? running.happened.decision };
   const stop = (refusal: Refusal, known?: ToolCallRecord): ToolCallAnswer => {
     recordToolCall(ports, recorder, happened, { type: "refused", refusal });
     return { outcome: refusal, record: known, meta };
   };
   if ("ledger" in begun) return stop(ledgerRefusal(begun.ledger) ?? refuse("internal", "the ledger gave no admission"));
-  switch (begun.call.type) {
+  const { call } = begun;
+  if (!answersBeginning(call))
+    return stop(refuse("internal", `the call's object answered "${call.type}" to a beginning`));
+  switch (call.type) {
     case "execute":
-      return executeOnce(ports, { ...running, happened }, begun.call.record);
+      return executeOnce(ports, { ...running, happened }, call.record);
     case "replay":
     case "waiting": {
-      const type = begun.call.type === "replay" ? "replayed" : "waiting";
-      recordToolCall(ports, recorder, happened, { type, record: begun.call.record });
-      const isReplay = begun.call.type === "replay";
-      return { outcome: accept({ record: begun.call.record, isReplay }), record: begun.call.record, meta };
+      const isReplay = call.type === "replay";
+      recordToolCall(ports, recorder, happened, { type: isReplay ? "replayed" : "waiting", record: call.record });
+      return { outcome: accept({ record: call.record, isReplay }), record: call.record, meta };
     }
     case "denied":
-      return stop(refusalOf(begun.call.record.decision), begun.call.record);
+      return stop(refusalOf(call.record.decision), call.record);
     case "reused":
-      return stop(
-        refuse(
-          "idempotency_key_reused",
-          "this idempotency key was used with another body; use a new key for a new call",
-          { mistakes: [{ path: "Idempotency-Key", message: "expected the body that was first sent with this key" }] },
-        ),
-      );
+      return stop(KEY_REUSED);
     case "in_flight":
       return stop(refuse("call_in_flight", "the first call with this key is still running", { retryAfterS: 1 }));
-    case "ask_ledger":
-    case "finished":
-    case "voted":
-    case "vote_refused":
-    case "stale":
-    case "withdrawn":
-    case "nothing":
-      return stop(refuse("internal", `the call's object answered "${begun.call.type}" to a beginning`));
     default:
-      return begun.call satisfies never;
+      return call satisfies never;
   }
 }
+
+/** The session's rules may have spoken since: what is recorded is the decision as it stands. */
+function decisionOf(begun: CallReply): Decision | undefined {
+  return "call" in begun && "record" in begun.call ? begun.call.record.decision : undefined;
+}
+
+type Beginning = Extract<
+  ToolCallReply,
+  { readonly type: "execute" | "replay" | "waiting" | "denied" | "reused" | "in_flight" }
+>;
+
+const BEGINNINGS: Readonly<Record<Beginning["type"], true>> = {
+  execute: true,
+  replay: true,
+  waiting: true,
+  denied: true,
+  reused: true,
+  in_flight: true,
+};
+
+function answersBeginning(reply: ToolCallReply): reply is Beginning {
+  return Object.hasOwn(BEGINNINGS, reply.type);
+}
+
+const KEY_REUSED = refuse(
+  "idempotency_key_reused",
+  "this idempotency key was used with another body; use a new key for a new call",
+  { mistakes: [{ path: "Idempotency-Key", message: "expected the body that was first sent with this key" }] },
+);
 
 async function executeOnce(ports: Ports, running: Running, record: ToolCallRecord): Promise<ToolCallAnswer> {
   const { config, call, tool, meta, happened, recorder } = running;

@@ -174,7 +174,7 @@ function below(path: string, schema: Schema): readonly Field[] {
 }
 
 function typeOf(schema: Schema): string {
-  if (schema.const !== undefined) return `\`${String(schema.const)}\``;
+  if (schema.const !== undefined) return `\`${schema.const}\``;
   if (schema.enum !== undefined) return schema.enum.map((each) => `\`${each}\``).join(" or ");
   if (schema.anyOf !== undefined) return unionType(schema.anyOf);
   if (schema.oneOf !== undefined) return "object";

@@ -45,10 +45,10 @@ async function tenantUnderLoad(): Promise<Tenant> {
 
 /** Calls a tool in parallel loops until told to stop; answers the statuses by count. */
 function load(tenant: Tenant, tool: string): { stop: () => Promise<ReadonlyMap<string, number>> } {
-  let isOver = false;
+  const running = new AbortController();
   const statuses = new Map<string, number>();
   const loops = Array.from({ length: LOOPS }, async (_, loop) => {
-    for (let n = 0; !isOver; n += 1) {
+    for (let n = 0; !running.signal.aborted; n += 1) {
       const answer = await tenant.tool(tool, { n }, { session_id: `s${loop}` });
       const name = String(answer.json["code"] ?? answer.json["status"]);
       statuses.set(name, (statuses.get(name) ?? 0) + 1);
@@ -56,7 +56,7 @@ function load(tenant: Tenant, tool: string): { stop: () => Promise<ReadonlyMap<s
   });
   return {
     stop: async () => {
-      isOver = true;
+      running.abort();
       await Promise.all(loops);
       return statuses;
     },

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createApprovalLinks } from "../../src/adapters/approval-links.ts";
-import type { ApprovalLink } from "../../src/gateway/ports.ts";
+import type { ApprovalLink } from "../../src/gateway/ports/approvals.ts";
 
 const KEY = Buffer.alloc(32, 7).toString("base64");
 const link: ApprovalLink = {

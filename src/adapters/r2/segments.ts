@@ -1,7 +1,8 @@
 // Touches trace segments in R2: gzipped NDJSON under the tenant's prefix, named by content, so that a redelivery writes the same object.
 import { sha256Hex } from "../../core/json/digest.ts";
 import { readRecord } from "../../core/trace/read-record.ts";
-import type { Segments, System } from "../../gateway/ports.ts";
+import type { System } from "../../gateway/ports.ts";
+import type { Segments } from "../../gateway/ports/trace-store.ts";
 
 /** Segments in an R2 bucket. */
 export function r2Segments(bucket: R2Bucket, system: System): Segments {

@@ -164,7 +164,7 @@ export const PolicyDocument = z.strictObject({
   tests: z._default(z.array(TestDocument).check(z.maxLength(2_000)), []),
 });
 
-/** What an agent may do without a person, weakest first. */
+/** What an agent may do without a person, in the order in which one is usually trusted with more. */
 export const TIERS = ["draft_only", "execute_with_limits", "execute_with_approvals", "autonomous"] as const;
 /** A capability tier. */
 export type Tier = (typeof TIERS)[number];

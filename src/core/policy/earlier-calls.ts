@@ -1,9 +1,10 @@
 // Builds the session that rules see from a list of earlier calls: for policy tests and replays, where no ledger is asked.
-import { DIMENSIONS, type Amounts, type Dimension, type Limits } from "../budget/amounts.ts";
+import type { Amounts, Limits } from "../budget/amounts.ts";
 import type { ActiveConfig } from "../config/published.ts";
 import { digestOf } from "../json/digest.ts";
 import type { JsonObject } from "../json/canonical.ts";
-import { amountOf, minorUnits } from "./built-in.ts";
+import { budgetFigures } from "./budget-figures.ts";
+import { amountOf } from "./built-in.ts";
 import type { HistoryEntry } from "./cel/vocabulary.ts";
 import type { SessionInput } from "./cel/world.ts";
 import { valueAt } from "./values.ts";
@@ -58,29 +59,14 @@ export interface SessionSketch {
 
 /** The session as rules see it: money in minor units, rounded against the caller. */
 export function sessionOf(sketch: SessionSketch, history: readonly HistoryEntry[]): SessionInput {
-  const { id, ageS, used, failures, consecutiveFailures, taint, facts } = sketch;
+  const { id, ageS, limits, used, failures, consecutiveFailures, taint, facts } = sketch;
   return {
     id,
     age_s: ageS,
-    budget: budgetOf(sketch),
+    budget: budgetFigures(limits, used),
     counters: { calls: used.calls, tool_calls: used.tool_calls, failures, consecutive_failures: consecutiveFailures },
     taint,
     facts,
     history: history.slice(-MAX_HISTORY),
   };
-}
-
-function budgetOf({ limits, used }: Pick<SessionSketch, "limits" | "used">): SessionInput["budget"] {
-  const figures = (dimension: Dimension): SessionInput["budget"]["usd"] => {
-    const isMoney = dimension === "usd" || dimension === "tool_usd";
-    const show = (value: number, direction: "up" | "down"): number => (isMoney ? minorUnits(value, direction) : value);
-    const limit = limits[dimension];
-    if (limit === undefined) return { used: show(used[dimension], "up") };
-    const remaining = Math.max(0, show(limit - used[dimension], "down"));
-    return { used: show(used[dimension], "up"), limit: show(limit, "down"), remaining };
-  };
-  return Object.fromEntries(DIMENSIONS.map((each) => [each, figures(each)])) as Record<
-    Dimension,
-    SessionInput["budget"]["usd"]
-  >;
 }

@@ -1,5 +1,5 @@
 // Names what a replay is given of each recorded call, and what it makes of it.
-import type { ToolOutcome } from "../state/tool-outcome.ts";
+import type { ToolOutcome } from "./tool-outcome.ts";
 import type { ToolCallAsk } from "./ask.ts";
 import type { Effect, Reason } from "./decision.ts";
 

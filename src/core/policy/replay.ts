@@ -1,6 +1,5 @@
 // Decides recorded calls again under the active policy and under a candidate, on the same reconstruction, and counts what would change.
 import type { ActiveConfig, ResolvedTool } from "../config/published.ts";
-import type { ToolOutcome } from "./tool-outcome.ts";
 import { amountOf } from "./built-in.ts";
 import type { Reason } from "./decision.ts";
 import { decideWhole } from "./evaluate.ts";

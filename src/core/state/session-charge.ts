@@ -38,7 +38,8 @@ export function charge(state: SessionLedgerState, command: ChargeCommand, now: n
   }
   const opened = open(state, command, now);
   if ("type" in opened) return refused(state, opened);
-  const reasons = reasonsOf(state, command, now);
+  // Under the limits that the call came with, also where it is the session's first.
+  const reasons = reasonsOf({ ...state, ...opened }, command, now);
   const pause = pauseOf(state, command, { reasons, now });
   if (pause !== undefined) return stop(state, command, pause);
   if (!mayRun(command, reasons)) return { next: state, reply: { type: "not_allowed", reasons }, effects: [] };
@@ -73,8 +74,17 @@ function charged(
   });
   const { fingerprint, amount, values } = policy;
   const intent: Charge = {
-    ...{ callId, seq, task, amounts, status: "charged", at: now, ref },
-    ...{ fingerprint, amount, values, draws },
+    callId,
+    seq,
+    task,
+    amounts,
+    status: "charged",
+    at: now,
+    ref,
+    fingerprint,
+    amount,
+    values,
+    draws,
   };
   return {
     next,
@@ -143,25 +153,28 @@ export function conclude(
 ): SessionTransition {
   if (prior === null || state.session === null || isConcluded(prior, outcome))
     return { next: state, reply: { type: "concluded" }, effects: [] };
+  const counted = withOutcome(learnt === null ? state : withLearnt(state, learnt), outcome, now);
+  const row: SessionEffect = {
+    type: "write_charge",
+    charge: { ...prior, outcome, status: outcome === "failed" ? "given_back" : prior.status },
+  };
+  // A plain success costs one row: what it changed besides is written with whatever is written next.
+  const isPlain = outcome === "succeeded" && state.consecutiveFailures === 0 && counted.facts === state.facts;
+  if (isPlain && counted.taint === state.taint) return { next: counted, reply: { type: "concluded" }, effects: [row] };
+  const next = outcome === "failed" ? givenBack(counted, state.session, prior) : counted;
+  return { next, reply: { type: "concluded" }, effects: [{ type: "persist" }, row] };
+}
+
+function withOutcome(state: SessionLedgerState, outcome: ChargeOutcome, now: number): SessionLedgerState {
   const hasFailed = outcome !== "succeeded";
   const consecutiveFailures = hasFailed ? state.consecutiveFailures + 1 : 0;
-  const taught = learnt === null ? state : withLearnt(state, learnt);
-  const counted: SessionLedgerState = {
-    ...taught,
+  return {
+    ...state,
     failures: state.failures + (hasFailed ? 1 : 0),
     consecutiveFailures,
     pause: state.pause ?? failurePause(state.stopAndAsk, consecutiveFailures, now) ?? null,
     lastActivityAt: now,
   };
-  const row: SessionEffect = {
-    type: "write_charge",
-    charge: { ...prior, outcome, status: outcome === "failed" ? "given_back" : prior.status },
-  };
-  // A plain success costs one row: what it changed besides is counted again from the next write on.
-  if (!hasFailed && state.consecutiveFailures === 0 && taught === state)
-    return { next: counted, reply: { type: "concluded" }, effects: [row] };
-  const next = outcome === "failed" ? givenBack(counted, state.session, prior) : counted;
-  return { next, reply: { type: "concluded" }, effects: [{ type: "persist" }, row] };
 }
 
 /** The first definite outcome stands; only `unknown` may still turn into one. */

@@ -1,7 +1,6 @@
 // Names what one tool call is, what it is told, and what it answers.
 import type { Decision } from "../policy/decision.ts";
 import type { ToolCallAsk } from "../policy/ask.ts";
-import type { Json } from "../json/canonical.ts";
 import type { ToolOutcome } from "../policy/tool-outcome.ts";
 import type { Teaching } from "./teaching.ts";
 import type { Approval, Approved, DraftTerms, Vote, VoteRefusal } from "./approval.ts";

@@ -2,16 +2,18 @@
 import * as z from "zod/mini";
 import { didYouMean, mistakesOf } from "../../core/config/mistakes.ts";
 import { accept, refuse, type Mistake, type Outcome } from "../../core/errors.ts";
+import { explainTo, isAgentOnly } from "../../core/policy/disclosure.ts";
 import { mayActAs, type Principal } from "../../core/principal.ts";
 import { APPROVAL_STATUSES, approverRoles, type Vote } from "../../core/state/approval.ts";
 import type { ToolCallRecord } from "../../core/state/tool-call-record.ts";
 import { decideApproval, readApproval, withdrawApproval } from "../../gateway/decide-approval.ts";
-import type { ApprovalInbox, InboxLine, Recorder } from "../../gateway/ports.ts";
+import type { Recorder } from "../../gateway/ports.ts";
+import type { ApprovalInbox, InboxLine } from "../../gateway/ports/approvals.ts";
 import { deferOf, type HttpContext } from "../context.ts";
 import { notFound, problem } from "./errors.ts";
 import { pathParameter, readBody, readWait, WAIT, type ApiRoute, type Parameter } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
-import { ToolCallView, viewOf } from "./tool-call-view.ts";
+import { ToolCallView, refusalFor, viewOf } from "./tool-call-view.ts";
 
 const Line = z.object({
   id: z.string(),
@@ -194,8 +196,11 @@ async function withdraw(c: HttpContext): Promise<Response> {
 }
 
 function mayWithdraw(principal: Principal, { request }: ToolCallRecord): boolean {
-  const isAgent = principal.roles.every((role) => role === "agent");
-  return !isAgent || request.ask.principal.key_id === principal.keyId || mayActAs(principal, request.ask.actor);
+  return (
+    !isAgentOnly(principal) ||
+    request.ask.principal.key_id === principal.keyId ||
+    mayActAs(principal, request.ask.actor)
+  );
 }
 
 async function answerWith(
@@ -207,7 +212,10 @@ async function answerWith(
   // Who leaves does not cancel an effect that has begun.
   defer(acting.catch(() => undefined));
   const outcome = await acting;
-  return outcome.ok ? Response.json(viewOf(outcome.value, false)) : problem(outcome);
+  const { principal, runtime } = c.var;
+  const config = isAgentOnly(principal) ? await runtime.ports.configs.active(principal.tenant) : undefined;
+  const explain = explainTo(principal, config);
+  return outcome.ok ? Response.json(viewOf(outcome.value, false, explain)) : problem(refusalFor(outcome, explain));
 }
 
 /** The body as the schema has it; none at all is an empty one. */

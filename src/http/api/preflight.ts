@@ -4,10 +4,11 @@ import { formatUsd } from "../../core/units/money.ts";
 import { preflight, type BudgetCheck, type LimitCheck, type Preflight } from "../../gateway/preflight.ts";
 import type { HttpContext } from "../context.ts";
 import { CALL_HEADERS } from "./call-headers.ts";
+import { explainTo, isAgentOnly, type Explain } from "../../core/policy/disclosure.ts";
 import { problem } from "./errors.ts";
 import { Envelope, readToolCall } from "./read-tool-call.ts";
 import type { ApiRoute } from "./route.ts";
-import { Decision, decisionView, explainTo, isAgentOnly, refusalFor, type Explain } from "./tool-call-view.ts";
+import { Decision, decisionView, refusalFor } from "./tool-call-view.ts";
 
 const figure = z.union([z.string(), z.int()]);
 const Counterfactual = z.object({

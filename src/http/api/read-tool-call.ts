@@ -30,7 +30,9 @@ export const Envelope = z.strictObject({
 });
 
 /** The call of an envelope; refuses every malformed field by name. */
-export async function readToolCall(c: HttpContext): Promise<Outcome<{ readonly call: ToolCall; readonly isDryRun: boolean }>> {
+export async function readToolCall(
+  c: HttpContext,
+): Promise<Outcome<{ readonly call: ToolCall; readonly isDryRun: boolean }>> {
   const body = await readBody(c, Envelope);
   if (!body.ok) return body;
   const { tool_call, constraints, dry_run, ...declared } = body.value;
@@ -58,4 +60,3 @@ export async function readToolCall(c: HttpContext): Promise<Outcome<{ readonly c
 function plain(constraints: Constraints): Json {
   return JSON.parse(JSON.stringify(constraints)) as Json;
 }
-

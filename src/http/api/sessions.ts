@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import { DIMENSIONS, type Dimension } from "../../core/budget/amounts.ts";
 import { accept, type Outcome } from "../../core/errors.ts";
+import { explainTo, isAgentOnly } from "../../core/policy/disclosure.ts";
 import { mayActAs } from "../../core/principal.ts";
 import type { Account } from "../../core/state/account.ts";
 import { headroom } from "../../core/state/account.ts";
@@ -14,7 +15,6 @@ import { deferOf, type HttpContext } from "../context.ts";
 import { notFound, problem } from "./errors.ts";
 import { pathParameter, readBody, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
-import { explainTo, isAgentOnly } from "./tool-call-view.ts";
 
 const figure = z.union([z.string(), z.int()]);
 const Budget = z.record(

@@ -1,10 +1,8 @@
 // Decides how a tool call reads on the API: its decision, its approval, its result or its error.
 import * as z from "zod/mini";
-import type { ActiveConfig } from "../../core/config/published.ts";
 import type { Refusal } from "../../core/errors.ts";
-import { isJsonObject } from "../../core/json/canonical.ts";
-import type { Decision as PolicyDecision, Effect, Reason } from "../../core/policy/decision.ts";
-import type { Principal } from "../../core/principal.ts";
+import type { Decision as PolicyDecision } from "../../core/policy/decision.ts";
+import { isDecision, toldDecision, toldRefusal, type Explain } from "../../core/policy/disclosure.ts";
 import type { ToolCallRecord } from "../../core/state/tool-call-record.ts";
 
 const Reason = z.object({
@@ -97,28 +95,12 @@ function approvalOf({ approval }: ToolCallRecord): Pick<z.infer<typeof ToolCallV
   return { approval: { id, kind, status, expires_at: new Date(expiresAt).toISOString() } };
 }
 
-/** How much of a decision its reader is told: all of it, or the effect and which rules spoke. */
-export type Explain = "full" | "effect";
-
-/**
- * What a caller is told: everything, unless its key is an agent's alone and the tenant keeps amounts, thresholds and
- * its rules' words from agents (`policy.explain_to_agents: effect`), who could otherwise search for the limit.
- */
-export function explainTo(principal: Principal, config: ActiveConfig | undefined): Explain {
-  return isAgentOnly(principal) ? (config?.published.document.policy.explain_to_agents ?? "full") : "full";
-}
-
-/** Whether a key is an agent's and nobody else's. */
-export function isAgentOnly({ roles, isRoot }: Principal): boolean {
-  return !isRoot && roles.every((role) => role === "agent");
-}
-
 /** A decision with all its reasons, told as far as its reader may know. */
 export function decisionView(decision: PolicyDecision, explain: Explain = "full"): z.infer<typeof Decision> {
-  const reasons = explain === "full" ? decision.reasons : decision.reasons.map(withoutFigures);
+  const told = toldDecision(decision, explain);
   return {
-    ...decision,
-    reasons: reasons.map(({ rule_id, effect, message, path, values, approval, stop_and_ask }) => ({
+    ...told,
+    reasons: told.reasons.map(({ rule_id, effect, message, path, values, approval, stop_and_ask }) => ({
       rule_id,
       effect,
       message,
@@ -127,68 +109,13 @@ export function decisionView(decision: PolicyDecision, explain: Explain = "full"
       ...(approval === undefined ? {} : { approval: { roles: [...approval.roles], count: approval.count } }),
       ...(stop_and_ask === undefined ? {} : { stop_and_ask }),
     })),
-    obligations: [...decision.obligations],
+    obligations: [...told.obligations],
   };
 }
 
-/** Reasons whose words hold no figure of the tenant's policy: names, scopes, a person's switch, the caller's own constraints. */
-const TELLS_NO_FIGURE =
-  /^(actor\.(known|allowed_tools|pii_write_allowed)|envelope\..*|scopes|switch\..*|tier\..*|default|tool\..*)$/;
-
-const SAYS_EFFECT: Readonly<Record<Effect, string>> = {
-  allow: "it allows this call",
-  draft: "it keeps this call as a draft",
-  require_approval: "it asks for a person's approval",
-  deny: "it denies this call",
-};
-
-function withoutFigures({ rule_id, effect, message, stop_and_ask }: Reason): Reason {
-  const shown = TELLS_NO_FIGURE.test(rule_id) ? message : SAYS_EFFECT[effect];
-  return { rule_id, effect, message: shown, ...(stop_and_ask === undefined ? {} : { stop_and_ask }) };
-}
-
-/** A refusal as far as its caller may know: without figures its sentence names the rules that spoke, and no threshold. */
+/** A refusal as far as its caller may know, its decision as it is shown. */
 export function refusalFor(refusal: Refusal, explain: Explain): Refusal {
-  const { decision, ...rest } = refusal.extensions ?? {};
-  const known = isDecision(decision) ? decision : undefined;
-  const told = known === undefined ? rest : { ...rest, decision: decisionView(known, explain) };
-  if (explain === "full") return refusal.extensions === undefined ? refusal : { ...refusal, extensions: told };
-  const { detail, extensions } = withoutThreshold(refusal, told, known);
-  const { extensions: _, ...kept } = refusal;
-  return { ...kept, detail, ...(Object.keys(extensions).length === 0 ? {} : { extensions }) };
-}
-
-/** Codes whose sentence is made of the decision's reasons. */
-const SAYS_REASONS: ReadonlySet<string> = new Set(["policy_denied", "scope_missing", "approval_required", "halted"]);
-
-type Extensions = Readonly<Record<string, unknown>>;
-
-function withoutThreshold(
-  { code, detail }: Refusal,
-  told: Extensions,
-  decision: PolicyDecision | undefined,
-): { readonly detail: string; readonly extensions: Extensions } {
-  if (decision !== undefined && SAYS_REASONS.has(code)) {
-    const against = decision.reasons.filter((reason) => reason.effect === decision.effect).map(withoutFigures);
-    return { detail: against.map(({ rule_id, message }) => `${rule_id}: ${message}`).join("; "), extensions: told };
-  }
-  const { limit, pause, ...rest } = told;
-  if (code === "limit_exceeded" && isJsonObject(limit)) {
-    const { id = "", reset_at } = limit;
-    const shown = { id, ...(reset_at === undefined ? {} : { reset_at }) };
-    return {
-      detail: `limit "${typeof id === "string" ? id : ""}" cannot cover this call now`,
-      extensions: { ...rest, limit: shown },
-    };
-  }
-  if ((code === "session_paused" || code === "session_ended") && isJsonObject(pause)) {
-    const { kind, rule_id, at } = pause;
-    const how = code === "session_paused" ? "waits for a person" : "was ended by a person; start another one";
-    return { detail: `the session ${how}`, extensions: { ...rest, pause: { kind, rule_id, at } } };
-  }
-  return { detail, extensions: told };
-}
-
-function isDecision(value: unknown): value is PolicyDecision {
-  return isJsonObject(value) && Array.isArray(value["reasons"]) && typeof value["effect"] === "string";
+  const told = toldRefusal(refusal, explain);
+  const { decision, ...rest } = told.extensions ?? {};
+  return isDecision(decision) ? { ...told, extensions: { ...rest, decision: decisionView(decision) } } : told;
 }

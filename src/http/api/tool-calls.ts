@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import type { ActiveConfig } from "../../core/config/published.ts";
 import { refuse, type Refusal } from "../../core/errors.ts";
 import { matchesAny } from "../../core/policy/constraints.ts";
+import { explainTo, isAgentOnly, type Explain } from "../../core/policy/disclosure.ts";
 import { mayActAs } from "../../core/principal.ts";
 import type { ToolCallRecord } from "../../core/state/tool-call-record.ts";
 import { isToolCallId } from "../../core/units/identifier.ts";
@@ -15,15 +16,7 @@ import { notFound, problem } from "./errors.ts";
 import { Envelope, readToolCall } from "./read-tool-call.ts";
 import { pathParameter, readWait, WAIT, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
-import {
-  decisionView,
-  explainTo,
-  isAgentOnly,
-  refusalFor,
-  ToolCallView,
-  viewOf,
-  type Explain,
-} from "./tool-call-view.ts";
+import { decisionView, refusalFor, ToolCallView, viewOf } from "./tool-call-view.ts";
 
 const Tool = z.object({
   name: z.string(),

@@ -8,7 +8,7 @@ import type { IndexRow, TraceRecord } from "../../core/trace/record.ts";
 import { readTraceId } from "../../core/units/identifier.ts";
 import { formatUsd, parseUsd } from "../../core/units/money.ts";
 import { readTrace } from "../../gateway/read-trace.ts";
-import type { TraceFilter } from "../../gateway/ports.ts";
+import type { TraceFilter } from "../../gateway/ports/trace-store.ts";
 import type { HttpContext } from "../context.ts";
 import { notFound, problem } from "./errors.ts";
 import { pathParameter, type ApiRoute } from "./route.ts";

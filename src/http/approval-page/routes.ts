@@ -4,7 +4,7 @@ import type { ActiveConfig } from "../../core/config/published.ts";
 import { approverRoles, type Vote } from "../../core/state/approval.ts";
 import type { ToolCallRecord } from "../../core/state/tool-call-record.ts";
 import { decideApproval, readApproval } from "../../gateway/decide-approval.ts";
-import type { ApprovalLink } from "../../gateway/ports.ts";
+import type { ApprovalLink } from "../../gateway/ports/approvals.ts";
 import { deferOf, type HttpContext } from "../context.ts";
 import { authorize } from "../middleware/authenticate.ts";
 import { readBodyText } from "../middleware/body.ts";

@@ -1,8 +1,9 @@
 // Translates `POST /v1/chat/completions`: the fields we own are read, every other byte is left alone.
 import type { ModelCall } from "../../core/call.ts";
-import { accept, refuse, type Outcome } from "../../core/errors.ts";
+import { accept, refuse, type Outcome, type Refusal } from "../../core/errors.ts";
 import { isJsonObject, type Json } from "../../core/json/canonical.ts";
 import { duplicateKey, locateMembers, memberText, type ObjectText } from "../../core/json/members.ts";
+import { explainTo, isAgentOnly, toldRefusal } from "../../core/policy/disclosure.ts";
 import type { ModelAnswer } from "../../gateway/admitted-call.ts";
 import { callModel } from "../../gateway/model-call.ts";
 import { deferOf, type HttpContext } from "../context.ts";
@@ -50,7 +51,8 @@ export async function chatCompletions(c: HttpContext): Promise<Response> {
   const calling = callModel(c.var.runtime.ports, call.value, around);
   // A caller that leaves must not end the settlement: the runtime drops a handler that nothing else waits for.
   defer(calling.catch(() => undefined));
-  return render(await calling);
+  const answer = await calling;
+  return render(answer.ok ? answer : { ...answer, refusal: await told(c, answer.refusal) });
 }
 
 function render(answer: ModelAnswer): Response {
@@ -64,6 +66,12 @@ function render(answer: ModelAnswer): Response {
     if (!NOT_PASSED_BACK.has(name) && !name.startsWith("cf-")) headers.set(name, value);
   setCallHeaders(headers, answer.meta);
   return new Response(answer.body, { status: answer.status, headers });
+}
+
+/** A refusal as far as the caller may know. */
+async function told({ var: { principal, runtime } }: HttpContext, refusal: Refusal): Promise<Refusal> {
+  if (!isAgentOnly(principal)) return refusal;
+  return toldRefusal(refusal, explainTo(principal, await runtime.ports.configs.active(principal.tenant)));
 }
 
 function readCall(c: HttpContext, { text, bytes }: BodyText): Outcome<ModelCall> {

@@ -96,8 +96,14 @@ function comparisonAtom({ exprKind }: Expr, isTrue: boolean): readonly [Expr, Do
   if (left === undefined || right === undefined || target !== undefined) return undefined;
   if (name === "@in") return membershipAtom(left, right, isTrue);
   const compared = constantSide(left, right);
-  if (compared === undefined) return undefined;
-  const { value, constant, isMirrored } = compared;
+  return compared === undefined ? undefined : comparedAtom(name, compared, isTrue);
+}
+
+function comparedAtom(
+  name: string,
+  { value, constant, isMirrored }: Compared,
+  isTrue: boolean,
+): readonly [Expr, Domain] | undefined {
   if (name === "_==_" || name === "_!=_")
     return [value, (name === "_==_") === isTrue ? { only: [constant] } : { not: [constant] }];
   const written = COMPARISONS[name];
@@ -129,7 +135,7 @@ function intervalOf(comparison: Comparison, value: number): Domain {
 function membershipAtom(value: Expr, { exprKind }: Expr, isTrue: boolean): readonly [Expr, Domain] | undefined {
   if (exprKind.case !== "listExpr") return undefined;
   const constants = exprKind.value.elements.map(constantOf);
-  if (constants.includes(undefined) || constantOf(value) !== undefined) return undefined;
+  if (constants.length === 0 || constants.includes(undefined) || constantOf(value) !== undefined) return undefined;
   const values = constants.flatMap((each) => (each === undefined ? [] : [each.value]));
   return [value, isTrue ? { only: values } : { not: values }];
 }

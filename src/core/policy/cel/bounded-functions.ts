@@ -34,8 +34,8 @@ function engines(name: string, count: number): CelFunc {
 
 function answer(func: CelFunc, target: CelValue, args: CelValue[]): string {
   const result = func.call(0, target, args);
-  if (isCelError(result)) throw result;
-  return String(result);
+  if (typeof result === "string") return result;
+  throw isCelError(result) ? result : new Error(`${func.name}() gives no text`);
 }
 
 /** About how many characters a value takes when it is written out; walks no further than the limit. */

@@ -10,14 +10,14 @@ const { BOOL, DOUBLE, INT, STRING, DYN } = CelScalar;
 const SESSION = mapType(STRING, DYN);
 
 /** Decimals of currencies that have not two (ISO 4217, 2026); the others have two. */
-const DECIMALS: Readonly<Record<string, number>> = {
-  ...{ BIF: 0, CLP: 0, DJF: 0, GNF: 0, ISK: 0, JPY: 0, KMF: 0, KRW: 0, PYG: 0, RWF: 0, UGX: 0, VND: 0 },
-  ...{ VUV: 0, XAF: 0, XOF: 0, XPF: 0, BHD: 3, IQD: 3, JOD: 3, KWD: 3, LYD: 3, OMR: 3, TND: 3 },
-};
+const DECIMALS: ReadonlyMap<string, number> = new Map([
+  ..."BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(" ").map((code) => [code, 0] as const),
+  ..."BHD IQD JOD KWD LYD OMR TND".split(" ").map((code) => [code, 3] as const),
+]);
 
 /** How many decimals a currency's amounts have; `undefined` for what is no currency code. */
 export function currencyDecimals(code: string): number | undefined {
-  return /^[A-Z]{3}$/.test(code) ? (DECIMALS[code] ?? 2) : undefined;
+  return /^[A-Z]{3}$/.test(code) ? (DECIMALS.get(code) ?? 2) : undefined;
 }
 
 /** Integer minor units of an amount's shortest decimal text; throws where that is not exact. */

@@ -102,21 +102,11 @@ interface Binding {
 }
 
 function bindJson(value: Json | undefined, binding: Binding): CelInput {
-  switch (typeof value) {
-    case "undefined":
-      return null;
-    case "boolean":
-      return value;
-    case "number":
-      return bindNumber(value, binding);
-    case "string":
-      if (value.length > MAX_TEXT) throw new Error(`a text of more than ${MAX_TEXT} characters`);
-      return value;
-    case "object":
-      return value === null ? null : bindNested(value, binding);
-    default:
-      return value satisfies never;
-  }
+  if (value === undefined || value === null || typeof value === "boolean") return value ?? null;
+  if (typeof value === "number") return bindNumber(value, binding);
+  if (typeof value === "object") return bindNested(value, binding);
+  if (value.length > MAX_TEXT) throw new Error(`a text of more than ${MAX_TEXT} characters`);
+  return value;
 }
 
 function bindNumber(value: number, { schema, root }: Binding): CelInput {

@@ -4,9 +4,9 @@ import type { Schema } from "../cel/schema-walk.ts";
 import { VOCABULARY } from "../cel/vocabulary.ts";
 import { MAX_ESTIMATE, tooCostly } from "./cost.ts";
 import { memberKey } from "./guards.ts";
-import { SchemaTypes } from "./schema-type.ts";
+import { SchemaTypes } from "./types/schema-type.ts";
 import { TypeChecker } from "./type-checker.ts";
-import type { ValueType } from "./value-type.ts";
+import type { ValueType } from "./types/value-type.ts";
 
 /** What an expression is checked against: one tool, and the names of all. */
 export interface CheckEnvironment {

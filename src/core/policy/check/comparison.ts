@@ -1,8 +1,8 @@
 // Decides whether two values can ever be equal, and which operands an operator lacks a meaning for.
 import { didYouMean } from "../../config/mistakes.ts";
 import { stringConstant } from "../cel/syntax.ts";
-import type { Resolution } from "./signatures.ts";
-import { describe, kindsOf, textsOf, without, type ValueType } from "./value-type.ts";
+import { FUNCTION_NAMES, type Resolution } from "./types/signatures.ts";
+import { describe, kindsOf, textsOf, without, type ValueType } from "./types/value-type.ts";
 import type { Expr } from "@bufbuild/cel-spec/cel/expr/syntax_pb.js";
 
 /** A part of an expression and what it can be. */
@@ -60,7 +60,7 @@ export function callMistake(
   const forms = resolution.expected.join(" or ");
   switch (resolution.reason) {
     case "unknown":
-      return `unknown function "${name}"`;
+      return `unknown function "${name}"${didYouMean(name, FUNCTION_NAMES)}`;
     case "receiver":
       return `"${name}" is written as ${forms}`;
     case "count":

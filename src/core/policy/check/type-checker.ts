@@ -3,15 +3,17 @@ import { didYouMean } from "../../config/mistakes.ts";
 import { chainOf, faultAt, stringConstant, type ExpressionFault, type SyntaxTree } from "../cel/syntax.ts";
 import { callMistake, equalityMistake, type Operand } from "./comparison.ts";
 import { STEPS_OF_HISTORY } from "./cost.ts";
-import { both, guardsOf, isThere, keyOf, knows, memberKey, type BoundNames, type Facts } from "./guards.ts";
+import { guardsOf, isThere, keyOf, knows } from "./guards.ts";
 import { distinctMistakes, literalMistakes } from "./literals.ts";
-import { macroOf } from "./macro.ts";
-import { isOnlyNull, literalIndex, literalMap, narrowed, typeOfConstant } from "./part-type.ts";
-import { FUNCTION_NAMES, resolveCall } from "./signatures.ts";
-import * as types from "./value-type.ts";
-import type { Kind, Shape, ValueType } from "./value-type.ts";
+import { macroOf, type Macro } from "./macro.ts";
+import { isOnlyNull, literalIndex, literalMap, narrowed, typeOfConstant } from "./types/part-type.ts";
+import { bound, knowing, type Scope } from "./scope.ts";
+import { FUNCTION_NAMES, resolveCall } from "./types/signatures.ts";
+import * as types from "./types/value-type.ts";
+import type { Kind, Shape, ValueType } from "./types/value-type.ts";
 import type {
   Expr,
+  Expr_Call,
   Expr_Comprehension,
   Expr_CreateStruct,
   Expr_Select,
@@ -21,13 +23,6 @@ import type {
 interface Found {
   readonly type: ValueType;
   readonly steps: number;
-}
-
-/** Where a part stands: the variables it sees, and what is known there. */
-interface Scope {
-  readonly variables: ReadonlyMap<string, ValueType>;
-  readonly names: BoundNames;
-  readonly facts: Facts;
 }
 
 /** What an expression is checked against. */
@@ -51,6 +46,7 @@ const MACROS: Readonly<Record<string, string>> = {
     ]),
   ),
 };
+const BINARY = new Set(["_==_", "_!=_", "@in", "_[_]"]);
 const HISTORY_FUNCTIONS = new Set(["count_within", "sum_within", "count_distinct_within", "formerly"]);
 
 /** One walk through one tree. */
@@ -108,7 +104,7 @@ export class TypeChecker {
       case "selectExpr":
         return this.#select(expr, exprKind.value, scope);
       case "callExpr":
-        return this.#call(expr, scope);
+        return this.#call(expr, exprKind.value, scope);
       case "listExpr": {
         const items = exprKind.value.elements.map((each) => this.#find(each, scope));
         return { type: types.listOf(types.unionOf(items.map(({ type }) => type)), items.length), steps: sum(items) };
@@ -168,8 +164,7 @@ export class TypeChecker {
     return types.without(narrowed(type, key, scope.facts), "null");
   }
 
-  #index(expr: Expr, [of, index]: readonly Operand[], scope: Scope): ValueType {
-    if (of === undefined || index === undefined) return types.MISTAKEN;
+  #index(expr: Expr, [of, index]: readonly [Operand, Operand], scope: Scope): ValueType {
     const type = this.#notNull(of);
     const name = stringConstant(index.expr);
     if (name !== undefined && type.shapes.some((shape) => shape.kind === "map")) {
@@ -221,91 +216,75 @@ export class TypeChecker {
     if (!this.#are(type, "list", "map") || walked.length === 0)
       return this.#mistaken(macro.range, `expected a list, not ${types.describe(type)}`, range.steps);
     const item = types.unionOf(walked.map((shape) => (shape.kind === "list" ? shape.items() : shape.keys)));
-    const inner = this.#bound(scope, {
-      name: `${macro.variable}#${expr.id}`,
-      variable: macro.variable,
-      item,
-      range: macro.range,
-    });
-    const test = macro.test === undefined ? undefined : this.#condition(macro.test, inner, "a condition");
-    const held = macro.test === undefined ? inner : knowing(inner, guardsOf(macro.test, inner.names).whenTrue);
-    const made = macro.item === undefined ? undefined : this.#find(macro.item, held);
+    const body = this.#body(macro, bound(scope, { macro, id: expr.id, item }));
     const count = types.maxItemsOf({ shapes: walked, isLoose: false });
-    const steps = range.steps + count * (1 + (test?.steps ?? 0) + (made?.steps ?? 0));
-    if (macro.gives === "bool") return { type: types.scalar("bool"), steps };
-    return { type: types.listOf(made?.type ?? types.MISTAKEN, count), steps };
-  }
-
-  #bound(
-    { variables, names, facts }: Scope,
-    {
-      name,
-      variable,
-      item,
-      range,
-    }: { readonly name: string; readonly variable: string; readonly item: ValueType; readonly range: Expr },
-  ): Scope {
-    const key = keyOf(range, names);
     return {
-      variables: new Map([...variables, [variable, item]]),
-      names: new Map([...names, [variable, name]]),
-      facts: key === undefined ? facts : both(facts, new Set([isThere(memberKey(key, name))])),
+      type: macro.gives === "bool" ? types.scalar("bool") : types.listOf(body.type, count),
+      steps: range.steps + count * (1 + body.steps),
     };
   }
 
-  #call(expr: Expr, scope: Scope): Found {
-    if (expr.exprKind.case !== "callExpr") return this.#mistaken(expr, "cannot be read");
-    const { function: name, args, target } = expr.exprKind.value;
+  /** What a macro makes of one item. */
+  #body({ test, item }: Macro, scope: Scope): Found {
+    const asked = test === undefined ? undefined : this.#condition(test, scope, "a condition");
+    const held = test === undefined ? scope : knowing(scope, guardsOf(test, scope.names).whenTrue);
+    const made = item === undefined ? undefined : this.#find(item, held);
+    return { type: made?.type ?? types.MISTAKEN, steps: (asked?.steps ?? 0) + (made?.steps ?? 0) };
+  }
+
+  #call(expr: Expr, call: Expr_Call, scope: Scope): Found {
+    const { function: name, args, target } = call;
     const [first, second, third] = args;
-    if (first === undefined || target !== undefined) return this.#function(expr, scope);
+    if (first === undefined || target !== undefined) return this.#function(expr, call, scope);
+    if (name === "!_") return this.#condition(first, scope, "what `!` negates");
+    if (second === undefined) return this.#function(expr, call, scope);
     switch (name) {
-      case "!_":
-        return this.#condition(first, scope, "what `!` negates");
       case "_&&_":
-      case "_||_": {
-        const operator = name.slice(1, -1);
-        const left = this.#condition(first, scope, `what \`${operator}\` joins`);
-        if (second === undefined) return left;
-        const { whenTrue, whenFalse } = guardsOf(first, scope.names);
-        const after = knowing(scope, name === "_&&_" ? whenTrue : whenFalse);
-        const right = this.#condition(second, after, `what \`${operator}\` joins`);
-        return { type: left.type, steps: left.steps + right.steps };
-      }
-      case "_?_:_": {
-        const condition = this.#condition(first, scope, "what `?` asks");
-        if (second === undefined || third === undefined) return condition;
-        const { whenTrue, whenFalse } = guardsOf(first, scope.names);
-        const branches = [this.#find(second, knowing(scope, whenTrue)), this.#find(third, knowing(scope, whenFalse))];
-        const steps = condition.steps + Math.max(...branches.map((branch) => branch.steps));
-        return { type: types.unionOf(branches.map((branch) => branch.type)), steps };
-      }
-      case "_==_":
-      case "_!=_":
-      case "@in":
-      case "_[_]":
-        return this.#binary(expr, name, scope);
+      case "_||_":
+        return this.#joined(name, [first, second], scope);
+      case "_?_:_":
+        return this.#choice([first, second, third ?? second], scope);
       default:
-        return this.#function(expr, scope);
+        if (BINARY.has(name)) return this.#binary(expr, { name, args: [first, second] }, scope);
+        return this.#function(expr, call, scope);
     }
   }
 
-  #binary(expr: Expr, name: "_==_" | "_!=_" | "@in" | "_[_]", scope: Scope): Found {
-    const args = expr.exprKind.case === "callExpr" ? expr.exprKind.value.args : [];
-    const found = args.map((each) => this.#find(each, scope));
-    const operands = args.map((each, at) => ({ expr: each, type: found[at]?.type ?? types.MISTAKEN }));
-    const [left, right] = operands;
-    const [one, other] = found;
-    if (left === undefined || right === undefined || one === undefined || other === undefined)
-      return this.#mistaken(expr, "cannot be read");
-    const steps = sum(found) + 1;
-    if (name === "_[_]") return { type: this.#index(expr, operands, scope), steps };
+  #joined(name: "_&&_" | "_||_", [first, second]: readonly [Expr, Expr], scope: Scope): Found {
+    const what = `what \`${name.slice(1, -1)}\` joins`;
+    const left = this.#condition(first, scope, what);
+    const { whenTrue, whenFalse } = guardsOf(first, scope.names);
+    const right = this.#condition(second, knowing(scope, name === "_&&_" ? whenTrue : whenFalse), what);
+    return { type: left.type, steps: left.steps + right.steps };
+  }
+
+  #choice([first, second, third]: readonly [Expr, Expr, Expr], scope: Scope): Found {
+    const condition = this.#condition(first, scope, "what `?` asks");
+    const { whenTrue, whenFalse } = guardsOf(first, scope.names);
+    const branches = [this.#find(second, knowing(scope, whenTrue)), this.#find(third, knowing(scope, whenFalse))];
+    const steps = condition.steps + Math.max(...branches.map((branch) => branch.steps));
+    return { type: types.unionOf(branches.map((branch) => branch.type)), steps };
+  }
+
+  #binary(
+    expr: Expr,
+    { name, args }: { readonly name: string; readonly args: readonly [Expr, Expr] },
+    scope: Scope,
+  ): Found {
+    const [one, other] = [this.#find(args[0], scope), this.#find(args[1], scope)];
+    const [left, right] = [
+      { expr: args[0], type: one.type },
+      { expr: args[1], type: other.type },
+    ];
+    const steps = one.steps + other.steps + 1;
+    if (name === "_[_]") return { type: this.#index(expr, [left, right], scope), steps };
     if (name === "@in") this.#membership(expr, left, right);
     else this.#equality(left, right);
-    const walked =
-      name === "@in"
-        ? types.maxItemsOf(other.type)
-        : Math.min(types.maxItemsOf(one.type), types.maxItemsOf(other.type));
-    return { type: types.scalar("bool"), steps: steps + walked };
+    const walked = types.maxItemsOf(right.type);
+    return {
+      type: types.scalar("bool"),
+      steps: steps + (name === "@in" ? walked : Math.min(types.maxItemsOf(left.type), walked)),
+    };
   }
 
   #equality(left: Operand, right: Operand): void {
@@ -342,37 +321,31 @@ export class TypeChecker {
     if (mistake !== undefined) this.tell(mistake.at, mistake.message);
   }
 
-  #function(expr: Expr, scope: Scope): Found {
-    if (expr.exprKind.case !== "callExpr") return this.#mistaken(expr, "cannot be read");
-    const { function: method, args, target } = expr.exprKind.value;
-    const qualified = target === undefined ? undefined : `${chainOf(target)?.join(".") ?? ""}.${method}`;
-    const isQualified = qualified !== undefined && FUNCTION_NAMES.includes(qualified);
-    const name = isQualified ? qualified : method;
-    const receiver = target === undefined || isQualified ? undefined : target;
+  #function(expr: Expr, call: Expr_Call, scope: Scope): Found {
+    const { name, receiver } = calledAs(call);
     if (Object.hasOwn(MACROS, name)) return this.#mistaken(expr, MACROS[name] ?? "");
-    const given = [...(receiver === undefined ? [] : [receiver]), ...args].map((each) => ({
+    const given = [...(receiver === undefined ? [] : [receiver]), ...call.args].map((each) => ({
       expr: each,
       ...this.#find(each, scope),
     }));
     const steps = sum(given) + (HISTORY_FUNCTIONS.has(name) ? STEPS_OF_HISTORY : 1);
-    const isAnything = name === "type" || name === "dyn";
-    const kinds = given.map((each) => (isAnything ? each.type : this.#notNull(each)));
+    const takesNull = name === "type" || name === "dyn";
+    const kinds = given.map((each) => (takesNull ? each.type : this.#notNull(each)));
     const [ofReceiver, ofArgs] = receiver === undefined ? [undefined, kinds] : [kinds[0], kinds.slice(1)];
     const resolution = resolveCall({ name, receiver: ofReceiver, args: ofArgs });
-    const suggestion = resolution.ok || resolution.reason !== "unknown" ? "" : didYouMean(name, FUNCTION_NAMES);
-    if (!resolution.ok) return this.#mistaken(expr, `${callMistake(name, kinds, resolution)}${suggestion}`, steps);
-    this.#literals(expr, name, { receiver, args, scope });
+    if (!resolution.ok) return this.#mistaken(expr, callMistake(name, kinds, resolution), steps);
+    this.#literals(expr, { name, receiver, args: call.args }, scope);
     return { type: resolution.type, steps };
   }
 
   #literals(
     expr: Expr,
-    name: string,
     {
+      name,
       receiver,
       args,
-      scope,
-    }: { readonly receiver: Expr | undefined; readonly args: readonly Expr[]; readonly scope: Scope },
+    }: { readonly name: string; readonly receiver: Expr | undefined; readonly args: readonly Expr[] },
+    scope: Scope,
   ): void {
     if (HISTORY_FUNCTIONS.has(name) && (receiver === undefined || keyOf(receiver, scope.names) !== "session"))
       this.tell(expr, `${name}() is asked of \`session\` only`);
@@ -384,12 +357,19 @@ export class TypeChecker {
   }
 }
 
-function sum(found: readonly Found[]): number {
-  return found.reduce((total, { steps }) => total + steps, 0);
+/** The name a call goes by, and what it is called on: `strings.quote(x)` is called on nothing. */
+function calledAs({ function: method, target }: Expr_Call): {
+  readonly name: string;
+  readonly receiver: Expr | undefined;
+} {
+  const qualified = target === undefined ? method : `${chainOf(target)?.join(".") ?? ""}.${method}`;
+  return FUNCTION_NAMES.includes(qualified)
+    ? { name: qualified, receiver: undefined }
+    : { name: method, receiver: target };
 }
 
-function knowing(scope: Scope, facts: Facts): Scope {
-  return { ...scope, facts: both(scope.facts, facts) };
+function sum(found: readonly Found[]): number {
+  return found.reduce((total, { steps }) => total + steps, 0);
 }
 
 function absence(expr: Expr): string {

@@ -23,20 +23,11 @@ const ARITHMETIC = ["_+_", "_-_", "_*_", "_/_"].flatMap((operator) =>
   NUMBERS.map((kind) => `${operator}(${kind}, ${kind}): ${kind}`),
 );
 
-const CLOCK_READINGS = [
-  ...[
-    "FullYear",
-    "Month",
-    "Date",
-    "DayOfMonth",
-    "DayOfWeek",
-    "DayOfYear",
-    "Hours",
-    "Minutes",
-    "Seconds",
-    "Milliseconds",
-  ],
-].flatMap((part) => [`timestamp.get${part}(): int`, `timestamp.get${part}(string): int`]);
+const CLOCK_PARTS = "FullYear Month Date DayOfMonth DayOfWeek DayOfYear Hours Minutes Seconds Milliseconds";
+const CLOCK_READINGS = CLOCK_PARTS.split(" ").flatMap((part) => [
+  `timestamp.get${part}(): int`,
+  `timestamp.get${part}(string): int`,
+]);
 
 const TABLE = [
   ...ORDERINGS,
@@ -127,7 +118,12 @@ function isKind(text: string): text is Kind {
 /** The functions that people call by name, for suggestions; macros among them. */
 export const FUNCTION_NAMES: readonly string[] = [
   ...[...SIGNATURES.keys()].filter((name) => /^[\w.]+$/.test(name) && /^[a-z]/i.test(name)),
-  ...["has", "exists", "all", "exists_one", "filter", "map"],
+  "has",
+  "exists",
+  "all",
+  "exists_one",
+  "filter",
+  "map",
 ];
 
 /** A call as the checker sees it. */

@@ -7,8 +7,8 @@ import {
   memberSchema,
   resolved,
   typeNames,
-} from "../cel/schema-walk.ts";
-import type { Schema } from "../cel/schema-walk.ts";
+} from "../../cel/schema-walk.ts";
+import type { Schema } from "../../cel/schema-walk.ts";
 import { ANY_JSON, ASSUMED_ITEMS, scalar, unionOf, type Member, type Shape, type ValueType } from "./value-type.ts";
 
 type JsonKind = "null" | "boolean" | "number" | "string" | "array" | "object";

@@ -146,9 +146,6 @@ const SCALARS: readonly Scalar[] = [
 /** JSON of which no schema says anything. Its numbers are doubles. */
 export const ANY_JSON = anything(["null", "bool", "double", "string"], true);
 
-/** A value of which nothing is known, such as that of `dyn()`. */
-export const ANYTHING = anything(SCALARS, true);
-
 /** What a mistake gives, so that it is told once: whatever is done with it is right. */
 export const MISTAKEN: ValueType = anything(SCALARS, false);
 

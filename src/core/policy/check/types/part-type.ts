@@ -1,5 +1,5 @@
 // Decides what the plain parts of an expression can be: constants, maps written out, and values something is known of.
-import { isNotNull, isOfKind, type Facts } from "./guards.ts";
+import { isNotNull, isOfKind, type Facts } from "../guards.ts";
 import { MISTAKEN, scalar, unionOf, without, type ValueType } from "./value-type.ts";
 import type { Expr } from "@bufbuild/cel-spec/cel/expr/syntax_pb.js";
 
