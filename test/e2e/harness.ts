@@ -203,9 +203,10 @@ export class Stage {
     return { id: String(json["id"]), key: String(json["key"]) };
   }
 
-  /** A tenant with a published config, an agent key for `support_agent_v4` and an auditor key. */
-  async tenant(options: DocumentOptions = {}): Promise<Tenant> {
+  /** A tenant with a published config, further stored secrets, an agent key for `support_agent_v4` and an auditor key. */
+  async tenant(options: DocumentOptions = {}, secrets: Readonly<Record<string, string>> = {}): Promise<Tenant> {
     const id = await this.bareTenant();
+    for (const [name, value] of Object.entries(secrets)) await this.asRoot(id, "PUT", `/v1/secrets/${name}`, { value });
     await this.asRoot(id, "PUT", "/v1/config", documentOf(this.gateway.upstreamUrl, options));
     const agent = await this.key(id, ["agent"], { scopes: ["*"], actors: [ACTOR] });
     const auditor = await this.key(id, ["auditor"], { actors: ["*"] });
