@@ -20,6 +20,7 @@ interface GuardedRoute {
 }
 
 const READERS = ["agent", "operator", "approver", "auditor", "admin", "root"] as const;
+const CONFIG_READERS = ["operator", "auditor", "admin", "root"] as const;
 const ROUTES: readonly GuardedRoute[] = [
   { method: "GET", path: "/v1/tools", allowed: ["agent"] },
   { method: "POST", path: "/v1/tool-calls", allowed: ["agent"], body: {} },
@@ -36,6 +37,21 @@ const ROUTES: readonly GuardedRoute[] = [
     allowed: ["operator", "auditor", "admin", "root"],
     body: { nonsense: 1 },
   },
+  { method: "GET", path: "/v1/config/diff", allowed: ["operator", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/config/replay", allowed: CONFIG_READERS, body: { nonsense: 1 } },
+  { method: "POST", path: "/v1/config/rollback", allowed: ["admin", "root"], body: {} },
+  { method: "POST", path: "/v1/tool-calls/preflight", allowed: ["agent"], body: {} },
+  { method: "GET", path: "/v1/approvals", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "GET", path: "/v1/approvals/ap_none", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/approvals/ap_none/approve", allowed: ["operator", "approver"], body: {} },
+  { method: "POST", path: "/v1/approvals/ap_none/deny", allowed: ["operator", "approver"], body: {} },
+  { method: "POST", path: "/v1/approvals/ap_none/withdraw", allowed: ["agent", "operator"], body: {} },
+  { method: "POST", path: "/v1/sessions/none/pause", allowed: ["operator", "admin", "root"], body: {} },
+  { method: "POST", path: "/v1/sessions/none/resume", allowed: ["operator", "admin", "root"], body: {} },
+  { method: "POST", path: "/v1/sessions/none/end", allowed: ["operator", "admin", "root"], body: {} },
+  { method: "GET", path: "/v1/switches", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/switches", allowed: ["operator", "admin", "root"], body: {} },
+  { method: "DELETE", path: "/v1/switches/none", allowed: ["operator", "admin", "root"] },
   { method: "PUT", path: "/v1/secrets/guarded", allowed: ["admin", "root"], body: {} },
   { method: "GET", path: "/v1/secrets", allowed: ["admin", "root"] },
   { method: "DELETE", path: "/v1/secrets/none", allowed: ["admin", "root"] },
@@ -303,7 +319,7 @@ describe("the config", () => {
 
   test("is checked without being published", async () => {
     const checked = await stage.send("POST", "/v1/config/check", good(), { key: keys.operator });
-    expect(checked.json).toEqual({ ok: true, digest: expect.stringMatching(/^[0-9a-f]{64}$/) as string });
+    expect(checked.json).toMatchObject({ ok: true, digest: expect.stringMatching(/^[0-9a-f]{64}$/) as string });
     const current = await stage.send("GET", "/v1/config", undefined, { key: keys.operator });
     expect(current.json["version"]).toBe(1);
   });
@@ -328,7 +344,7 @@ describe("the reference", () => {
     );
     const guarded = ROUTES.map(
       (route) =>
-        `${route.method} ${route.path.replace(/(tool-calls|sessions|traces|keys)\/[^/]+$/, "$1/{id}").replace(/secrets\/.+$/, "secrets/{name}")}`,
+        `${route.method} ${route.path.replace(/\/(tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}").replace(/secrets\/.+$/, "secrets/{name}")}`,
     );
     for (const route of guarded) expect(described).toContain(route);
     expect(described.filter((route) => route.includes(" /v1/")).toSorted()).toEqual(

@@ -101,7 +101,7 @@ test.runIf(hasBrowser())("a person approves on the page, without an account wher
   await page.keyboard.type("the photo shows it");
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
-  await page.waitForLoadState();
+  await page.waitForSelector("text=Decided:");
   expect(await page.textContent("body")).toContain("succeeded");
   if (process.env["SCREENSHOTS"] !== undefined)
     await page.screenshot({ path: `${process.env["SCREENSHOTS"]}/approved.png`, fullPage: true });
@@ -121,13 +121,15 @@ test.runIf(hasBrowser())(
     expect(await page.textContent("body")).not.toContain("cus_123");
     await page.fill("#key", key);
     await page.click("button.look");
+    await page.waitForSelector("pre");
     expect(await page.textContent("body")).toContain("cus_123");
     await page.fill("#key", key);
     await page.click("button.deny");
-    expect(await page.textContent("[role=alert]")).toContain("comment");
+    expect(await (await page.waitForSelector("[role=alert]")).textContent()).toContain("comment");
     await page.fill("#key", key);
     await page.fill("#comment", "no such order");
     await page.click("button.deny");
+    await page.waitForSelector("text=Decided:");
     expect(await page.textContent("body")).toContain("denied");
     const call = await tenant.get(`/v1/tool-calls/${id}`);
     expect(call.json["status"]).toBe("approval_denied");

@@ -219,11 +219,11 @@ describe("the decision", () => {
     expect([unlisted.status, ...against(unlisted)]).toEqual([403, "actor.allowed_tools:deny"]);
   });
 
-  test("above the caller's approval threshold is approval_required, and deny beats it", async () => {
+  test("above the caller's approval threshold waits for a person, and deny beats it", async () => {
     const tenant = await stage.tenant();
     const constraints = { requires_human_approval_over_usd: 40 };
     const asks = await tenant.tool("billing.refund", REFUND, { constraints });
-    expect([asks.status, asks.json["code"]]).toEqual([403, "approval_required"]);
+    expect([asks.status, asks.json["status"]]).toEqual([202, "pending_approval"]);
     expect(at(asks.json, "decision.effect")).toBe("require_approval");
     expect(against(asks)).toEqual(["envelope.requires_human_approval_over_usd:require_approval"]);
     const denied = await tenant.tool("billing.refund", { ...REFUND, amount_usd: 60 }, { constraints });

@@ -133,7 +133,7 @@ describe("a session of model, tool and denied calls under one traceparent", () =
     expect(at(JSON.parse(tool["arguments"] ?? ""), "tool_call.args.amount_usd")).toBe(42);
     expect(at(JSON.parse(tool["result"] ?? ""), "result.status")).toBe("succeeded");
     const denied = bodiesOf(calls.find((call) => call.tool !== null && call.decision === "deny"));
-    expect(Object.keys(denied)).toEqual(["arguments"]);
+    expect(Object.keys(denied)).toEqual(["arguments", "ask"]);
   });
 
   test("adds up to what the session used", async () => {
