@@ -146,9 +146,13 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
     return this.#apply({ type: "pause", pause });
   }
 
-  /** Why the session takes no calls, or `null`. */
-  standing(): SessionPause | null {
-    return this.#state.pause;
+  /** Whether a call of this actor may be answered here without being charged; pauses the session where it asks for that. */
+  revisit(asked: {
+    readonly ref: CallRef;
+    readonly scopes: Scopes;
+    readonly pause: Omit<SessionPause, "at"> | null;
+  }): SessionReply {
+    return this.#apply({ type: "revisit", ...asked });
   }
 
   /** Lets a paused session go on. */
@@ -191,6 +195,7 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
   async #chargeGranted(call: ChargeRequest): Promise<SessionReply> {
     const again = this.#charge(call, false);
     if (again.type !== "needs_grants") return again;
+    await this.#giveUp("returned");
     const answer = await this.#tenant(call.ref.tenant).grant(call.ref.session, again.shortages, call.policy.rates);
     if (answer.type !== "granted") return answer;
     this.#apply({ type: "lease", grants: answer.grants });
@@ -201,7 +206,8 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
 
   /** A quiet session keeps nothing that others could use. */
   async #giveUpIdle(): Promise<void> {
-    if (Date.now() - this.#state.lastActivityAt >= ledger.QUIET_MS) await this.#giveUp("all");
+    const isQuiet = Date.now() - this.#state.lastActivityAt >= ledger.QUIET_MS;
+    await this.#giveUp(isQuiet ? "all" : "returned");
   }
 
   /** What the tenant does not hear of stays counted for its window: sent again, it could be counted back twice. */

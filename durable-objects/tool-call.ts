@@ -37,8 +37,11 @@ interface RemoteLedger {
     readonly policy: LedgerPolicy;
   }): Promise<SessionReply>;
   conclude(callId: string, outcome: ChargeOutcome, learnt: Learnt | null): Promise<SessionReply>;
-  pause(pause: Omit<SessionPause, "at">): Promise<SessionReply>;
-  standing(): Promise<SessionPause | null>;
+  revisit(asked: {
+    readonly ref: CallRef;
+    readonly scopes: Scopes;
+    readonly pause: Omit<SessionPause, "at"> | null;
+  }): Promise<SessionReply>;
 }
 
 /** What the object needs of its Worker. */
@@ -92,7 +95,7 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   ): Promise<Answer> {
     const { request, decision, draft, ...ask } = beginning;
     const reply = this.#apply({ type: "begin", request, decision });
-    if (reply.type === "replay" || reply.type === "denied") return this.#again(reply, request, ask.policy);
+    if (reply.type === "replay" || reply.type === "denied") return this.#again(reply, request, ask);
     if (reply.type !== "ask_ledger") return { call: reply, remainingUsd: null };
     return this.#admit(reply, ask, draft);
   }
@@ -178,27 +181,26 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
     return { call: reply, remainingUsd: answer.type === "charged" ? answer.remainingUsd : null };
   }
 
-  /** What is answered without its session still is not answered in a session that waits for a person; a repeat that the agent makes unawares counts towards stopping it. */
+  /**
+   * What is answered without a charge is not answered in another actor's session, nor in one that waits for a person; a
+   * repeat that the agent makes unawares counts towards stopping its session.
+   */
   async #again(
     reply: ToolCallReply & { type: "replay" | "denied" },
     { ask, isKeyDerived, tenant }: ToolCallRequest,
-    { stopAndAsk }: LedgerPolicy,
+    { ref, scopes, policy }: LedgerAsk,
   ): Promise<Answer> {
     this.#answered += 1;
-    const ledger = this.env.SESSION_LEDGER.getByName(`${tenant}/${ask.session}`);
-    const most = stopAndAsk?.repeated_calls;
+    const most = policy.stopAndAsk?.repeated_calls;
     // The first answer of a call that was executed is not one of these.
     const times = this.#answered + (reply.type === "replay" ? 1 : 0);
-    if (isKeyDerived && most !== undefined && times >= most) {
-      this.#answered = 0;
-      const message = `"${ask.tool}" was called ${times} times with the same arguments`;
-      const pause = { kind: "paused", rule_id: "actor.repeated_calls", message } as const;
-      return { ledger: await ledger.pause(pause), record: reply.record };
-    }
-    const pause = await ledger.standing();
-    return pause === null
-      ? { call: reply, remainingUsd: null }
-      : { ledger: { type: "session_paused", pause }, record: reply.record };
+    const isLoop = isKeyDerived && most !== undefined && times >= most;
+    if (isLoop) this.#answered = 0;
+    const message = `"${ask.tool}" was called ${times} times with the same arguments`;
+    const pause = isLoop ? ({ kind: "paused", rule_id: "actor.repeated_calls", message } as const) : null;
+    const ledger = this.env.SESSION_LEDGER.getByName(`${tenant}/${ask.session}`);
+    const answer = await ledger.revisit({ ref, scopes, pause });
+    return answer.type === "revisited" ? { call: reply, remainingUsd: null } : { ledger: answer, record: reply.record };
   }
 
   #apply(command: ToolCallCommand): ToolCallReply {

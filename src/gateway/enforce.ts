@@ -58,6 +58,7 @@ const REFUSALS: Readonly<Record<SessionRefusal["type"], true>> = {
   other_actor: true,
   outbox_full: true,
   too_many_tasks: true,
+  too_many_calls: true,
   session_paused: true,
   limit_exceeded: true,
   rate_limited: true,
@@ -82,6 +83,8 @@ function refusalIn(reply: SessionRefusal): Refusal {
       });
     case "too_many_tasks":
       return refuse("budget_exceeded", `the session already has ${reply.limit} tasks; start a new session`);
+    case "too_many_calls":
+      return refuse("budget_exceeded", `the session already has ${reply.limit} ${reply.what}; start a new session`);
     case "session_paused":
       return pausedRefusal(reply.pause);
     case "limit_exceeded":

@@ -17,7 +17,7 @@ class World {
   drawn: { at: number; amount: number }[] = [];
   ids = 0;
   hops = 0;
-  readonly spec: meters.MeterSpec;
+  spec: meters.MeterSpec;
   now: number;
 
   constructor(spec: meters.MeterSpec, now = 1_780_000_000_000) {
@@ -39,7 +39,11 @@ class World {
   }
 
   draw(session: string, need: number): boolean {
-    const drawn = leases.drawAll(this.leasesOf(session), [{ meter: KEY, need }], this.now);
+    const drawn = leases.drawAll(
+      this.leasesOf(session),
+      [{ meter: KEY, need, terms: meters.termsOf(this.spec) }],
+      this.now,
+    );
     if (!drawn.ok) return false;
     this.sessions.set(session, drawn.leases);
     this.drawn.push({ at: this.now, amount: need });
@@ -66,7 +70,7 @@ class World {
   }
 
   giveUpAll(session: string, isLost: boolean): void {
-    const { leases: kept, unused } = leases.giveUp(this.leasesOf(session), "all");
+    const { leases: kept, unused } = leases.giveUp(this.leasesOf(session), "all", this.now);
     this.sessions.set(session, kept);
     if (isLost) return;
     for (const each of unused) this.meter = meters.giveUp(this.meter, this.spec, each);
@@ -160,6 +164,15 @@ describe("a limit across sessions", () => {
     expect(world.call("s", 1)).toBe(false);
     world.now = resetAt;
     expect(world.call("s", 1)).toBe(true);
+  });
+
+  it("binds what is out already once it is lowered", () => {
+    const world = new World({ max: 6_400, window: { type: "calendar", unit: "day" }, zone: "UTC" });
+    expect(world.call("s", 1)).toBe(true);
+    expect(Object.values(world.leasesOf("s"))[0]?.amount).toBe(100);
+    const lowered = Object.assign(world, { spec: { ...world.spec, max: 10 } });
+    const admitted = Array.from({ length: 50 }, () => lowered.call("s", 1)).filter(Boolean);
+    expect(admitted.length).toBeLessThanOrEqual(9);
   });
 
   it("gives back what surely did not happen, once, also after its lease is gone", () => {

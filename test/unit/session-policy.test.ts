@@ -4,9 +4,10 @@ import { amounts } from "../../src/core/budget/amounts.ts";
 import { encodeExpression, parseExpression } from "../../src/core/policy/cel/expression.ts";
 import type { WorldInput } from "../../src/core/policy/cel/world.ts";
 import type { StoredRule } from "../../src/core/policy/rules.ts";
-import { nextWake, SESSION_RETENTION_MS } from "../../src/core/state/session-ledger.ts";
+import { termsOf } from "../../src/core/state/meter.ts";
+import { nextWake, QUIET_MS, SESSION_RETENTION_MS } from "../../src/core/state/session-ledger.ts";
 import { learntFrom } from "../../src/core/state/teaching.ts";
-import { allowing, admit, Machine } from "./session-machine.ts";
+import { allowing, admit, Machine, ref } from "./session-machine.ts";
 
 const T0 = 1_780_000_000_000;
 const started = (): Machine => {
@@ -164,6 +165,18 @@ describe("rules over a session", () => {
     expect(machine.charge("c4", parts).type).toBe("charged");
   });
 
+  it("are not lifted by pushing calls out of sight", () => {
+    const machine = started();
+    const policy = { world, amount: 60_000_000, rules: [rule('session.sum_within("refund", "24h") > 5000', "deny")] };
+    expect(machine.charge("c1", { policy, subject: "refund" }).type).toBe("charged");
+    for (let at = 0; at < 600; at += 1) machine.charge(`r${at}`, { subject: "kb.search" });
+    expect(machine.charge("c2", { policy, subject: "refund" }).type).toBe("not_allowed");
+    const counts = { world, rules: [rule('session.count_within("*", "24h") > 600', "deny")] };
+    expect(machine.charge("c3", { policy: counts }).type).toBe("not_allowed");
+    const lists = { world, rules: [rule('session.history.exists(each, each.tool == "refund")', "deny")] };
+    expect(machine.charge("c4", { policy: lists }).type).toBe("not_allowed");
+  });
+
   it("ask for approval in place of running, and run once people have approved", () => {
     const machine = started();
     const policy = { world, rules: [rule('session.count_within("refund", "1h") >= 1', "require_approval")] };
@@ -230,7 +243,9 @@ describe("limits in a session", () => {
     expect(machine.state.session).toBeNull();
     machine.send({
       type: "lease",
-      grants: [{ key: meter.key, grant: { leaseId: "9.l1", amount: 2, expiresAt: T0 + 1_000 } }],
+      grants: [
+        { key: meter.key, grant: { leaseId: "9.l1", amount: 2, terms: termsOf(meter.spec), expiresAt: T0 + 1_000 } },
+      ],
     });
     expect(machine.charge("c1", { policy, isGranted: true }).type).toBe("charged");
     expect(machine.charge("c2", { policy }).type).toBe("charged");
@@ -246,10 +261,21 @@ describe("limits in a session", () => {
     expect(machine.charge("c4", { policy }).type).toBe("needs_grants");
   });
 
+  it("go back once the session is quiet, also where it made nothing but tool calls", () => {
+    const machine = started();
+    const grant = { leaseId: "9.l1", amount: 5, terms: termsOf(meter.spec), expiresAt: T0 + 30_000 };
+    machine.send({ type: "lease", grants: [{ key: meter.key, grant }] });
+    machine.charge("c1", { policy: { meters: [meter] } });
+    expect(nextWake(machine.state)).toBe(T0 + QUIET_MS);
+    machine.now += 30_000;
+    machine.send({ type: "give_up", which: "returned" });
+    expect(nextWake(machine.state)).toBe(T0 + SESSION_RETENTION_MS);
+  });
+
   it("are never drawn from an expired lease, nor from one that was taken back", () => {
     const machine = started();
     const policy = { meters: [meter] };
-    const grant = { leaseId: "9.l1", amount: 5, expiresAt: T0 + 1_000 };
+    const grant = { leaseId: "9.l1", amount: 5, terms: termsOf(meter.spec), expiresAt: T0 + 1_000 };
     machine.send({ type: "lease", grants: [{ key: meter.key, grant }] });
     machine.charge("c1", { policy });
     expect(machine.send({ type: "reclaim", leaseId: "9.l1" })).toEqual({ type: "reclaimed", unused: 4 });
@@ -271,6 +297,40 @@ describe("limits in a session", () => {
   });
 });
 
+describe("a charge whose reply was lost", () => {
+  const orphan = (): Machine => {
+    const machine = started();
+    machine.charge("c1", { amounts: amounts({ tool_calls: 1, tool_usd: 1 }) });
+    return machine;
+  };
+
+  it("is not charged again for the same call", () => {
+    const machine = orphan();
+    expect(machine.charge("c1", { amounts: amounts({ tool_calls: 1, tool_usd: 1 }) })).toMatchObject({ seq: 1 });
+    expect(machine.state.session?.used).toMatchObject({ tool_calls: 1, tool_usd: 1 });
+  });
+
+  it("lets nothing through that the session would now keep back", () => {
+    const ruled = { world, rules: [rule("session.counters.tool_calls >= 0", "require_approval")] };
+    expect(orphan().charge("c1", { policy: ruled }).type).toBe("not_allowed");
+    const paused = orphan();
+    paused.send({ type: "pause", pause: { kind: "paused", rule_id: "person", message: "look" } });
+    expect(paused.charge("c1").type).toBe("session_paused");
+  });
+
+  it("is given back where the key now names another call, which is charged as itself", () => {
+    const machine = orphan();
+    const other = { fingerprint: "other" };
+    const limits = { tool_usd: 50 };
+    const dear = { limits, amounts: amounts({ tool_calls: 1, tool_usd: 51 }), policy: other };
+    expect(machine.charge("c1", dear)).toMatchObject({ type: "budget_exceeded", dimension: "tool_usd" });
+    expect(machine.state.session?.used).toMatchObject({ tool_calls: 0, tool_usd: 0 });
+    const fits = { ...dear, amounts: amounts({ tool_calls: 1, tool_usd: 50 }) };
+    expect(machine.charge("c1", fits).type).toBe("charged");
+    expect(machine.state.session?.used).toMatchObject({ tool_calls: 1, tool_usd: 50 });
+  });
+});
+
 describe("a session's charge", () => {
   it("is refused where the edge's own reasons ask for people, unless they have approved", () => {
     const machine = started();
@@ -286,5 +346,69 @@ describe("a session's charge", () => {
     expect(machine.charge("c2", { policy: { reasons: [...policy.reasons, denies], approved: byApprover } }).type).toBe(
       "not_allowed",
     );
+  });
+
+  it("counts questions to people among identical calls, and bounds them", () => {
+    const machine = started();
+    const policy = { world, rules: [rule("session.age_s >= 0", "require_approval")] };
+    const loop = { policy: { ...policy, stopAndAsk: { repeated_calls: 3 } } };
+    expect(["c1", "c2", "c3"].map((id) => machine.charge(id, loop).type)).toEqual([
+      "not_allowed",
+      "not_allowed",
+      "session_paused",
+    ]);
+    const flood = started();
+    const types = Array.from(
+      { length: 501 },
+      (_, at) => flood.charge(`c${at}`, { policy: { ...policy, fingerprint: `f${at}` } }).type,
+    );
+    expect(types.slice(-2)).toEqual(["not_allowed", "too_many_calls"]);
+  });
+
+  it("takes a turn at the rate before people are asked", () => {
+    const machine = started();
+    const rates = [{ key: "rate:tool:x:a", limit: "tool:x", spec: { requests: 1, per_ms: 1_000, burst: 1 } }];
+    const policy = { world, rates, rules: [rule("session.age_s >= 0", "require_approval")] };
+    expect(machine.charge("c1", { policy }).type).toBe("needs_grants");
+    expect(machine.charge("c1", { policy, isGranted: true }).type).toBe("not_allowed");
+  });
+
+  it("is kept for a task of any name", () => {
+    const machine = started();
+    for (const id of ["constructor", "__proto__", "toString"]) {
+      const scopes = { session: {}, task: { id, limits: { calls: 1 } } };
+      expect(machine.send(admit(`h-${id}`, {}, { scopes })).type).toBe("admitted");
+      expect(machine.send(admit(`i-${id}`, {}, { scopes }))).toMatchObject({ type: "budget_exceeded", scope: "task" });
+    }
+  });
+
+  it("is refused once the session has had all that rules can look back on", () => {
+    const machine = started();
+    machine.charge("c0");
+    const [one] = machine.charges.values();
+    if (one === undefined) throw new Error("nothing was charged");
+    for (let at = 1; at < 10_000; at += 1) machine.charges.set(`c${at}`, { ...one, callId: `c${at}`, seq: at + 1 });
+    expect(machine.charge("more")).toMatchObject({ type: "too_many_calls", limit: 10_000 });
+  });
+});
+
+describe("an answer without a charge", () => {
+  it("is not given in another actor's session, and pauses none of others", () => {
+    const machine = started();
+    machine.charge("c1");
+    const pause = { kind: "paused", rule_id: "actor.repeated_calls", message: "loop" } as const;
+    const scopes = { session: {}, task: null };
+    const stranger = { ...ref, actor: "stranger" };
+    expect(machine.send({ type: "revisit", ref: stranger, scopes, pause })).toEqual({ type: "other_actor" });
+    expect(machine.state.pause).toBeNull();
+  });
+
+  it("that pauses a session never seen leaves one that a person can find and resume", () => {
+    const machine = started();
+    const pause = { kind: "paused", rule_id: "actor.repeated_calls", message: "loop" } as const;
+    machine.send({ type: "revisit", ref, scopes: { session: {}, task: null }, pause });
+    expect(machine.state).toMatchObject({ actor: "a", pause: { message: "loop" } });
+    expect(machine.send({ type: "resume" })).toMatchObject({ type: "resumed" });
+    expect(nextWake(machine.state)).not.toBeNull();
   });
 });

@@ -42,9 +42,6 @@ export function historyEntry(config: ActiveConfig, { tool: name, args, at, statu
   };
 }
 
-/** Earlier calls that rules see: the latest ones, as live. */
-const MAX_HISTORY = 500;
-
 /** What is known of a session besides its earlier calls. */
 export interface SessionSketch {
   readonly id: string;
@@ -67,6 +64,6 @@ export function sessionOf(sketch: SessionSketch, history: readonly HistoryEntry[
     counters: { calls: used.calls, tool_calls: used.tool_calls, failures, consecutive_failures: consecutiveFailures },
     taint,
     facts,
-    history: history.slice(-MAX_HISTORY),
+    history,
   };
 }

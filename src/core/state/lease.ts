@@ -1,7 +1,7 @@
 // Decides what a session may draw from the shares of cross-session limits that it was granted, and what goes back.
 import type { LeaseGrant } from "./meter.ts";
 
-/** A share in use. `used` never exceeds `amount`. */
+/** A share in use. `used` never exceeds `amount`. It is drawn only under the limit that it was granted under. */
 export interface Lease extends LeaseGrant {
   readonly key: string;
   readonly used: number;
@@ -14,6 +14,8 @@ export type Leases = Readonly<Record<string, Lease>>;
 export interface DrawNeed {
   readonly meter: string;
   readonly need: number;
+  /** The limit as it stands now, as `termsOf` spells it. */
+  readonly terms: string;
 }
 
 /** What was drawn from which lease, or the meters whose leases do not cover the need. */
@@ -26,9 +28,9 @@ export function drawAll(leases: Leases, needs: readonly DrawNeed[], now: number)
   let next = leases;
   const from: Record<string, string> = {};
   const short: string[] = [];
-  for (const { meter, need } of needs) {
+  for (const { meter, need, terms } of needs) {
     const lease = Object.values(next).find(
-      (each) => each.key === meter && now < each.expiresAt && each.amount - each.used >= need,
+      (each) => each.key === meter && each.terms === terms && now < each.expiresAt && each.amount - each.used >= need,
     );
     if (lease === undefined) {
       short.push(meter);
@@ -55,7 +57,8 @@ export function putBack(
   { meter, leaseId, amount }: { readonly meter: string; readonly leaseId: string; readonly amount: number },
 ): Leases {
   const lease = leases[leaseId];
-  if (lease === undefined) return { ...leases, [leaseId]: { key: meter, leaseId, amount, used: 0, expiresAt: 0 } };
+  if (lease === undefined)
+    return { ...leases, [leaseId]: { key: meter, leaseId, amount, terms: "", used: 0, expiresAt: 0 } };
   const used = Math.max(0, lease.used - amount);
   return { ...leases, [leaseId]: { ...lease, used, expiresAt: used === 0 ? 0 : lease.expiresAt } };
 }
@@ -75,12 +78,13 @@ export interface GivenUp {
   readonly unused: number;
 }
 
-/** Gives back what all leases have left, or only what was put back and is not drawn here any more. */
+/** Gives back what all leases have left, or only what is not drawn here any more: put back, or expired. */
 export function giveUp(
   leases: Leases,
   which: "all" | "returned",
+  now: number,
 ): { readonly leases: Leases; readonly unused: readonly GivenUp[] } {
-  const mayStay = (each: Lease): boolean => which === "returned" && each.expiresAt !== 0;
+  const mayStay = (each: Lease): boolean => which === "returned" && now < each.expiresAt;
   const kept = Object.values(leases).filter(mayStay);
   const going = Object.values(leases).filter((each) => !mayStay(each));
   return {

@@ -14,6 +14,8 @@ export interface MeterSpec {
 export interface LeaseGrant {
   readonly leaseId: string;
   readonly amount: number;
+  /** The limit that it was granted under, as `termsOf` spells it. */
+  readonly terms: string;
   /** Epoch milliseconds. */
   readonly expiresAt: number;
 }
@@ -34,6 +36,12 @@ export interface MeterState {
   readonly open: readonly OpenLease[];
   /** When nothing of this counts any more. */
   readonly keepUntil: number;
+}
+
+/** A limit's terms in one text: a share granted under others is not drawn. */
+export function termsOf({ max, window, zone }: MeterSpec): string {
+  const span = window.type === "sliding" ? String(window.ms) : `${window.unit}@${zone}`;
+  return `${max}/${span}`;
 }
 
 /** A meter never asked. */
@@ -83,11 +91,8 @@ export function request(
     return { next: current, reply };
   }
   const amount = Math.max(need, Math.min(chunkOf(spec, available), available));
-  const lease: LeaseGrant = {
-    leaseId: slotted(leaseId, spec, expiryOf(spec, now)),
-    amount,
-    expiresAt: expiryOf(spec, now),
-  };
+  const expiresAt = expiryOf(spec, now);
+  const lease: LeaseGrant = { leaseId: slotted(leaseId, spec, expiresAt), amount, terms: termsOf(spec), expiresAt };
   const counted: MeterState =
     amount === need
       ? inSlot(current, spec, { at: lease.expiresAt, amount })

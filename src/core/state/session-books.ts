@@ -5,6 +5,10 @@ import type { Scopes, SessionLedgerState, SessionRefusal, CallRef } from "./sess
 
 /** Tasks one session may have. */
 const MAX_TASKS = 256;
+/** Tool calls one session may have: rules see every one of them. */
+export const MAX_CHARGES = 10_000;
+/** Calls of one session that may have asked people, as drafts or for approval. */
+export const MAX_ASKS = 500;
 /** Records the outbox may hold before calls stop. */
 export const MAX_OUTBOX = 1_000;
 
@@ -22,7 +26,7 @@ export function inBooks(
   change: (account: Account) => AccountChange,
 ): Books {
   const session = change(books.session);
-  const inTask = task === null ? undefined : books.tasks[task];
+  const inTask = ownTask(books.tasks, task);
   if (task === null || inTask === undefined)
     return { session: session.account, tasks: books.tasks, isCommitted: session.isCommitted };
   const changed = change(inTask);
@@ -31,6 +35,11 @@ export function inBooks(
     tasks: { ...books.tasks, [task]: changed.account },
     isCommitted: session.isCommitted || changed.isCommitted,
   };
+}
+
+/** A task's account; a task may be called like a member that every object has. */
+export function ownTask(tasks: Readonly<Record<string, Account>>, task: string | null): Account | undefined {
+  return task !== null && Object.hasOwn(tasks, task) ? tasks[task] : undefined;
 }
 
 interface Opening {
@@ -51,7 +60,7 @@ export function open(
   const session = { ...(state.session ?? accounts.openAccount(scopes.session, now)), limits: scopes.session };
   if (scopes.task === null) return { session, tasks: state.tasks };
   const { id, limits } = scopes.task;
-  const known = state.tasks[id];
+  const known = ownTask(state.tasks, id);
   if (known === undefined && Object.keys(state.tasks).length >= MAX_TASKS)
     return { type: "too_many_tasks", limit: MAX_TASKS };
   return { session, tasks: { ...state.tasks, [id]: { ...(known ?? accounts.openAccount(limits, now)), limits } } };
@@ -66,7 +75,7 @@ export function grantIn(
 ): { readonly units: number } | SessionRefusal {
   const inSession = accounts.largestGrant(books.session, want, now);
   if ("dimension" in inSession) return { type: "budget_exceeded", scope: "session", ...inSession };
-  const account = task === null ? undefined : books.tasks[task];
+  const account = ownTask(books.tasks, task);
   const inTask = account === undefined ? inSession : accounts.largestGrant(account, want, now);
   if ("dimension" in inTask) return { type: "budget_exceeded", scope: "task", ...inTask };
   return { units: Math.min(inSession.units, inTask.units) };

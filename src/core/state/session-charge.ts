@@ -1,10 +1,11 @@
 // Decides whether a tool call may run in its session: the session's rules, repeats, limits and budget in one step, and what its outcome changes.
 import { sessionReasons } from "../policy/evaluate.ts";
-import { decide, stopOf, type Reason } from "../policy/decision.ts";
+import { decide, stopOf, type Effect, type Reason } from "../policy/decision.ts";
 import * as accounts from "./account.ts";
 import { unasked } from "./approval.ts";
 import * as leases from "./lease.ts";
-import { grantIn, inBooks, open } from "./session-books.ts";
+import { termsOf } from "./meter.ts";
+import { grantIn, inBooks, MAX_ASKS, MAX_CHARGES, open } from "./session-books.ts";
 import { sessionInput } from "./session-facts.ts";
 import { budgetPause, failurePause, paused, repeatPause } from "./session-pause.ts";
 import { withLearnt } from "./teaching.ts";
@@ -30,19 +31,25 @@ type ChargeCommand = SessionCommand & { type: "charge" };
  * earlier call of it, those in flight included: this is the one place where calls of a session are put in order.
  */
 export function charge(state: SessionLedgerState, command: ChargeCommand, now: number): SessionTransition {
-  const prior = command.priorCharge;
-  // The call's own object forgets no earlier than this: after it, the same key is a new call and is charged as one.
-  if (prior?.status === "charged" && now - prior.at < RETENTION_MS) {
-    const reply = { type: "charged", seq: prior.seq, remainingUsd: remaining(state.session), reasons: [] } as const;
-    return { next: state, reply, effects: [] };
-  }
-  const opened = open(state, command, now);
+  const prior = priorOf(command, now);
+  if (prior !== null && prior.fingerprint !== command.policy.fingerprint) return chargeAnew(state, command, prior, now);
+  // What this very call has left behind is not a call before it.
+  const asked =
+    prior === null ? command : { ...command, history: command.history.filter((each) => each.callId !== prior.callId) };
+  const opened = open(state, asked, now);
   if ("type" in opened) return refused(state, opened);
   // Under the limits that the call came with, also where it is the session's first.
-  const reasons = reasonsOf({ ...state, ...opened }, command, now);
-  const pause = pauseOf(state, command, { reasons, now });
-  if (pause !== undefined) return stop(state, command, pause);
-  if (!mayRun(command, reasons)) return { next: state, reply: { type: "not_allowed", reasons }, effects: [] };
+  const reasons = reasonsOf({ ...state, ...opened }, asked, now);
+  const pause = pauseOf(state, asked, { reasons, now });
+  if (pause !== undefined) return stop(state, asked, pause);
+  const effect = effectOf(asked, reasons);
+  if (effect !== "allow") return notAllowed(state, asked, { effect, reasons, books: opened, now });
+  if (prior !== null) {
+    const reply = { type: "charged", seq: prior.seq, remainingUsd: remaining(state.session), reasons } as const;
+    return { next: state, reply, effects: [] };
+  }
+  if (command.history.length >= MAX_CHARGES)
+    return refused(state, { type: "too_many_calls", limit: MAX_CHARGES, what: "tool calls" });
   const task = command.scopes.task?.id ?? null;
   const want = { fixed: command.amounts, unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 };
   const grant = grantIn(opened, task, want, now);
@@ -53,6 +60,56 @@ export function charge(state: SessionLedgerState, command: ChargeCommand, now: n
   }
   const { isCommitted: _, ...books } = inBooks(opened, task, (account) => accounts.charge(account, command.amounts));
   return charged({ ...state, ...books, leases: drawn.leases }, command, { reasons, draws: drawn.draws, task, now });
+}
+
+/**
+ * What an earlier attempt of the same call was charged, whose reply never arrived: it did not run, and is not charged
+ * again. The call's own object forgets no earlier than this: after it, the same key is a new call.
+ */
+function priorOf({ priorCharge: prior }: ChargeCommand, now: number): Charge | null {
+  return prior?.status === "charged" && now - prior.at < RETENTION_MS ? prior : null;
+}
+
+/** Another call under the id of one that never ran: that one's charge is given back first. */
+function chargeAnew(state: SessionLedgerState, command: ChargeCommand, prior: Charge, now: number): SessionTransition {
+  if (state.session === null) return charge(state, { ...command, priorCharge: null }, now);
+  const returned: Charge = { ...prior, outcome: "failed", status: "given_back" };
+  const history = command.history.map((each) => (each.callId === prior.callId ? returned : each));
+  const given = givenBack(state, state.session, prior);
+  const anew = charge(given, { ...command, history, priorCharge: returned }, now);
+  const row: SessionEffect = { type: "write_charge", charge: returned };
+  return { ...anew, effects: [{ type: "persist" }, row, ...anew.effects] };
+}
+
+interface Refusing {
+  readonly effect: Exclude<Effect, "allow">;
+  readonly reasons: readonly Reason[];
+  readonly books: Pick<SessionLedgerState, "tasks"> & { readonly session: NonNullable<SessionLedgerState["session"]> };
+  readonly now: number;
+}
+
+/** A denial changes nothing. A call that asks people takes its turn at the rates and is counted, so that nobody is flooded. */
+function notAllowed(
+  state: SessionLedgerState,
+  { policy, isGranted, ref }: ChargeCommand,
+  { effect, reasons, books, now }: Refusing,
+): SessionTransition {
+  const reply = { type: "not_allowed", reasons } as const;
+  if (effect === "deny" || policy.approved !== null) return { next: state, reply, effects: [] };
+  if (state.asks.length >= MAX_ASKS)
+    return refused(state, { type: "too_many_calls", limit: MAX_ASKS, what: "calls that asked people" });
+  if (policy.rates.length > 0 && !isGranted)
+    return { next: state, reply: { type: "needs_grants", shortages: [] }, effects: [] };
+  const next: SessionLedgerState = {
+    ...state,
+    session: state.session ?? books.session,
+    tenant: ref.tenant,
+    actor: ref.actor,
+    stopAndAsk: policy.stopAndAsk,
+    asks: [...state.asks, { fingerprint: policy.fingerprint, at: now }],
+    lastActivityAt: now,
+  };
+  return { next, reply, effects: [{ type: "persist" }] };
 }
 
 function charged(
@@ -71,6 +128,7 @@ function charged(
     seq,
     seqCommitted: Math.max(seq, state.seqCommitted),
     lastActivityAt: now,
+    asks: policy.approved === null ? state.asks : withoutOne(state.asks, policy.fingerprint),
   });
   const { fingerprint, amount, values } = policy;
   const intent: Charge = {
@@ -93,6 +151,12 @@ function charged(
   };
 }
 
+/** A call that people have let run is counted as the call it is, not as a question besides. */
+function withoutOne(asks: SessionLedgerState["asks"], fingerprint: string): SessionLedgerState["asks"] {
+  const at = asks.findIndex((each) => each.fingerprint === fingerprint);
+  return at < 0 ? asks : asks.toSpliced(at, 1);
+}
+
 interface Charging {
   readonly reasons: readonly Reason[];
   readonly draws: readonly Draw[];
@@ -108,11 +172,12 @@ function reasonsOf(state: SessionLedgerState, command: ChargeCommand, now: numbe
   return sessionReasons(policy.rules, { ...policy.world, now }, { session, cache });
 }
 
-function mayRun({ policy }: ChargeCommand, reasons: readonly Reason[]): boolean {
+/** What comes of a call: it runs where everyone who is asked has approved. */
+function effectOf({ policy }: ChargeCommand, reasons: readonly Reason[]): Effect {
   const spoken = { reasons: [...policy.reasons, ...reasons], standby: policy.standby };
   const decision = decide(spoken, policy.version);
-  if (decision.effect === "allow" || decision.effect === "deny") return decision.effect === "allow";
-  return policy.approved !== null && unasked(policy.approved, decision).length === 0;
+  const isCovered = policy.approved !== null && unasked(policy.approved, decision).length === 0;
+  return decision.effect !== "deny" && isCovered ? "allow" : decision.effect;
 }
 
 function pauseOf(
@@ -123,7 +188,13 @@ function pauseOf(
   const wish = stopOf([...policy.reasons, ...reasons]);
   if (wish !== undefined) return { kind: "paused", rule_id: wish.rule_id, message: wish.message, at: now };
   const { fingerprint, stopAndAsk } = policy;
-  return repeatPause({ resumedAt: state.resumedAt, stopAndAsk }, history, { fingerprint, tool: ref.subject, now });
+  // People have seen a call that they approved.
+  if (policy.approved !== null) return undefined;
+  return repeatPause({ resumedAt: state.resumedAt, asks: state.asks, stopAndAsk }, history, {
+    fingerprint,
+    tool: ref.subject,
+    now,
+  });
 }
 
 function stop(state: SessionLedgerState, { ref, scopes }: ChargeCommand, pause: SessionPause): SessionTransition {
@@ -137,7 +208,7 @@ type Drawn =
 
 /** Draws every share from the leases at hand, or none; a rate always asks the tenant's ledger. */
 function drawAll(state: SessionLedgerState, { policy, isGranted }: ChargeCommand, now: number): Drawn {
-  const needs = policy.meters.map(({ key, need }) => ({ meter: key, need }));
+  const needs = policy.meters.map(({ key, need, spec }) => ({ meter: key, need, terms: termsOf(spec) }));
   const drawn = leases.drawAll(state.leases, needs, now);
   if (!drawn.ok) return { shortages: policy.meters.filter(({ key }) => drawn.short.includes(key)) };
   if (policy.rates.length > 0 && !isGranted) return { shortages: [] };

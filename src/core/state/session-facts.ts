@@ -5,9 +5,6 @@ import type { SessionInput } from "../policy/cel/world.ts";
 import type { HistoryEntry } from "../policy/cel/vocabulary.ts";
 import type { Charge, SessionLedgerState } from "./session-messages.ts";
 
-/** Earlier calls that rules see: the latest ones. */
-const MAX_HISTORY = 500;
-
 type Seen = Pick<SessionLedgerState, "session" | "failures" | "consecutiveFailures" | "taint" | "facts"> & {
   readonly id: string;
 };
@@ -28,7 +25,8 @@ export function sessionInput(state: Seen, history: readonly Charge[], now: numbe
     },
     taint: state.taint,
     facts: state.facts,
-    history: history.flatMap(entryOf).slice(-MAX_HISTORY),
+    // All of it: whoever could push a call out of sight could lift every rule that counts.
+    history: history.flatMap(entryOf),
   };
 }
 

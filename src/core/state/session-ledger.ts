@@ -46,6 +46,7 @@ export const EMPTY_LEDGER: SessionLedgerState = {
   failures: 0,
   consecutiveFailures: 0,
   leases: {},
+  asks: [],
   taint: [],
   facts: {},
 };
@@ -66,11 +67,13 @@ export function transition(state: SessionLedgerState, command: SessionCommand, n
     case "reclaim":
       return reclaim(state, command);
     case "give_up":
-      return giveUp(state, command);
+      return giveUp(state, command, now);
     case "pause":
       return paused(state, { ...command.pause, at: now });
     case "resume":
       return resume(state, now);
+    case "revisit":
+      return revisit(state, command, now);
     case "tick":
       return tick(state, command.outboxDepth, now);
     default:
@@ -100,9 +103,12 @@ export function reload(stored: SessionLedgerState): SessionLedgerState {
 export function nextWake(state: SessionLedgerState): number | null {
   const expiries = Object.values(state.holds).map((each) => each.expiresAt);
   if (state.session === null) return null;
+  const hasLeases = Object.keys(state.leases).length > 0;
   // What a person ended for good is not forgotten: its id would begin anew.
-  if (isEnded(state) && state.isExact) return expiries.length === 0 ? null : Math.min(...expiries);
-  return Math.min(...expiries, state.lastActivityAt + (state.isExact ? SESSION_RETENTION_MS : QUIET_MS));
+  if (isEnded(state) && state.isExact && !hasLeases) return expiries.length === 0 ? null : Math.min(...expiries);
+  // Shares that nobody draws any more go back to the tenant once the session is quiet.
+  const isDone = state.isExact && !hasLeases;
+  return Math.min(...expiries, state.lastActivityAt + (isDone ? SESSION_RETENTION_MS : QUIET_MS));
 }
 
 function refused(state: SessionLedgerState, reply: SessionRefusal): SessionTransition {
@@ -195,6 +201,20 @@ function stopped(
   return paused(known, { kind: "paused", rule_id: stop?.rule_id ?? "policy", message: stop?.message ?? "", at: now });
 }
 
+/** Whether a call may be answered in this session without being charged: not in another actor's, nor while it waits for a person. */
+function revisit(
+  state: SessionLedgerState,
+  { ref, scopes, pause }: SessionCommand & { type: "revisit" },
+  now: number,
+): SessionTransition {
+  if (state.actor !== null && state.actor !== ref.actor) return refused(state, { type: "other_actor" });
+  if (state.pause !== null) return refused(state, { type: "session_paused", pause: state.pause });
+  if (pause === null) return { next: state, reply: { type: "revisited" }, effects: [] };
+  const session = state.session ?? accounts.openAccount(scopes.session, now);
+  const known = { ...state, session, tenant: ref.tenant, actor: ref.actor, lastActivityAt: now };
+  return paused(known, { ...pause, at: now });
+}
+
 function lease(state: SessionLedgerState, { grants }: SessionCommand & { type: "lease" }): SessionTransition {
   const next = grants.reduce((all, { key, grant }) => leases.add(all, key, grant), state.leases);
   return { next: { ...state, leases: next }, reply: { type: "leased" }, effects: [] };
@@ -211,8 +231,12 @@ function reclaim(state: SessionLedgerState, { leaseId }: SessionCommand & { type
 }
 
 /** What is not used goes back: everything once the session is quiet, at once what a failure put back. */
-function giveUp(state: SessionLedgerState, { which }: SessionCommand & { type: "give_up" }): SessionTransition {
-  const { leases: kept, unused } = leases.giveUp(state.leases, which);
+function giveUp(
+  state: SessionLedgerState,
+  { which }: SessionCommand & { type: "give_up" },
+  now: number,
+): SessionTransition {
+  const { leases: kept, unused } = leases.giveUp(state.leases, which, now);
   if (unused.length === 0) return { next: state, reply: { type: "given_up", unused }, effects: [] };
   // Gone from here before the tenant may grant it again.
   return { next: { ...state, leases: kept }, reply: { type: "given_up", unused }, effects: [{ type: "persist" }] };

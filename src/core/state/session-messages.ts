@@ -64,6 +64,8 @@ export interface SessionLedgerState {
   readonly consecutiveFailures: number;
   /** Shares of cross-session limits that the tenant's ledger has granted. */
   readonly leases: Leases;
+  /** Calls that asked people instead of running, oldest first. */
+  readonly asks: readonly { readonly fingerprint: string; readonly at: number }[];
   /** Tools whose untrusted results the agent has seen, and what tools' results have taught. */
   readonly taint: readonly string[];
   readonly facts: JsonObject;
@@ -142,6 +144,13 @@ export type SessionCommand =
   | { readonly type: "give_up"; readonly which: "all" | "returned" }
   | { readonly type: "pause"; readonly pause: Omit<SessionPause, "at"> }
   | { readonly type: "resume" }
+  /** A call is answered without being charged: a stored answer, or a denial. `pause` is what it asks for, if anything. */
+  | {
+      readonly type: "revisit";
+      readonly ref: CallRef;
+      readonly scopes: Scopes;
+      readonly pause: Omit<SessionPause, "at"> | null;
+    }
   | { readonly type: "tick"; readonly outboxDepth: number };
 
 /** What became of a charged call, as far as the session knows. */
@@ -178,6 +187,7 @@ export type SessionRefusal =
   | { readonly type: "other_actor" }
   | { readonly type: "outbox_full" }
   | { readonly type: "too_many_tasks"; readonly limit: number }
+  | { readonly type: "too_many_calls"; readonly limit: number; readonly what: "tool calls" | "calls that asked people" }
   | { readonly type: "session_paused"; readonly pause: SessionPause }
   /** Answered by the object once the tenant's ledger has refused. */
   | {
@@ -222,6 +232,7 @@ export type SessionReply =
     }
   | { readonly type: "paused"; readonly pause: SessionPause }
   | { readonly type: "resumed"; readonly was: SessionPause | null }
+  | { readonly type: "revisited" }
   | { readonly type: "ticked" }
   | SessionRefusal;
 

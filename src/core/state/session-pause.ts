@@ -2,6 +2,7 @@
 import type { StopAndAskEntry } from "../config/policy-document.ts";
 import { DIMENSIONS } from "../budget/amounts.ts";
 import type { Account } from "./account.ts";
+import { ownTask } from "./session-books.ts";
 import type { Charge, SessionLedgerState, SessionPause, SessionTransition } from "./session-messages.ts";
 
 /** The session paused, durably; one that is paused or ended already stays as it is, except that a pause can become an end. */
@@ -45,7 +46,7 @@ export function budgetPause(
 ): Pick<SessionLedgerState, "pause"> {
   const part = settings?.budget_used;
   if (part === undefined || state.isBudgetSeen || state.pause !== null) return { pause: state.pause };
-  const inTask = task === null ? undefined : books.tasks[task];
+  const inTask = ownTask(books.tasks, task);
   const over =
     nearlyUsed("session", books.session, part, now) ??
     (inTask === undefined ? undefined : nearlyUsed("task", inTask, part, now));
@@ -73,13 +74,15 @@ function nearlyUsed(scope: string, account: Account, part: number, now: number):
 
 /** The pause that a repeated call asks for: so many identical ones since a person last looked. */
 export function repeatPause(
-  { resumedAt, stopAndAsk }: Pick<SessionLedgerState, "resumedAt" | "stopAndAsk">,
+  { resumedAt, stopAndAsk, asks }: Pick<SessionLedgerState, "resumedAt" | "stopAndAsk" | "asks">,
   history: readonly Charge[],
   { fingerprint, tool, now }: { readonly fingerprint: string; readonly tool: string; readonly now: number },
 ): SessionPause | undefined {
   const most = stopAndAsk?.repeated_calls;
   if (most === undefined) return undefined;
-  const same = history.filter((each) => each.fingerprint === fingerprint && each.at >= resumedAt).length;
+  const charged = history.filter((each) => each.fingerprint === fingerprint && each.at >= resumedAt).length;
+  const asked = asks.filter((each) => each.fingerprint === fingerprint && each.at >= resumedAt).length;
+  const same = charged + asked;
   if (same + 1 < most) return undefined;
   return {
     kind: "paused",

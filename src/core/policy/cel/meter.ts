@@ -65,13 +65,33 @@ export class MeteredList<T> extends Array<T> {
 /** A map whose walks are counted. The evaluator walks maps through `keys()`. */
 export class MeteredMap<V> extends Map<string, V> {
   readonly #meter: Meter;
+  readonly #deferred = new Map<string, () => V>();
 
   constructor(meter: Meter) {
     super();
     this.#meter = meter;
   }
 
+  /** Sets a member that is made when it is first read. */
+  defer(key: string, make: () => V): void {
+    this.#deferred.set(key, make);
+  }
+
+  override get(key: string): V | undefined {
+    const make = this.#deferred.get(key);
+    if (make !== undefined) {
+      this.#deferred.delete(key);
+      this.set(key, make());
+    }
+    return super.get(key);
+  }
+
+  override has(key: string): boolean {
+    return super.has(key) || this.#deferred.has(key);
+  }
+
   override *keys(): MapIterator<string> {
+    for (const key of this.#deferred.keys()) this.get(key);
     for (const key of super.keys()) {
       this.#meter.step();
       yield key;

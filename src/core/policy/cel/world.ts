@@ -152,8 +152,8 @@ function bindSession(session: SessionInput, now: number, meter: Meter): CelMap {
   const { history, ...rest } = session;
   for (const [key, value] of Object.entries(rest))
     map.set(key, bindJson(value as Json, { schema: memberSchema(schema, schema, key), root: schema, meter, depth: 1 }));
-  map.set(
-    "history",
+  // A long history is dear to bind, and most rules ask for its sums only.
+  map.defer("history", () =>
     MeteredList.of_(
       history.map((entry) => bindEntry(entry, meter)),
       meter,
