@@ -2,14 +2,13 @@
 import type { ToolCallRecord } from "../src/core/state/tool-call-record.ts";
 
 /** The whole row again: a call that is asked anew under its old key is a new question under its old id. */
-const PUT = `INSERT OR REPLACE INTO approvals (tenant, id, tool_call_id, status, kind, actor, tool, session_id, requested_by, requested_at, expires_at, resolved_at, digest, body)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)`;
+const PUT = `INSERT OR REPLACE INTO approvals (tenant, id, tool_call_id, status, kind, actor, tool, session_id, requested_by, requested_at, expires_at, resolved_at, digest)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)`;
 
 /** Makes the inbox show an approval as its call's object has it: one row and its index entry written. */
 export async function showInInbox(database: D1Database, record: ToolCallRecord): Promise<void> {
   const { approval, request } = record;
   if (approval === null) return;
-  const body = { requirements: approval.requirements, votes: approval.votes, reasons: record.decision.reasons };
   await database
     .prepare(PUT)
     .bind(
@@ -26,7 +25,6 @@ export async function showInInbox(database: D1Database, record: ToolCallRecord):
       approval.expiresAt,
       approval.resolvedAt,
       approval.digest,
-      JSON.stringify(body),
     )
     .run();
 }

@@ -22,6 +22,7 @@ import type {
 } from "../src/core/state/session-messages.ts";
 import type { GivenUp } from "../src/core/state/lease.ts";
 import type { GrantReply } from "../src/core/state/tenant-limits.ts";
+import { storedCharge } from "../src/core/state/stored-shapes.ts";
 import type { Learnt } from "../src/core/state/teaching.ts";
 import { expiredHoldRecord } from "../src/core/trace/orphan.ts";
 import type { TraceRecord } from "../src/core/trace/record.ts";
@@ -228,16 +229,20 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
   #charges(): readonly Charge[] {
     this.#history ??= new Map(
       (this.#store.allRows("") as readonly Charge[])
+        .map(storedCharge)
         .toSorted((a, b) => a.seq - b.seq)
         .map((each) => [each.callId, each]),
     );
     return [...this.#history.values()];
   }
 
+  #storedCharge(callId: string): Charge | null {
+    const stored = this.#store.readRow(callId) as Charge | undefined;
+    return stored === undefined ? null : storedCharge(stored);
+  }
+
   #priorCharge(callId: string): Charge | null {
-    return this.#history === undefined
-      ? ((this.#store.readRow(callId) as Charge | undefined) ?? null)
-      : (this.#history.get(callId) ?? null);
+    return this.#history === undefined ? this.#storedCharge(callId) : (this.#history.get(callId) ?? null);
   }
 
   #apply(command: SessionCommand): SessionReply {

@@ -12,6 +12,7 @@ import type {
   SessionPause,
   SessionReply,
 } from "../src/core/state/session-messages.ts";
+import { storedToolCall } from "../src/core/state/stored-shapes.ts";
 import { learntFrom, type Learnt } from "../src/core/state/teaching.ts";
 import * as calls from "../src/core/state/tool-call.ts";
 import type { ToolOutcome } from "../src/core/policy/tool-outcome.ts";
@@ -65,8 +66,9 @@ type Answer =
   | { readonly call: ToolCallReply; readonly remainingUsd: number | null }
   | { readonly ledger: SessionReply; readonly record: ToolCallRecord | null };
 
-/** What did not go through is tried again after this long. */
+/** What did not go through is tried again after this long, twice as long each time, up to the longest. */
 const RETRY_MS = 5_000;
+const MAX_RETRY_MS = 600_000;
 /** The longest that a reader may wait for a change. */
 const MAX_WAIT_MS = 60_000;
 
@@ -76,13 +78,16 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   #state: ToolCallState;
   /** Answers given without the session since this instance started: a loop of them is one all the same. */
   #answered = 0;
+  /** Times in a row that something owed did not go through. */
+  #retries = 0;
   readonly #waiting = new Set<() => void>();
   #showing: Promise<void> | undefined;
 
   constructor(ctx: DurableObjectState, env: ToolCallEnv) {
     super(ctx, env);
     this.#store = new SqlStore(ctx.storage);
-    this.#state = { record: (this.#store.readState() as ToolCallRecord | undefined) ?? null, admitting: null };
+    const stored = this.#store.readState() as ToolCallRecord | undefined;
+    this.#state = { record: stored === undefined ? null : storedToolCall(stored), admitting: null };
   }
 
   /** Records the intent and asks the session's ledger; repeats of the key get what the first call got. */
@@ -106,10 +111,15 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
    * last vote needed answers `execute`.
    */
   async vote(
-    ballot: LedgerAsk & { readonly vote: Vote; readonly redecided: Redecision | null; readonly draft: DraftTerms },
+    ballot: LedgerAsk & {
+      readonly vote: Vote;
+      readonly digest: string;
+      readonly redecided: Redecision | null;
+      readonly draft: DraftTerms;
+    },
   ): Promise<Answer> {
-    const { vote, redecided, draft, ...ask } = ballot;
-    const reply = this.#apply({ type: "vote", vote, redecided, draft });
+    const { vote, digest, redecided, draft, ...ask } = ballot;
+    const reply = this.#apply({ type: "vote", vote, digest, redecided, draft });
     await this.#settleDebts();
     if (reply.type !== "ask_ledger") return { call: reply, remainingUsd: null };
     return this.#admit(reply, ask, draft);
@@ -155,9 +165,11 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
     this.#apply({ type: "tick" });
     await this.#settleDebts();
     const waiting = await this.#store.drainOutbox(this.env.TRACES);
-    const retryAt = Date.now() + RETRY_MS;
-    const wake = waiting > 0 ? retryAt : calls.nextWake(this.#state);
-    if (wake !== null) await this.ctx.storage.setAlarm(Math.max(wake, retryAt));
+    const wake = calls.nextWake(this.#state);
+    const isOwing = waiting > 0 || this.#retries > 0;
+    const isAhead = wake !== null && wake > Date.now();
+    if (isOwing) await this.ctx.storage.setAlarm(isAhead ? Math.min(wake, this.#retryAt()) : this.#retryAt());
+    else if (wake !== null) await this.ctx.storage.setAlarm(Math.max(wake, Date.now() + RETRY_MS));
   }
 
   async #admit(asked: ToolCallReply & { type: "ask_ledger" }, ask: LedgerAsk, draft: DraftTerms): Promise<Answer> {
@@ -251,7 +263,13 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
     if (record.owesNotice) debts.push(this.#pay("notified", () => this.#notify(record)));
     if (debts.length === 0) return;
     const paid = await Promise.allSettled(debts);
-    if (paid.some((each) => each.status === "rejected")) await this.ctx.storage.setAlarm(Date.now() + RETRY_MS);
+    const hasFailed = paid.some((each) => each.status === "rejected");
+    this.#retries = hasFailed ? this.#retries + 1 : 0;
+    if (hasFailed) await this.ctx.storage.setAlarm(this.#retryAt());
+  }
+
+  #retryAt(): number {
+    return Date.now() + Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** Math.max(0, this.#retries - 1));
   }
 
   async #pay(paid: "notified" | "concluded", payment: () => Promise<unknown>): Promise<void> {

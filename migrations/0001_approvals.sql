@@ -12,7 +12,6 @@ CREATE TABLE `approvals` (
 	`expires_at` integer NOT NULL,
 	`resolved_at` integer,
 	`digest` text NOT NULL,
-	`body` text NOT NULL,
 	PRIMARY KEY(`tenant`, `id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint

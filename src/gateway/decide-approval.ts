@@ -63,15 +63,22 @@ export async function decideApproval(
   return outcome;
 }
 
-async function deny(ports: Ports, { request, decision }: ToolCallRecord, vote: Vote): Promise<Outcome<ToolCallRecord>> {
+async function deny(ports: Ports, record: ToolCallRecord, vote: Vote): Promise<Outcome<ToolCallRecord>> {
+  const { request, decision } = record;
   const ref = refOf(request, decision.policy_version, ports.system.randomHex(8));
   const reply = await ports.toolCalls.vote(request.tenant, request.id, {
     ...nothingAsked(ref),
     vote,
+    digest: seenBy(record),
     redecided: null,
     draft: NO_TERMS,
   });
   return "ledger" in reply ? refuse("internal", "a denial asked the session's ledger") : afterVote(reply.call);
+}
+
+/** What the person saw: by the time their vote arrives, the call's object may hold something else. */
+function seenBy({ approval }: ToolCallRecord): string {
+  return approval?.digest ?? "";
 }
 
 async function approve(
@@ -91,6 +98,7 @@ async function approve(
     // Without a prepared call the decision is a denial, and the session is never asked.
     ...(prepared === undefined ? nothingAsked(ref) : ledgerAsk(config, prepared, ref)),
     vote,
+    digest: seenBy(record),
     redecided: redecided.value.redecided,
     draft: config.draftTerms,
   });

@@ -197,6 +197,8 @@ export interface ToolCallBeginning extends LedgerAsk {
 /** One person's vote on a waiting call, with the policy's decision at this instant. */
 export interface Ballot extends LedgerAsk {
   readonly vote: Vote;
+  /** The digest of what the person saw. */
+  readonly digest: string;
   readonly redecided: Redecision | null;
   readonly draft: DraftTerms;
 }

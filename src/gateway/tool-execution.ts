@@ -1,6 +1,7 @@
 // Performs the effect of a tool call whose intent is on disk, and records its outcome: once, whoever started it.
 import type { ActiveConfig, ResolvedTool } from "../core/config/published.ts";
-import { haltOf } from "../core/policy/switches.ts";
+import type { Effect } from "../core/policy/decision.ts";
+import { switchReasons } from "../core/policy/switches.ts";
 import type { ToolOutcome } from "../core/policy/tool-outcome.ts";
 import type { ToolCallRecord } from "../core/state/tool-call-record.ts";
 import { scrubValue } from "../core/trace/scrub.ts";
@@ -27,10 +28,11 @@ export interface Executed {
  * Performs the effect. Kill switches are looked at once more, at most as old as their bound, before anything is sent:
  * a call they stop has surely failed. The outcome is recorded before the answer leaves.
  */
-export async function execute(ports: Ports, { config, tool, record, spanId, flags }: Execution): Promise<Executed> {
+export async function execute(ports: Ports, execution: Execution): Promise<Executed> {
+  const { config, tool, record, spanId, flags } = execution;
   const { request } = record;
   const { tenant, ask } = request;
-  const stopped = await stoppedBy(ports, record);
+  const stopped = await stoppedBy(ports, execution);
   const executed =
     stopped === undefined
       ? await ports.tools.execute({
@@ -52,21 +54,28 @@ export async function execute(ports: Ports, { config, tool, record, spanId, flag
   return { record: finished ?? { ...record, status: outcome.status, outcome }, credentials: executed.credentials };
 }
 
-async function stoppedBy(ports: Ports, { request }: ToolCallRecord): Promise<ToolOutcome | undefined> {
-  const failed = (message: string): ToolOutcome => ({
+/** What a switch that was set since the decision makes of the call: nothing is sent. */
+async function stoppedBy(
+  ports: Ports,
+  { config, tool, record: { request, approval } }: Execution,
+): Promise<ToolOutcome | undefined> {
+  const failed = (code: "halted" | "writes_disabled" | "approval_required", message: string): ToolOutcome => ({
     status: "failed",
-    code: "halted",
+    code,
     message,
     httpStatus: null,
     result: null,
   });
   try {
     const { switches } = await ports.controls.current(request.tenant);
-    const now = ports.system.now();
-    const halt = haltOf(switches, request.ask, now);
-    if (halt !== undefined) return failed(`a person has stopped these calls: ${halt.reason}`);
-    return undefined;
+    const around = { isRead: tool.entry.effect === "read", now: ports.system.now(), terms: config.terms };
+    const reasons = switchReasons(switches, request.ask, around);
+    const of = (effect: Effect): string | undefined => reasons.find((each) => each.effect === effect)?.message;
+    const [halt, disabled, forced] = [of("deny"), of("draft"), of("require_approval")];
+    if (halt !== undefined) return failed("halted", halt);
+    if (disabled !== undefined) return failed("writes_disabled", disabled);
+    return forced === undefined || approval !== null ? undefined : failed("approval_required", forced);
   } catch {
-    return failed("the kill switches could not be read, so nothing was sent");
+    return failed("halted", "the kill switches could not be read, so nothing was sent");
   }
 }

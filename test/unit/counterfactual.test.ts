@@ -256,5 +256,5 @@ it("whatever is told passes when it is done", () => {
     ),
     { numRuns: 300 },
   );
-  expect(told).toBeGreaterThan(100);
+  expect(told).toBeGreaterThan(25);
 });

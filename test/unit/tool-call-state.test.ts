@@ -64,6 +64,15 @@ const refusedByTool: ToolOutcome = {
   result: null,
 };
 
+/** Stands for the digest that is shown when the vote is given. */
+const JUST_READ = "just read";
+
+/** A vote on what the person has just read, unless it says otherwise. */
+function asSeen(command: ToolCallCommand, { record }: ToolCallState): ToolCallCommand {
+  if (command.type !== "vote" || command.digest !== JUST_READ) return command;
+  return { ...command, digest: record?.approval?.digest ?? "" };
+}
+
 function run(commands: readonly (ToolCallCommand | readonly [ToolCallCommand, number])[]): {
   state: ToolCallState;
   replies: ToolCallReply[];
@@ -75,7 +84,7 @@ function run(commands: readonly (ToolCallCommand | readonly [ToolCallCommand, nu
   const effects: string[] = [];
   for (const each of commands) {
     const [command, now] = "type" in each ? [each, 10] : each;
-    const result = transition(state, command, now);
+    const result = transition(state, asSeen(command, state), now);
     state = result.next;
     replies.push(result.reply);
     effects.push(...result.effects.map((effect) => effect.type));
@@ -109,6 +118,7 @@ const votes = (
 ): ToolCallCommand & { type: "vote" } => ({
   type: "vote",
   vote: ballot(by, more),
+  digest: JUST_READ,
   redecided: { decision, definition: { definitionDigest, teaching: NOTHING_TAUGHT } },
   draft,
 });
@@ -266,11 +276,18 @@ describe("an approval", () => {
     expect(state.record?.approval?.digest).not.toBe(first);
   });
 
+  it("counts no vote on anything but what its voter saw", () => {
+    const { state } = run(pending());
+    const { next, reply, effects } = transition(state, { ...votes("ann"), digest: "of an earlier question" }, 11);
+    expect([reply.type, effects]).toEqual(["stale", []]);
+    expect(next).toEqual(state);
+  });
+
   it("starts anew under another definition of the tool, and the call names that definition", () => {
     const { state, types } = run([...pending(), votes("ann", {}, ask(), "d2")]);
     expect(types.at(-1)).toBe("stale");
     expect(state.record?.request.definitionDigest).toBe("d2");
-    expect(transition(state, votes("ann", {}, ask(), "d2"), 11).reply.type).toBe("ask_ledger");
+    expect(transition(state, asSeen(votes("ann", {}, ask(), "d2"), state), 11).reply.type).toBe("ask_ledger");
   });
 
   it("starts anew where a switch asks for people whom nobody asked, and lets go of none it had", () => {
@@ -292,9 +309,11 @@ describe("an approval", () => {
     const { state, types } = run([...pending(), votes("ann", {}, forced)]);
     expect(types.at(-1)).toBe("stale");
     expect(state.record?.approval?.requirements.map((each) => each.rule_id)).toEqual(["r", "switch.force_approvals"]);
-    const first = transition(state, votes("ann", {}, forced), 11);
+    const first = transition(state, asSeen(votes("ann", {}, forced), state), 11);
     expect(first.reply.type).toBe("voted");
-    expect(transition(first.next, votes("cy", { roles: ["boss"] }, forced), 12).reply.type).toBe("ask_ledger");
+    expect(transition(first.next, asSeen(votes("cy", { roles: ["boss"] }, forced), first.next), 12).reply.type).toBe(
+      "ask_ledger",
+    );
   });
 
   it("waits on where the session asks for people whom nobody asked", () => {
@@ -315,7 +334,7 @@ describe("an approval", () => {
     const { state, types } = run([...pending(), votes("ann", {}, free)]);
     expect(types.at(-1)).toBe("stale");
     expect(state.record?.approval?.requirements).toEqual([{ rule_id: "r", roles: ["approver"], count: 1 }]);
-    expect(transition(state, votes("ann", {}, free), 11).reply.type).toBe("ask_ledger");
+    expect(transition(state, asSeen(votes("ann", {}, free), state), 11).reply.type).toBe("ask_ledger");
   });
 
   it("takes no vote while the last one is carried out, and waits on if that fails", () => {
@@ -349,8 +368,8 @@ describe("whatever the order of commands", () => {
     {
       weight: 8,
       arbitrary: fc
-        .tuple(person, roles, decision, definition)
-        .map(([by, mine, each, digest]) => votes(by, { roles: mine }, each, digest)),
+        .tuple(person, roles, decision, definition, fc.constantFrom(JUST_READ, JUST_READ, JUST_READ, "something else"))
+        .map(([by, mine, each, named, digest]) => ({ ...votes(by, { roles: mine }, each, named), digest })),
     },
     { weight: 4, arbitrary: decision.map(waits) },
     { weight: 4, arbitrary: decision.map(admitted) },
@@ -380,7 +399,7 @@ describe("whatever the order of commands", () => {
     return steps.map(([each, passed]) => {
       now += passed;
       const before = state;
-      const { next, reply } = transition(state, each, now);
+      const { next, reply } = transition(state, asSeen(each, state), now);
       state = next;
       return { before, command: each, reply };
     });
@@ -425,6 +444,6 @@ describe("whatever the order of commands", () => {
       { numRuns: 3_000 },
     );
     // The property has looked at something.
-    expect(seen.executed).toBeGreaterThan(300);
+    expect(seen.executed).toBeGreaterThan(80);
   });
 });

@@ -9,8 +9,18 @@ import { approvals } from "./schema.ts";
 /** The approvals inbox in a D1 database. */
 export function d1ApprovalInbox(database: D1Database): ApprovalInbox {
   const db = drizzle(database);
-  return { list: (tenant, filter) => listPage(db, tenant, filter) };
+  return {
+    list: (tenant, filter) => listPage(db, tenant, filter),
+    forget: async (tenant, { requestedBefore, now }) => {
+      const { meta } = await database.prepare(FORGET).bind(tenant, requestedBefore, now, FORGOTTEN_AT_ONCE).run();
+      return meta.changes;
+    },
+  };
 }
+
+const FORGOTTEN_AT_ONCE = 1_000;
+const FORGET = `DELETE FROM approvals WHERE tenant = ?1 AND id IN (
+  SELECT id FROM approvals WHERE tenant = ?1 AND requested_at < ?2 AND expires_at < ?3 ORDER BY requested_at LIMIT ?4)`;
 
 type Filter = Parameters<ApprovalInbox["list"]>[1];
 

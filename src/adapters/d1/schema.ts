@@ -51,7 +51,6 @@ export const approvals = sqliteTable(
     expiresAt: integer("expires_at").notNull(),
     resolvedAt: integer("resolved_at"),
     digest: text("digest").notNull(),
-    body: text("body").notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.tenant, table.id] }),

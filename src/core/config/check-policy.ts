@@ -9,7 +9,7 @@ import { isBuiltIn } from "../policy/decision.ts";
 import type { Mistake } from "../errors.ts";
 import { didYouMean } from "./mistakes.ts";
 import type { ActorEntry, ConfigDocument } from "./document.ts";
-import type { LimitEntry, RuleEntry } from "./policy-document.ts";
+import type { ApprovalTermsEntry, LimitEntry, RuleEntry } from "./policy-document.ts";
 import type { PublishedRule } from "./published.ts";
 
 /** What checking the policy found: mistakes that refuse it, remarks that do not, and its rules ready to be stored. */
@@ -29,6 +29,7 @@ export function checkPolicy(document: ConfigDocument): PolicyCheck {
     ...duplicates(limits, "policy.limits"),
     ...found.flatMap((each) => each.mistakes),
     ...limits.flatMap((limit, index) => limitMistakes(limit, `policy.limits.${index}`, document)),
+    ...termMistakes(document.approvals.defaults, "approvals.defaults"),
     ...Object.entries(document.actors).flatMap(([name, actor]) => tierMistakes(actor, `actors.${name}`)),
   ];
   const published = rules.flatMap((rule, index) => {
@@ -83,8 +84,20 @@ function countsOf(ast: ParsedExpression["ast"]): PublishedRule["counts"] {
   return distinctPaths(ast).map(({ tool, path }) => ({ tool, path: path.replace(/^args\./, "") }));
 }
 
+/** Roles of keys that may not decide: any other name is a group, which a key joins by its scopes. */
+const DECIDE_NOTHING = ["agent", "auditor", "admin"];
+
+/** Terms that nobody can satisfy. */
+function termMistakes(terms: ApprovalTermsEntry | undefined, path: string): readonly Mistake[] {
+  const roles = terms?.roles ?? [];
+  if (roles.length === 0 || roles.some((role) => !DECIDE_NOTHING.includes(role))) return [];
+  const message = `keys with role ${roles.join(" or ")} may not approve: expected approver, operator, or a group`;
+  return [{ path: `${path}.roles`, message }];
+}
+
 function nameMistakes({ id, approval, effect }: RuleEntry, path: string): readonly Mistake[] {
   return [
+    ...termMistakes(approval, `${path}.approval`),
     ...(isBuiltIn(id)
       ? [{ path: `${path}.id`, message: `"${id}" reads like a reason of the gateway's own; choose another id` }]
       : []),
@@ -167,8 +180,14 @@ function missingArgument(
 ): readonly Mistake[] {
   const properties = Object.keys(schema["properties"] ?? {});
   const first = argument.split(".")[0] ?? argument;
-  if (properties.includes(first)) return [];
-  return [{ path, message: `"${argument}" is not an argument of "${tool}"${didYouMean(first, properties)}` }];
+  if (!properties.includes(first))
+    return [{ path, message: `"${argument}" is not an argument of "${tool}"${didYouMean(first, properties)}` }];
+  const { required } = schema;
+  const isRequired = Array.isArray(required) && required.includes(first);
+  // A call without the amount is denied; one without whom it counts for could step out of every count.
+  return isRequired || !path.endsWith(".per")
+    ? []
+    : [{ path, message: `"${argument}" is not required by the input_schema of "${tool}": a call could leave it out` }];
 }
 
 function tierMistakes({ tier, flows }: ActorEntry, path: string): readonly Mistake[] {

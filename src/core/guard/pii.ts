@@ -18,14 +18,17 @@ interface Place {
 
 /**
  * The first place where the arguments hold personal data in free text, and of what kind; `undefined` where none is
- * found. Every text counts, however deep, and every whole number long enough to be a card; an argument's name counts
- * as the words before its value. Addresses inside a network are nobody's. A text too long to be looked at counts as
+ * found. Every text counts, however deep, names among them, and every whole number that is long enough to be a card or
+ * whose name says what it is; an argument's name counts as the words before its value. Addresses inside a network are nobody's. A text too long to be looked at counts as
  * `unread`: what cannot be looked at is not taken for clean.
  */
 export function holdsPii(args: JsonObject): { readonly path: string; readonly kind: string } | undefined {
   const places = membersOf(undefined, args);
   for (let place = places.pop(); place !== undefined; place = places.pop()) {
-    const { value, name } = place;
+    const { value, name, key } = place;
+    // Names are texts too: `{"jane@example.com": true}` writes an address.
+    const inKey = MAY_TELL.test(key) ? kindIn(key, "") : undefined;
+    if (inKey !== undefined) return { path: pathOf(place), kind: inKey };
     if (typeof value === "string" || typeof value === "number") {
       const kind = kindIn(value, name);
       if (kind !== undefined) return { path: pathOf(place), kind };
@@ -53,11 +56,16 @@ function pathOf(place: Place): string {
   return keys.toReversed().join(".");
 }
 
-/** Whole numbers shorter than this are amounts, counts and ids. */
+/** Whole numbers shorter than this are amounts, counts and ids, unless their name says what they are. */
 const CARD_AT_LEAST = 1e13;
+const NUMBER_AT_LEAST = 1e6;
+
+/** What a name must have to hold any of it; most have not. */
+const MAY_TELL = /@|\d{6}|\d[ .-]\d/;
 
 function kindIn(value: string | number, name: string): string | undefined {
-  if (typeof value === "number" && !(Number.isInteger(value) && value >= CARD_AT_LEAST)) return undefined;
+  const least = labelOf(name) === "" ? CARD_AT_LEAST : NUMBER_AT_LEAST;
+  if (typeof value === "number" && !(Number.isInteger(value) && value >= least)) return undefined;
   const text = String(value);
   if (text.length > MAX_SCANNED) return "unread";
   return findPii(text, labelOf(name)).find(

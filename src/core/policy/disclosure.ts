@@ -76,6 +76,14 @@ function withoutThreshold(
       extensions: { ...rest, limit: shown },
     };
   }
+  const { budget, ...unbudgeted } = rest;
+  if (code === "budget_exceeded" && isJsonObject(budget)) {
+    const { scope = "", dimension = "" } = budget;
+    return {
+      detail: `the ${String(scope)}'s ${String(dimension)} budget cannot cover this call`,
+      extensions: { ...unbudgeted, budget: { scope, dimension } },
+    };
+  }
   if ((code === "session_paused" || code === "session_ended") && isJsonObject(pause)) {
     const { kind, rule_id, at } = pause;
     const how = code === "session_paused" ? "waits for a person" : "was ended by a person; start another one";

@@ -48,7 +48,7 @@ export function limitNeeds(
     const need = limit.sum === undefined ? 1 : amountAt(ask, limit.sum);
     const max = limit.sum === undefined ? Number(limit.max) : usdFromJson(limit.max);
     const window = readWindow(limit.window);
-    if (need === undefined || max === undefined || window === undefined) {
+    if (need === undefined || max === undefined || window === undefined || !hasSubjects(limit, ask)) {
       reasons.push(uncountable(limit));
       continue;
     }
@@ -67,6 +67,17 @@ export function limitNeeds(
   return { meters, rates, reasons };
 }
 
+function subjectsOf({ per }: LimitEntry): readonly string[] {
+  return per === undefined ? ["tenant"] : typeof per === "string" ? [per] : per;
+}
+
+/** Whether every argument that a limit counts per is there: a call that leaves one out is counted nowhere. */
+function hasSubjects(limit: LimitEntry, ask: ToolCallAsk): boolean {
+  return subjectsOf(limit)
+    .filter((each) => each.startsWith("args."))
+    .every((each) => (valueAt(ask.args, each.replace(/^args\./, "")) ?? null) !== null);
+}
+
 function amountAt(ask: ToolCallAsk, path: string): number | undefined {
   return usdFromJson(valueAt(ask.args, path.replace(/^args\./, "")));
 }
@@ -75,8 +86,8 @@ function uncountable(limit: LimitEntry): Reason {
   return {
     rule_id: `limit.${limit.id}`,
     effect: "deny",
-    message: `"${limit.sum ?? "count"}" is missing or is no exact amount of at most six decimals, so limit "${limit.id}" cannot count it`,
-    path: `tool_call.args.${limit.sum ?? ""}`,
+    message: `limit "${limit.id}" cannot count this call: an argument that it counts by is missing, or is no exact amount of at most six decimals`,
+    path: limit.sum === undefined ? "tool_call.args" : `tool_call.args.${limit.sum.replace(/^args\./, "")}`,
   };
 }
 
@@ -93,8 +104,9 @@ function neverFits(limit: LimitEntry, need: number, max: number): Reason {
 
 /** The key of a meter: what it counts per, in clear for names of the config, as a digest for arguments. */
 function meterKey(limit: LimitEntry, ask: ToolCallAsk): string {
-  const by = limit.per === undefined ? ["tenant"] : typeof limit.per === "string" ? [limit.per] : limit.per;
-  const parts = by.toSorted().map((each) => `${each}=${partOf(each, ask)}`);
+  const parts = subjectsOf(limit)
+    .toSorted()
+    .map((each) => `${each}=${partOf(each, ask)}`);
   return `limit:${limit.id}:${parts.join(",")}`;
 }
 

@@ -1,12 +1,21 @@
 // Decides what an HTTP answer says about a tool's effect: done, surely not done, or unknown.
 import type { Json } from "../json/canonical.ts";
 
+/** Why a tool call surely did not happen. The last three are switches that were set between decision and effect. */
+export type ToolFailure =
+  | "tool_failed"
+  | "tool_timeout"
+  | "egress_blocked"
+  | "halted"
+  | "writes_disabled"
+  | "approval_required";
+
 /** What the upstream did, as far as anyone knows. */
 export type ToolOutcome =
   | { readonly status: "succeeded"; readonly result: Json; readonly httpStatus: number }
   | {
       readonly status: "failed";
-      readonly code: "tool_failed" | "tool_timeout" | "egress_blocked" | "halted";
+      readonly code: ToolFailure;
       readonly message: string;
       readonly httpStatus: number | null;
       readonly result: Json | null;

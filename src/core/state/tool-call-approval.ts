@@ -61,6 +61,7 @@ export function vote(
   const refusal = voteRefusal(asked, command.vote, request.ask.principal.key_id, now);
   const why = refusal ?? (state.admitting === null ? undefined : "busy");
   if (why !== undefined) return unchanged(state, { type: "vote_refused", why, record });
+  if (command.digest !== approval.digest) return unchanged(state, { type: "stale", record });
   const voted = { ...record, approval: { ...approval, votes: [...approval.votes, command.vote] } };
   if (command.vote.verdict === "deny") {
     const next = resolved(voted, "approval_denied", "denied", now);

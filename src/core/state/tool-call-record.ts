@@ -84,7 +84,14 @@ export type ToolCallCommand =
   | { readonly type: "admitted"; readonly seq: number; readonly decision: Decision }
   | { readonly type: "decided"; readonly decision: Decision; readonly draft: DraftTerms }
   | { readonly type: "not_admitted" }
-  | { readonly type: "vote"; readonly vote: Vote; readonly redecided: Redecision | null; readonly draft: DraftTerms }
+  | {
+      readonly type: "vote";
+      readonly vote: Vote;
+      /** The digest of what the person saw: a vote on anything else does not count. */
+      readonly digest: string;
+      readonly redecided: Redecision | null;
+      readonly draft: DraftTerms;
+    }
   | { readonly type: "withdraw" }
   | { readonly type: "finish"; readonly outcome: ToolOutcome }
   | { readonly type: "concluded" }

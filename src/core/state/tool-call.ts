@@ -16,6 +16,9 @@ import type {
 /** How long a finished call answers repeats: 24 hours, in milliseconds. */
 export const RETENTION_MS = 86_400_000;
 
+/** How long a call that people were asked about is kept, as the inbox keeps its line: 90 days. */
+export const APPROVAL_RETENTION_MS = 90 * RETENTION_MS;
+
 /** What did not go through is tried again after this long. */
 const OWED_RETRY_MS = 5_000;
 
@@ -88,7 +91,9 @@ function dueAt(record: ToolCallRecord): number | null {
     case "expiry":
       return record.approval?.expiresAt ?? null;
     case "retention":
-      return (record.finishedAt ?? record.createdAt) + RETENTION_MS;
+      return (
+        (record.finishedAt ?? record.createdAt) + (record.approval === null ? RETENTION_MS : APPROVAL_RETENTION_MS)
+      );
     case "evidence":
       return null;
     default:

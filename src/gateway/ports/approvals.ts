@@ -28,6 +28,8 @@ export interface ApprovalInbox {
       readonly now: number;
     },
   ): Promise<{ readonly lines: readonly InboxLine[]; readonly nextCursor: string | null }>;
+  /** Deletes lines that were asked before an instant and wait for nobody any more; answers how many, at most 1,000. */
+  forget(tenant: string, before: { readonly requestedBefore: number; readonly now: number }): Promise<number>;
 }
 
 /** Signed notices to people outside: one HTTP request, signed per Standard Webhooks. */

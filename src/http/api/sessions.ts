@@ -81,8 +81,7 @@ export const sessionRoutes: readonly ApiRoute[] = [
       if (actor === null || (isAgentOnly(principal) && !mayActAs(principal, actor))) return notFound(`session "${id}"`);
       const config = isAgentOnly(principal) ? await ports.configs.active(tenant.value) : undefined;
       const session = shown(id, view, ports.system.now());
-      if (explainTo(principal, config) === "full" || session.pause === null) return Response.json(session);
-      return Response.json({ ...session, pause: { ...session.pause, reason: session.pause.rule_id } });
+      return Response.json(explainTo(principal, config) === "full" ? session : withoutFigures(session));
     },
   },
   {
@@ -179,6 +178,29 @@ function shown(id: string, { state, outboxDepth }: SessionView, now: number): z.
     forfeited_usd: formatUsd(state.forfeited.usd),
     last_activity_at: state.lastActivityAt === 0 ? null : new Date(state.lastActivityAt).toISOString(),
   };
+}
+
+/** A session as an agent may know it that is not told the policy's figures: what is used, not what is allowed. */
+function withoutFigures({ pause, budget, tasks, ...session }: z.infer<typeof Session>): z.infer<typeof Session> {
+  return {
+    ...session,
+    pause: pause === null ? null : { ...pause, reason: pause.rule_id },
+    budget: used(budget),
+    tasks: Object.fromEntries(Object.entries(tasks).map(([task, figures]) => [task, used(figures)])),
+    // A share is a fixed part of its limit.
+    leases: [],
+  };
+}
+
+function used(budget: z.infer<typeof Budget>): z.infer<typeof Budget> {
+  const only = ({ used, held }: z.infer<typeof Budget>[string]): z.infer<typeof Budget>[string] => ({
+    used,
+    held,
+    limit: null,
+    remaining: null,
+    set_aside: 0,
+  });
+  return Object.fromEntries(Object.entries(budget).map(([dimension, figures]) => [dimension, only(figures)]));
 }
 
 function pauseView({ kind, rule_id, message, at }: SessionPause): NonNullable<z.infer<typeof Session>["pause"]> {

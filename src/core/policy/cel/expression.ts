@@ -207,10 +207,19 @@ type Answer =
 function evaluated(run: () => unknown): Answer {
   try {
     const value = run();
-    return isCelError(value) ? { ok: false, message: value.message, exprId: value.exprId } : { ok: true, value };
+    if (!isCelError(value)) return { ok: true, value };
+    return { ok: false, message: valueless(value.message), exprId: value.exprId };
   } catch (error) {
-    return { ok: false, message: messageOf(error), exprId: undefined };
+    return { ok: false, message: valueless(messageOf(error)), exprId: undefined };
   }
+}
+
+/** Faults of the engine whose words repeat what they were about: a fault is recorded and sent to people, a value is not. */
+const REPEATS_A_VALUE =
+  /^(Unable to convert string|Failed to \w+ \w+|Error converting|Unsupported input|Not a CEL value|map key conflict|no such key|invalid type url|invalid argument to function \w+).*/s;
+
+function valueless(message: string): string {
+  return message.replace(REPEATS_A_VALUE, "$1");
 }
 
 const MAX_VALUES = 16;

@@ -23,11 +23,11 @@ export function currencyDecimals(code: string): number | undefined {
 /** Integer minor units of an amount's shortest decimal text; throws where that is not exact. */
 function minor(amount: number | bigint | string, currency: string): bigint {
   const decimals = currencyDecimals(currency);
-  if (decimals === undefined) throw new Error(`"${currency}" is no ISO 4217 currency code`);
+  if (decimals === undefined) throw new Error("the currency is no ISO 4217 code");
   const match = /^(-?)(\d{1,15})(?:\.(\d+))?$/.exec(String(amount).trim());
-  if (match === null) throw new Error(`"${amount}" is no plain decimal amount`);
+  if (match === null) throw new Error("the amount is no plain decimal");
   const fraction = (match[3] ?? "").replace(/0+$/, "");
-  if (fraction.length > decimals) throw new Error(`"${amount}" has more than ${decimals} decimals`);
+  if (fraction.length > decimals) throw new Error(`the amount has more than ${decimals} decimals`);
   const units = BigInt(`${match[2] ?? "0"}${fraction.padEnd(decimals, "0")}`);
   return match[1] === "-" ? -units : units;
 }
@@ -66,8 +66,7 @@ function hasHappened({ entries }: Past): boolean {
 
 function msOfText(text: string): number {
   const window = readWindow(text);
-  if (window === undefined || window.type !== "sliding")
-    throw new Error(`"${text}" is no window such as "15m" or "24h"`);
+  if (window === undefined || window.type !== "sliding") throw new Error('the window is none such as "15m" or "24h"');
   return window.ms;
 }
 

@@ -1,0 +1,74 @@
+// Decides how rows that an earlier version wrote are read: storage steps of tool calls and charges, from 0.1.0 on.
+import type { JsonObject } from "../json/canonical.ts";
+import type { Charge } from "./session-messages.ts";
+import type { ToolCallRecord, ToolCallRequest } from "./tool-call-record.ts";
+
+/** A tool call's request as 0.1.0 wrote it. */
+interface FirstRequest extends Pick<
+  ToolCallRequest,
+  "id" | "tenant" | "traceId" | "traceHex" | "spanId" | "definitionDigest" | "effect" | "fingerprint"
+> {
+  readonly actor: string;
+  readonly session: string;
+  readonly task: string | null;
+  readonly intent: string | null;
+  readonly toolName: string;
+  readonly args: JsonObject;
+  readonly deadlineAt: number;
+}
+
+/** A tool call's record as 0.1.0 wrote it: without an approval, and owing at most a give-back. */
+interface FirstRecord extends Pick<
+  ToolCallRecord,
+  "status" | "decision" | "seq" | "outcome" | "attempts" | "createdAt" | "finishedAt"
+> {
+  readonly request: FirstRequest;
+  readonly owesGiveBack: boolean;
+}
+
+/** A stored tool call of any version, in today's shape. What 0.1.0 did not keep of its caller is empty. */
+export function storedToolCall(stored: ToolCallRecord | FirstRecord): ToolCallRecord {
+  if (!isFirst(stored)) return stored;
+  const { request, owesGiveBack, ...kept } = stored;
+  const { actor, session, task, intent, toolName, args, deadlineAt, ...named } = request;
+  return {
+    ...kept,
+    request: {
+      ...named,
+      ask: {
+        actor,
+        principal: { key_id: "", roles: [], scopes: [] },
+        tool: toolName,
+        args,
+        constraints: {},
+        session,
+        task,
+        intent,
+        confidence: null,
+        user: null,
+        release: null,
+        confirmed: false,
+      },
+      teaching: { isUntrusted: false, facts: {} },
+      isKeyDerived: false,
+      abandonAfterMs: Math.max(0, deadlineAt - stored.createdAt),
+    },
+    approval: null,
+    owesConclusion: owesGiveBack,
+    owesInbox: false,
+    owesNotice: false,
+    deadlineAt,
+  };
+}
+
+function isFirst(stored: ToolCallRecord | FirstRecord): stored is FirstRecord {
+  return "toolName" in stored.request;
+}
+
+/** A charge as 0.1.0 wrote it. */
+type FirstCharge = Omit<Charge, "fingerprint" | "amount" | "values" | "draws"> & Partial<Charge>;
+
+/** A stored charge of any version, in today's shape. One of 0.1.0 is like no other call, and drew on no limit. */
+export function storedCharge(stored: FirstCharge): Charge {
+  return { fingerprint: "", amount: null, values: {}, draws: [], ...stored };
+}
