@@ -34,7 +34,7 @@ interface TenantEnv {
 }
 
 /** A version as it is listed. */
-type VersionLine = Pick<PublishedConfig, "version" | "digest" | "published_at" | "published_by">;
+type VersionLine = Pick<PublishedConfig, "version" | "digest" | "published_at" | "published_by" | "rolled_back">;
 
 /** A mirror that did not go through is tried again after this long. */
 const MIRROR_RETRY_MS = 2_000;
@@ -149,11 +149,12 @@ export class TenantLedger extends DurableObject<TenantEnv> {
   /** Every version, oldest first, without its document. */
   versions(): readonly VersionLine[] {
     const all = this.#store.allRows(VERSION_ROWS) as readonly PublishedConfig[];
-    return all.map(({ version, digest, published_at, published_by }) => ({
+    return all.map(({ version, digest, published_at, published_by, rolled_back }) => ({
       version,
       digest,
       published_at,
       published_by,
+      ...(rolled_back === undefined ? {} : { rolled_back }),
     }));
   }
 

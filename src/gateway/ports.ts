@@ -75,6 +75,8 @@ export interface ConfigVersion {
   /** Epoch milliseconds. */
   readonly published_at: number;
   readonly published_by: string;
+  /** Set where it took up an earlier version again. */
+  readonly rolled_back?: { readonly to: number; readonly reason: string | null };
 }
 
 /**

@@ -179,6 +179,16 @@ describe("the policy of a config", () => {
       /^policy\.limits\.0\.sum: "amount" is not an argument of "pay\.out"/,
     ],
     [
+      "a limit that a call could step out of",
+      { policy: { limits: [{ id: "l", count: true, per: "args.note", window: "day", max: 5 }] } },
+      /^policy\.limits\.0\.per: "note" is not (required by the input_schema|an argument) of "pay\.out"/,
+    ],
+    [
+      "an approval that nobody could give",
+      { policy: { rules: [{ id: "r", effect: "require_approval", approval: { roles: ["auditor", "admin"] } }] } },
+      /^policy\.rules\.0\.approval\.roles: keys with role auditor or admin may not approve/,
+    ],
+    [
       "autonomy without flows",
       { actors: { a: { tier: "autonomous" } } },
       /^actors\.a\.flows: expected the flows that "autonomous" covers/,

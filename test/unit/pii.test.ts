@@ -130,6 +130,8 @@ describe("arguments", () => {
     ["an international phone number", { body: "ring +44 7700 921916" }, "body", "phone_number"],
     ["a bare one under its own name", { customerPhone: "7809992181" }, "customerPhone", "phone_number"],
     ["a public address", { source: "seen from 86.121.97.248" }, "source", "ip_address"],
+    ["a number under a name that says what it is", { ssn: 514_690_360 }, "ssn", "us_ssn"],
+    ["an address as a name", { "jane@example.com": true }, "jane@example.com", "email_address"],
     ["an identity number with a check letter", { id_doc: "12345678Z" }, "id_doc", "national_id"],
   ];
   it.each(held)("hold %s", (_, args, path, kind) => expect(holdsPii(args)).toEqual({ path, kind }));

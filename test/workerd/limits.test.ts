@@ -48,7 +48,7 @@ describe("a limit across sessions", () => {
     const schema = {
       type: "object",
       properties: { amount_usd: { type: "number" }, customer: { type: "string" } },
-      required: ["amount_usd"],
+      required: ["amount_usd", "customer"],
     };
     const tenant = await createTenant(
       {},

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { NOTHING } from "../../src/core/budget/amounts.ts";
 import { decide } from "../../src/core/policy/decision.ts";
 import type { SessionLedgerState } from "../../src/core/state/session-messages.ts";
-import type { ToolCallRequest } from "../../src/core/state/tool-call-record.ts";
+import type { ToolCallRecord, ToolCallRequest } from "../../src/core/state/tool-call-record.ts";
 import { allowing } from "../unit/session-machine.ts";
 import { bindings, chat, completion, createTenant, refund, request as sendRequest, upstream } from "./tenant.ts";
 
@@ -144,6 +144,35 @@ describe("a tool call", () => {
       },
       { timeout: 10_000, interval: 100 },
     );
+  });
+
+  it("that 0.1.0 recorded is read, answered again and forgotten like any other", async () => {
+    const tenant = await createTenant({});
+    const { sent } = upstream(() => Response.json({ id: "re_1" }, { status: 201 }));
+    const made = await (await refund(tenant.agent, "s1", "k1")).json<{ id: string }>();
+    await runInDurableObject(callOf(tenant.id, made.id), (_instance, state) => {
+      const row = state.storage.sql.exec<{ body: string }>("SELECT body FROM state").one();
+      const {
+        request,
+        approval: _,
+        owesConclusion,
+        owesInbox: __,
+        owesNotice: ___,
+        deadlineAt,
+        ...kept
+      } = JSON.parse(row.body) as ToolCallRecord;
+      const { ask, teaching: ____, isKeyDerived: _____, abandonAfterMs: ______, ...named } = request;
+      const { actor, session, task, intent, tool: toolName, args } = ask;
+      const first = { ...named, actor, session, task, intent, toolName, args, deadlineAt };
+      const body = JSON.stringify({ ...kept, request: first, owesGiveBack: owesConclusion });
+      state.storage.sql.exec("UPDATE state SET body = ?", body);
+    });
+    await evictDurableObject(callOf(tenant.id, made.id));
+    const again = await (await refund(tenant.agent, "s1", "k1")).json();
+    expect(again).toMatchObject({ id: made.id, status: "succeeded", replayed: true, result: { id: "re_1" } });
+    const read = await sendRequest(`/v1/tool-calls/${made.id}`, tenant.agent);
+    expect(await read.json()).toMatchObject({ status: "succeeded", session_id: "s1" });
+    expect(sent).toHaveLength(1);
   });
 
   it("gives the session its charge back when the tool surely refused it", async () => {

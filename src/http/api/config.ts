@@ -17,6 +17,7 @@ const Version = z.object({
   digest: z.string(),
   published_at: z.string(),
   published_by: z.string(),
+  rolled_back_to: z.optional(z.int()),
 });
 const Config = z.object({ ...Version.shape, document: ConfigDocument });
 const Rollback = z.strictObject({
@@ -145,13 +146,14 @@ export const configRoutes: readonly ApiRoute[] = [
   ...configReviewRoutes,
 ];
 
-function shown({ version, digest, published_at, published_by }: ConfigVersion): z.infer<typeof Version> {
+function shown({ version, digest, published_at, published_by, rolled_back }: ConfigVersion): z.infer<typeof Version> {
   return {
     version,
     policy_version: policyVersionOf({ version, digest }),
     digest,
     published_at: new Date(published_at).toISOString(),
     published_by,
+    ...(rolled_back === undefined ? {} : { rolled_back_to: rolled_back.to }),
   };
 }
 
