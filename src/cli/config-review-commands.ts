@@ -4,7 +4,7 @@ import { diffConfigs } from "../core/config/diff.ts";
 import { ConfigDocument } from "../core/config/document.ts";
 import { previewConfig } from "../core/config/preview.ts";
 import { unpublished } from "../core/config/published.ts";
-import { diffBoundaries } from "../core/policy/boundary-diff.ts";
+import { diffBoundaries } from "../core/policy/analysis/boundary-diff.ts";
 import { readDuration } from "../core/units/window.ts";
 import { outputOf, report, toolsOf, type CommandTools, type Output } from "./command-line.ts";
 import { mistakeLine } from "./config-file.ts";

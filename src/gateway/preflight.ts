@@ -4,7 +4,12 @@ import type { ActiveConfig } from "../core/config/published.ts";
 import { accept, refuse, type Outcome, type Refusal } from "../core/errors.ts";
 import { amounts, DIMENSIONS, type Amounts, type Dimension } from "../core/budget/amounts.ts";
 import { amountOf } from "../core/policy/built-in.ts";
-import { smallestChanges, variantsOf, type Counterfactual, type Judged } from "../core/policy/counterfactual.ts";
+import {
+  smallestChanges,
+  variantsOf,
+  type Counterfactual,
+  type Judged,
+} from "../core/policy/analysis/counterfactual.ts";
 import { decide, stopOf, type Decision } from "../core/policy/decision.ts";
 import { decideAtEdge } from "../core/policy/evaluate.ts";
 import type { MeterNeed } from "../core/policy/limits.ts";

@@ -2,7 +2,7 @@
 import { diffConfigs, type ConfigChange } from "../core/config/diff.ts";
 import { ActiveConfig, unpublished, type PublishedConfig } from "../core/config/published.ts";
 import { accept, refuse, type Mistake, type Outcome } from "../core/errors.ts";
-import { diffBoundaries, type BoundaryDiff } from "../core/policy/boundary-diff.ts";
+import { diffBoundaries, type BoundaryDiff } from "../core/policy/analysis/boundary-diff.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Ports } from "./ports.ts";
 import { checkCandidate, type Deployment } from "./publish-config.ts";

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { diffConfigs } from "../../src/core/config/diff.ts";
 import { ConfigDocument } from "../../src/core/config/document.ts";
-import { diffBoundaries } from "../../src/core/policy/boundary-diff.ts";
+import { diffBoundaries } from "../../src/core/policy/analysis/boundary-diff.ts";
 import { published } from "./policy-fixture.ts";
 
 const tool = (more: object = {}): object => ({

@@ -6,7 +6,7 @@ import { ActiveConfig } from "../../src/core/config/published.ts";
 import { encodeExpression, parseExpression } from "../../src/core/policy/cel/expression.ts";
 import type { SessionInput } from "../../src/core/policy/cel/world.ts";
 import type { ToolCallAsk } from "../../src/core/policy/ask.ts";
-import { counterfactuals, type Counterfactual } from "../../src/core/policy/counterfactual.ts";
+import { counterfactuals, type Counterfactual } from "../../src/core/policy/analysis/counterfactual.ts";
 import { decideWhole } from "../../src/core/policy/evaluate.ts";
 import type { JsonObject } from "../../src/core/json/canonical.ts";
 

@@ -1,10 +1,10 @@
 // Proves a policy's replay: what would change, on a session rebuilt from the record, the same every time, with no tool in reach.
 import { describe, expect, it } from "vitest";
 import type { ActiveConfig } from "../../src/core/config/published.ts";
-import { readAsk } from "../../src/core/policy/read-ask.ts";
-import type { RecordedCall } from "../../src/core/policy/recorded-call.ts";
-import { replay } from "../../src/core/policy/replay.ts";
-import type { ReplayReport } from "../../src/core/policy/replay-report.ts";
+import { readAsk } from "../../src/core/policy/replay/read-ask.ts";
+import type { RecordedCall } from "../../src/core/policy/replay/recorded-call.ts";
+import { replay } from "../../src/core/policy/replay/replay.ts";
+import type { ReplayReport } from "../../src/core/policy/replay/replay-report.ts";
 import { replayPolicy, type ReplayPorts } from "../../src/gateway/replay-policy.ts";
 import type { TraceRecord } from "../../src/core/trace/record.ts";
 import { published } from "./policy-fixture.ts";

@@ -48,10 +48,7 @@ const per = z
     z.refine(isDotted, "expected an argument such as `args.customer_id`"),
   );
 const instant = z.string().check(
-  z.regex(
-    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/,
-    "expected an instant such as 2026-01-05T12:00:00Z",
-  ),
+  z.regex(/^[0-9T:.Z+-]{20,40}$/, "expected an instant such as 2026-01-05T12:00:00Z"),
   z.refine((text) => z.iso.datetime({ offset: true }).safeParse(text).success, "expected an instant that exists"),
 );
 

@@ -4,7 +4,7 @@ import { CHANGE_GROUPS } from "../../core/config/diff.ts";
 import { ConfigDocument } from "../../core/config/document.ts";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { EFFECTS } from "../../core/policy/decision.ts";
-import type { ReplayExample } from "../../core/policy/replay-report.ts";
+import type { ReplayExample } from "../../core/policy/replay/replay-report.ts";
 import { MAX_REPLAYED, replayPolicy, type PolicyReplay, type ReplayQuestion } from "../../gateway/replay-policy.ts";
 import { compareVersions, reviewCandidate } from "../../gateway/review-config.ts";
 import type { HttpContext } from "../context.ts";

@@ -1,7 +1,7 @@
 // Names what a replay is given of each recorded call, and what it makes of it.
-import type { ToolOutcome } from "./tool-outcome.ts";
-import type { ToolCallAsk } from "./ask.ts";
-import type { Effect, Reason } from "./decision.ts";
+import type { ToolOutcome } from "../tool-outcome.ts";
+import type { ToolCallAsk } from "../ask.ts";
+import type { Effect, Reason } from "../decision.ts";
 
 /** One tool call as it was recorded. Times are epoch milliseconds. */
 export interface RecordedCall {

@@ -1,8 +1,8 @@
 // Counts limits and rates over a stretch of recorded calls in memory, exactly and without leases: what a replay holds a policy's limits against.
-import { take } from "../state/gcra.ts";
-import type { MeterSpec } from "../state/meter.ts";
-import { periodAround } from "../units/local-time.ts";
-import type { LimitNeeds, MeterNeed } from "./limits.ts";
+import { take } from "../../state/gcra.ts";
+import type { MeterSpec } from "../../state/meter.ts";
+import { periodAround } from "../../units/local-time.ts";
+import type { LimitNeeds, MeterNeed } from "../limits.ts";
 
 interface Draw {
   readonly at: number;

@@ -1,9 +1,9 @@
 // Decides whether a stored text is what a tool call asked of the policy.
 import * as z from "zod/mini";
-import { isJsonObject, type JsonObject } from "../json/canonical.ts";
-import { ROLES } from "../principal.ts";
-import type { ToolCallAsk } from "./ask.ts";
-import { Constraints } from "./constraints.ts";
+import { isJsonObject, type JsonObject } from "../../json/canonical.ts";
+import { ROLES } from "../../principal.ts";
+import type { ToolCallAsk } from "../ask.ts";
+import { Constraints } from "../constraints.ts";
 
 const text = z.nullable(z.string());
 

@@ -1,6 +1,6 @@
 // Decides a smallest set of arguments that a tool's schema asks for, to probe a policy with.
-import type { Json, JsonObject } from "../json/canonical.ts";
-import { isSchema, itemSchema, resolved, type Schema } from "./cel/schema-walk.ts";
+import type { Json, JsonObject } from "../../json/canonical.ts";
+import { isSchema, itemSchema, resolved, type Schema } from "../cel/schema-walk.ts";
 
 const MAX_DEPTH = 8;
 

@@ -1,6 +1,6 @@
 // Decides how a replay is told: changed decisions by transition, rule and tool, with examples; what must be reviewed comes first.
-import { formatUsd } from "../units/money.ts";
-import { EFFECTS, type Effect, type Reason } from "./decision.ts";
+import { formatUsd } from "../../units/money.ts";
+import { EFFECTS, type Effect, type Reason } from "../decision.ts";
 import type { Replayed, ReplayedCall, Unreplayable } from "./recorded-call.ts";
 
 /** Examples told of each kind of change. */

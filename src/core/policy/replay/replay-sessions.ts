@@ -1,12 +1,12 @@
 // Rebuilds what each session had done at an instant from its recorded calls: the history, counters and spend that rules saw.
-import { amounts, type Amounts } from "../budget/amounts.ts";
-import type { ActiveConfig } from "../config/published.ts";
-import { usdFromJson } from "../units/money.ts";
-import { amountOf } from "./built-in.ts";
-import type { HistoryEntry } from "./cel/vocabulary.ts";
-import type { SessionInput } from "./cel/world.ts";
-import { learntFrom, withLearnt, type Learnt } from "../state/teaching.ts";
-import { historyEntry, sessionOf } from "./earlier-calls.ts";
+import { amounts, type Amounts } from "../../budget/amounts.ts";
+import type { ActiveConfig } from "../../config/published.ts";
+import { usdFromJson } from "../../units/money.ts";
+import { amountOf } from "../built-in.ts";
+import type { HistoryEntry } from "../cel/vocabulary.ts";
+import type { SessionInput } from "../cel/world.ts";
+import { learntFrom, withLearnt, type Learnt } from "../../state/teaching.ts";
+import { historyEntry, sessionOf } from "../earlier-calls.ts";
 import type { RecordedCall, RecordedModelCall } from "./recorded-call.ts";
 
 /** More than rules ever see of a session. */

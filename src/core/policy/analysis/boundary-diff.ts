@@ -1,16 +1,16 @@
 // Decides where two versions of a policy answer differently at the edges of their own constants: threshold -1, 0, +1.
-import type { ActiveConfig, ResolvedTool } from "../config/published.ts";
-import { canonicalJson, type Json, type JsonObject } from "../json/canonical.ts";
-import { formatUsd, usdFromJson } from "../units/money.ts";
-import { probesOf, withValue } from "./analysis/boundaries.ts";
-import type { ToolCallAsk } from "./ask.ts";
-import { decodeExpression } from "./cel/expression.ts";
-import { matchesAny } from "./constraints.ts";
-import type { Effect } from "./decision.ts";
-import { sessionOf } from "./earlier-calls.ts";
-import { decideWhole } from "./evaluate.ts";
+import type { ActiveConfig, ResolvedTool } from "../../config/published.ts";
+import { canonicalJson, type Json, type JsonObject } from "../../json/canonical.ts";
+import { formatUsd, usdFromJson } from "../../units/money.ts";
+import { probesOf, withValue } from "./boundaries.ts";
+import type { ToolCallAsk } from "../ask.ts";
+import { decodeExpression } from "../cel/expression.ts";
+import { matchesAny } from "../constraints.ts";
+import type { Effect } from "../decision.ts";
+import { sessionOf } from "../earlier-calls.ts";
+import { decideWhole } from "../evaluate.ts";
 import { sampleArguments } from "./sample-arguments.ts";
-import { amounts } from "../budget/amounts.ts";
+import { amounts } from "../../budget/amounts.ts";
 
 /** One call on which the two versions differ. */
 export interface BoundaryChange {

@@ -1,10 +1,10 @@
 // Decides recorded calls again under the active policy and under a candidate, on the same reconstruction, and counts what would change.
-import type { ActiveConfig, ResolvedTool } from "../config/published.ts";
-import { amountOf } from "./built-in.ts";
-import type { Reason } from "./decision.ts";
-import { decideWhole } from "./evaluate.ts";
+import type { ActiveConfig, ResolvedTool } from "../../config/published.ts";
+import { amountOf } from "../built-in.ts";
+import type { Reason } from "../decision.ts";
+import { decideWhole } from "../evaluate.ts";
 import { LimitSimulation } from "./limit-simulation.ts";
-import { limitNeeds } from "./limits.ts";
+import { limitNeeds } from "../limits.ts";
 import { ReplayedSessions } from "./replay-sessions.ts";
 import { summarise, type ReplayReport } from "./replay-report.ts";
 import type { RecordedCall, RecordedModelCall, Replayed, ReplayedCall, Unreplayable } from "./recorded-call.ts";

@@ -1,8 +1,8 @@
 // Reads the numbers that rules compare a call's arguments with: where a decision may change.
 import type { Expr } from "@bufbuild/cel-spec/cel/expr/syntax_pb.js";
-import { currencyDecimals } from "./cel/functions.ts";
-import { chainsOf, everyPart, stringConstant } from "./cel/syntax.ts";
-import type { ExpressionCache, StoredRule } from "./rules.ts";
+import { currencyDecimals } from "../cel/functions.ts";
+import { chainsOf, everyPart, stringConstant } from "../cel/syntax.ts";
+import type { ExpressionCache, StoredRule } from "../rules.ts";
 
 /** A constant that an argument is compared with, in millionths of the argument's own unit. */
 export interface Threshold {

@@ -1,14 +1,14 @@
 // Decides the smallest changes to a call that would make it pass: thresholds are read off the policy, and each is tried before it is told.
-import type { JsonObject } from "../json/canonical.ts";
-import { effectiveScopes } from "../principal.ts";
-import { formatUsd, usdFromJson } from "../units/money.ts";
-import type { ArgumentCheck } from "./arguments.ts";
-import type { SessionInput } from "./cel/world.ts";
-import { approvalTermsOf, EFFECTS, type Decision, type Effect } from "./decision.ts";
-import { decideWhole } from "./evaluate.ts";
-import type { PolicyFacts } from "./policy-facts.ts";
+import type { JsonObject } from "../../json/canonical.ts";
+import { effectiveScopes } from "../../principal.ts";
+import { formatUsd, usdFromJson } from "../../units/money.ts";
+import type { ArgumentCheck } from "../arguments.ts";
+import type { SessionInput } from "../cel/world.ts";
+import { approvalTermsOf, EFFECTS, type Decision, type Effect } from "../decision.ts";
+import { decideWhole } from "../evaluate.ts";
+import type { PolicyFacts } from "../policy-facts.ts";
 import { comparedConstants } from "./thresholds.ts";
-import { valueAt } from "./values.ts";
+import { valueAt } from "../values.ts";
 
 /** One change to a call. Amounts are decimal text. */
 export type Change =
