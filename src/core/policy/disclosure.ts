@@ -58,38 +58,49 @@ const SAYS_REASONS: ReadonlySet<string> = new Set(["policy_denied", "scope_missi
 
 type Extensions = Readonly<Record<string, unknown>>;
 
-function withoutThreshold(
-  { code, detail }: Refusal,
-  told: Extensions,
-  decision: Decision | undefined,
-): { readonly detail: string; readonly extensions: Extensions } {
-  if (decision !== undefined && SAYS_REASONS.has(code)) {
+interface Told {
+  readonly detail: string;
+  readonly extensions: Extensions;
+}
+
+function withoutThreshold(refusal: Refusal, told: Extensions, decision: Decision | undefined): Told {
+  if (decision !== undefined && SAYS_REASONS.has(refusal.code)) {
     const against = decision.reasons.filter((reason) => reason.effect === decision.effect).map(withoutFigures);
     return { detail: against.map(({ rule_id, message }) => `${rule_id}: ${message}`).join("; "), extensions: told };
   }
-  const { limit, pause, ...rest } = told;
+  const { limit, pause, budget, ...rest } = told;
+  const shown = ledgerWords(refusal, { limit, pause, budget });
+  return shown === undefined
+    ? { detail: refusal.detail, extensions: told }
+    : { detail: shown.detail, extensions: { ...rest, ...shown.extensions } };
+}
+
+/** What the session's or the tenant's ledger refused, without its figures; `undefined` for any other refusal. */
+function ledgerWords({ code }: Refusal, { limit, pause, budget }: Extensions): Told | undefined {
   if (code === "limit_exceeded" && isJsonObject(limit)) {
-    const { id = "", reset_at } = limit;
-    const shown = { id, ...(reset_at === undefined ? {} : { reset_at }) };
+    const { id, reset_at } = limit;
     return {
-      detail: `limit "${typeof id === "string" ? id : ""}" cannot cover this call now`,
-      extensions: { ...rest, limit: shown },
+      detail: `limit "${wordOf(id)}" cannot cover this call now`,
+      extensions: { limit: { id, ...(reset_at === undefined ? {} : { reset_at }) } },
     };
   }
-  const { budget, ...unbudgeted } = rest;
   if (code === "budget_exceeded" && isJsonObject(budget)) {
-    const { scope = "", dimension = "" } = budget;
+    const { scope, dimension } = budget;
     return {
-      detail: `the ${String(scope)}'s ${String(dimension)} budget cannot cover this call`,
-      extensions: { ...unbudgeted, budget: { scope, dimension } },
+      detail: `the ${wordOf(scope)}'s ${wordOf(dimension)} budget cannot cover this call`,
+      extensions: { budget: { scope, dimension } },
     };
   }
   if ((code === "session_paused" || code === "session_ended") && isJsonObject(pause)) {
     const { kind, rule_id, at } = pause;
     const how = code === "session_paused" ? "waits for a person" : "was ended by a person; start another one";
-    return { detail: `the session ${how}`, extensions: { ...rest, pause: { kind, rule_id, at } } };
+    return { detail: `the session ${how}`, extensions: { pause: { kind, rule_id, at } } };
   }
-  return { detail, extensions: told };
+  return undefined;
+}
+
+function wordOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
 
 /** Whether a member of a refusal is the decision behind it. */

@@ -44,10 +44,17 @@ export function charge(state: SessionLedgerState, command: ChargeCommand, now: n
   if (pause !== undefined) return stop(state, asked, pause);
   const effect = effectOf(asked, reasons);
   if (effect !== "allow") return notAllowed(state, asked, { effect, reasons, books: opened, now });
-  if (prior !== null) {
-    const reply = { type: "charged", seq: prior.seq, remainingUsd: remaining(state.session), reasons } as const;
-    return { next: state, reply, effects: [] };
-  }
+  if (prior === null) return chargeOnce(state, command, { reasons, books: opened, now });
+  const reply = { type: "charged", seq: prior.seq, remainingUsd: remaining(state.session), reasons } as const;
+  return { next: state, reply, effects: [] };
+}
+
+/** Charges a call that may run, if its budgets and limits cover it. */
+function chargeOnce(
+  state: SessionLedgerState,
+  command: ChargeCommand,
+  { reasons, books: opened, now }: Omit<Refusing, "effect">,
+): SessionTransition {
   if (command.history.length >= MAX_CHARGES)
     return refused(state, { type: "too_many_calls", limit: MAX_CHARGES, what: "tool calls" });
   const task = command.scopes.task?.id ?? null;
@@ -55,9 +62,8 @@ export function charge(state: SessionLedgerState, command: ChargeCommand, now: n
   const grant = grantIn(opened, task, want, now);
   if ("type" in grant) return refused(state, grant);
   const drawn = drawAll(state, command, now);
-  if ("shortages" in drawn) {
+  if ("shortages" in drawn)
     return { next: state, reply: { type: "needs_grants", shortages: drawn.shortages }, effects: [] };
-  }
   const { isCommitted: _, ...books } = inBooks(opened, task, (account) => accounts.charge(account, command.amounts));
   return charged({ ...state, ...books, leases: drawn.leases }, command, { reasons, draws: drawn.draws, task, now });
 }

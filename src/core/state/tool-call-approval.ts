@@ -70,12 +70,23 @@ export function vote(
   // Without the policy's word of this instant nothing is approved.
   if (redecided === null) return unchanged(state, { type: "nothing" });
   if (more.length > 0 || isOtherCall(record, redecided)) return redecide(record, { ...redecided, draft, now });
-  if (!isGranted(voted.approval)) {
+  return approve(state, voted, command, redecided.decision);
+}
+
+/** One approval more: it waits for others, or it is the last that was needed and the call asks to be admitted. */
+function approve(
+  state: ToolCallState,
+  voted: ToolCallRecord & { readonly approval: Approval },
+  { vote: given, draft }: ToolCallCommand & { type: "vote" },
+  decision: Decision,
+): ToolCallTransition {
+  const { request, approval } = voted;
+  if (!isGranted(approval)) {
     const next = { ...voted, owesInbox: true };
     return persisted(next, { type: "voted", record: next });
   }
   return {
-    next: { ...state, admitting: { request, decision: redecided.decision, vote: command.vote } },
+    next: { ...state, admitting: { request, decision, vote: given } },
     reply: { type: "ask_ledger", request, approved: { requirements: approval.requirements, draft } },
     effects: [],
   };
