@@ -278,7 +278,7 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   }
 
   #conclude(request: ToolCallRequest, outcome: ToolOutcome): Promise<SessionReply> {
-    const learnt = learntFrom(request.ask.tool, request.teaching, outcome);
+    const learnt = learntFrom(request.ask, request.teaching, outcome);
     return this.#ledgerOf(request).conclude(request.id, outcome.status, learnt);
   }
 

@@ -7,6 +7,7 @@ import { accept, refuse, type ErrorCode, type Outcome, type Refusal } from "../c
 import type { JsonObject } from "../core/json/canonical.ts";
 import { decide, type Decision } from "../core/policy/decision.ts";
 import { toolCallOfApproval, type DraftTerms, type Vote, type VoteRefusal } from "../core/state/approval.ts";
+import { teachingOf } from "../core/state/teaching.ts";
 import type { CallRef } from "../core/state/session-messages.ts";
 import type { Redecision, ToolCallRecord, ToolCallReply, ToolCallRequest } from "../core/state/tool-call-record.ts";
 import { ledgerRefusal, refusalOf } from "./enforce.ts";
@@ -147,10 +148,6 @@ async function redecide(ports: Ports, config: ActiveConfig, record: ToolCallReco
   const { definitionDigest, entry } = tool;
   const definition = { definitionDigest, teaching: teachingOf(entry) };
   return switchedOff(decision) ?? accept({ prepared: prepared.value, redecided: { decision, definition } });
-}
-
-function teachingOf({ output_trust, facts = {} }: ToolEntry): Redecision["definition"]["teaching"] {
-  return { isUntrusted: output_trust === "untrusted", facts };
 }
 
 function switchedOff(decision: Decision): Refusal | undefined {

@@ -2,6 +2,7 @@
 import type { ToolCall } from "../core/call.ts";
 import { accept, refuse, type Outcome, type Refusal } from "../core/errors.ts";
 import type { ActiveConfig, ResolvedTool } from "../core/config/published.ts";
+import { teachingOf } from "../core/state/teaching.ts";
 import { digestOf } from "../core/json/digest.ts";
 import { decide, type Decision } from "../core/policy/decision.ts";
 import type { ToolCallRecord, ToolCallReply, ToolCallRequest } from "../core/state/tool-call-record.ts";
@@ -94,7 +95,7 @@ function requestOf(ports: Ports, { tool, facts }: PreparedCall, call: ToolCall, 
     spanId,
     definitionDigest: tool.definitionDigest,
     effect: tool.entry.effect,
-    teaching: { isUntrusted: tool.entry.output_trust === "untrusted", facts: tool.entry.facts ?? {} },
+    teaching: teachingOf(tool.entry),
     fingerprint: digestOf({ intent: context.intent, constraints: call.constraints, tool: tool.name, args: call.args }),
     isKeyDerived: isDerived,
     abandonAfterMs: (tool.entry.timeout_ms ?? DEFAULT_TIMEOUT_MS) + ABANDON_GRACE_MS,

@@ -14,8 +14,8 @@ export const POLICY_FIELDS: Readonly<Record<string, string>> = {
   ...rate("actors.*.rate_limit", "the actor may call any tool"),
   "tools.*.output_trust":
     "`untrusted`: its results may hold words of strangers. Once one has come back, the tool's name stands in `session.taint`. `trusted` when left out.",
-  "tools.*.facts":
-    "What rules may know from its results: for each name a dotted path of the result, read as `session.facts.<name>`. Texts of at most 256 characters, numbers and booleans; the latest 64.",
+  "tools.*.capture":
+    "What rules may know from its results, as `session.facts`: for each fact the dotted path of the result it is read from. A part may come from the call: `orders[result.id].status: status` is read as `session.facts.orders[args.order_id].status`. Texts of at most 256 characters, numbers and booleans; 16 KiB in all, the oldest leave first.",
   "actors.*.requires_human_approval_over_usd":
     "A call that moves more needs a person. Does not apply to the flows of tier `autonomous`.",
   "actors.*.pii_write_allowed":

@@ -36,7 +36,7 @@ function documentWith(
     egress: { allow: ["x.test"] },
     tools: {
       pay: { ...pay, ...tool },
-      look: { ...pay, effect: "read", amount: undefined, facts: { country: "country" } },
+      look: { ...pay, effect: "read", amount: undefined, capture: { country: "country" } },
     },
     actors: { a: { allowed_tools: ["*"], max_amount_usd: 100, ...actor } },
     policy,

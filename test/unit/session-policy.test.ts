@@ -2,11 +2,12 @@
 import { describe, expect, it } from "vitest";
 import { amounts } from "../../src/core/budget/amounts.ts";
 import { encodeExpression, parseExpression } from "../../src/core/policy/cel/expression.ts";
+import type { JsonObject } from "../../src/core/json/canonical.ts";
 import type { WorldInput } from "../../src/core/policy/cel/world.ts";
 import type { StoredRule } from "../../src/core/policy/rules.ts";
 import { termsOf } from "../../src/core/state/meter.ts";
 import { nextWake, QUIET_MS, SESSION_RETENTION_MS } from "../../src/core/state/session-ledger.ts";
-import { learntFrom } from "../../src/core/state/teaching.ts";
+import { learntFrom, withLearnt } from "../../src/core/state/teaching.ts";
 import { allowing, admit, Machine, ref } from "./session-machine.ts";
 
 const T0 = 1_780_000_000_000;
@@ -197,23 +198,37 @@ describe("rules over a session", () => {
 
   it("see where strangers' words came in, and what results have taught", () => {
     const machine = started();
-    const teaching = {
-      isUntrusted: true,
-      facts: { tier: "customer.tier", size: "customer.orders", list: "customer.all" },
+    const capture = {
+      tier: "customer.tier",
+      list: "customer.all",
+      "orders[result.order.id].status": "order.status",
+      "orders[result.order.id].owner": "customer.id",
+      "seen[args.customer_id]": "customer.id",
     };
-    const result = { customer: { tier: "gold", orders: 3, all: [1] } };
-    const learnt = learntFrom("crm.read", teaching, { status: "succeeded", result, httpStatus: 200 });
-    expect(learnt).toEqual({ taint: "crm.read", facts: { tier: "gold", size: 3 } });
+    const result = { customer: { id: "c1", tier: "gold", all: [1] }, order: { id: "o-17", status: "delivered" } };
+    const call = { tool: "crm.read", args: { customer_id: "c1" } };
+    const learnt = learntFrom(call, { isUntrusted: true, capture }, { status: "succeeded", result, httpStatus: 200 });
+    expect(learnt.facts.map(({ names, value }) => [names.join("/"), value])).toEqual([
+      ["tier", "gold"],
+      ["orders/o-17/status", "delivered"],
+      ["orders/o-17/owner", "c1"],
+      ["seen/c1", "c1"],
+    ]);
     machine.charge("c1", { subject: "crm.read" });
     machine.conclude("c1", "succeeded", learnt);
     machine.kill();
-    const when = 'size(session.taint) > 0 && has(session.facts.tier) && session.facts.tier == "gold"';
-    const policy = { world, rules: [rule(when, "deny")] };
-    expect(machine.charge("c2", { policy }).type).toBe("not_allowed");
+    const delivered = (order: string): StoredRule =>
+      rule(
+        `size(session.taint) > 0 && !("${order}" in session.facts.orders && session.facts.orders["${order}"].status == "delivered")`,
+        "deny",
+      );
+    expect(machine.charge("c2", { policy: { world, rules: [delivered("o-18")] } }).type).toBe("not_allowed");
+    expect(machine.charge("c2", { policy: { world, rules: [delivered("o-17")] } }).type).toBe("charged");
   });
 
   it("learn taint from a failure's answer too, and nothing from silence", () => {
-    const teaching = { isUntrusted: true, facts: { id: "id" } };
+    const teaching = { isUntrusted: true, capture: { id: "id" } };
+    const call = { tool: "t", args: {} };
     const failed = {
       status: "failed",
       code: "tool_failed",
@@ -221,9 +236,22 @@ describe("rules over a session", () => {
       httpStatus: 400,
       result: { id: "x" },
     } as const;
-    expect(learntFrom("t", teaching, failed)).toEqual({ taint: "t", facts: {} });
-    expect(learntFrom("t", teaching, { ...failed, result: null })).toEqual({ taint: null, facts: {} });
-    expect(learntFrom("t", teaching, { status: "unknown", message: "lost" })).toEqual({ taint: null, facts: {} });
+    expect(learntFrom(call, teaching, failed)).toEqual({ taint: "t", facts: [] });
+    expect(learntFrom(call, teaching, { ...failed, result: null })).toEqual({ taint: null, facts: [] });
+    expect(learntFrom(call, teaching, { status: "unknown", message: "lost" })).toEqual({ taint: null, facts: [] });
+  });
+
+  it("keep facts within a bound, the ones learnt last", () => {
+    const none: { taint: readonly string[]; facts: JsonObject } = { taint: [], facts: {} };
+    const known = Array.from({ length: 400 }, (_, at) => at).reduce(
+      (all, at) =>
+        withLearnt(all, { taint: null, facts: [{ names: ["orders", `o${at}`, "note"], value: "x".repeat(200) }] }),
+      none,
+    );
+    expect(JSON.stringify(known.facts).length).toBeLessThanOrEqual(16_384);
+    const orders = Object.keys((known.facts["orders"] ?? {}) as JsonObject);
+    expect(orders.at(-1)).toBe("o399");
+    expect(orders.length).toBeGreaterThan(40);
   });
 });
 

@@ -13,7 +13,7 @@ import type {
   ToolCallState,
 } from "../../src/core/state/tool-call-record.ts";
 
-const NOTHING_TAUGHT = { isUntrusted: false, facts: {} };
+const NOTHING_TAUGHT = { isUntrusted: false, capture: {} };
 const request = (fingerprint = "f1"): ToolCallRequest => ({
   id: `tc_${"0".repeat(32)}`,
   tenant: "t",

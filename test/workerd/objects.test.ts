@@ -113,7 +113,7 @@ describe("a tool call", () => {
       spanId: ref.spanId,
       definitionDigest: "d",
       effect: "write",
-      teaching: { isUntrusted: false, facts: {} },
+      teaching: { isUntrusted: false, capture: {} },
       fingerprint: "f",
       isKeyDerived: false,
       abandonAfterMs: 5,

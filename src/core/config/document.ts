@@ -1,5 +1,6 @@
 // Decides the shape of a tenant's one config document; unknown fields are refused, so that no setting is silently inactive.
 import * as z from "zod/mini";
+import { readFactPath } from "../policy/fact-path.ts";
 import en from "zod/v4/locales/en.js";
 import { parseUsd, usdFromJson } from "../units/money.ts";
 import {
@@ -97,10 +98,13 @@ const ToolDocument = z.strictObject({
   rate_limit: z.optional(RateLimitDocument),
   /** `untrusted`: what it answers may have been written by strangers, and its name becomes a taint of the session. */
   output_trust: z.optional(z.enum(["trusted", "untrusted"])),
-  /** What rules may know from its result, as `session.facts.<name>`: a dotted path of the result for each name. */
-  facts: z.optional(
+  /** What rules may know from its result, as `session.facts`: for each fact the dotted path of the result it is read from. */
+  capture: z.optional(
     z.record(
-      z.string().check(z.regex(/^[A-Za-z_]\w{0,62}$/, "expected letters, digits and `_`")),
+      z.string().check(
+        z.regex(/^[A-Za-z_][\w.[\]]{0,127}$/, "expected a fact such as `customer_tier` or `orders[result.id].status`"),
+        z.refine((text) => readFactPath(text) !== undefined, "expected names, and `[result.…]` or `[args.…]`"),
+      ),
       z.string().check(z.minLength(1), z.maxLength(256)),
     ),
   ),

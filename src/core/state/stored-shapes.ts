@@ -49,7 +49,7 @@ export function storedToolCall(stored: ToolCallRecord | FirstRecord): ToolCallRe
         release: null,
         confirmed: false,
       },
-      teaching: { isUntrusted: false, facts: {} },
+      teaching: { isUntrusted: false, capture: {} },
       isKeyDerived: false,
       abandonAfterMs: Math.max(0, deadlineAt - stored.createdAt),
     },

@@ -5,14 +5,14 @@ import { usdFromJson } from "../../units/money.ts";
 import { amountOf } from "../built-in.ts";
 import type { HistoryEntry } from "../cel/vocabulary.ts";
 import type { SessionInput } from "../cel/world.ts";
-import { learntFrom, withLearnt, type Learnt } from "../../state/teaching.ts";
+import { learntFrom, teachingOf, withLearnt, type Learnt } from "../../state/teaching.ts";
 import { historyEntry, sessionOf } from "../earlier-calls.ts";
 import type { RecordedCall, RecordedModelCall } from "./recorded-call.ts";
 
-/** More than rules ever see of a session. */
-const KEPT = 1_000;
+/** As many calls as a session can have: rules see every one of them. */
+const KEPT = 10_000;
 
-const NOTHING_LEARNT: Learnt = { taint: null, facts: {} };
+const NOTHING_LEARNT: Learnt = { taint: null, facts: [] };
 
 interface Past {
   readonly call: RecordedCall;
@@ -60,13 +60,12 @@ export class ReplayedSessions {
       status: call.status === "unknown" ? "unknown" : "succeeded",
     });
     const session = this.#at(ask.session, startedAt);
-    const teaching = { isUntrusted: tool?.output_trust === "untrusted", facts: tool?.facts ?? {} };
     const added: Past = {
       call,
       entry,
       amount: tool === undefined ? 0 : amountOf(tool, ask.args),
       cost: usdFromJson(tool?.cost_usd) ?? 0,
-      learnt: call.outcome === null ? NOTHING_LEARNT : learntFrom(ask.tool, teaching, call.outcome),
+      learnt: call.outcome === null ? NOTHING_LEARNT : learntFrom(ask, teachingOf(tool), call.outcome),
     };
     const past = [...session.past, added];
     session.known = past.slice(0, -KEPT).reduce((known, each) => withLearnt(known, each.learnt), session.known);
