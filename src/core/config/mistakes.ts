@@ -38,7 +38,8 @@ export function didYouMean(name: string, known: readonly string[]): string {
   let bestDistance = 3;
   for (const candidate of known) {
     const distance = editDistance(name, candidate);
-    if (distance < bestDistance && distance < candidate.length) {
+    // A name that is known elsewhere is not what was meant here.
+    if (distance > 0 && distance < bestDistance && distance < candidate.length) {
       best = candidate;
       bestDistance = distance;
     }
