@@ -72,7 +72,11 @@ const QUERY = [
   "cursor",
   "tenant",
 ];
-const STATUSES = ["succeeded", "failed", "denied", "refused", "unknown", "caller_left", "replayed"];
+const STATUSES = [
+  ...["succeeded", "failed", "denied", "refused", "unknown", "caller_left", "replayed", "drafted", "pending_approval"],
+  ...["approval_denied", "approval_expired", "approval_withdrawn", "approved", "withdrawn", "expired"],
+  ...["set", "cleared", "paused", "resumed", "ended"],
+];
 const FILTERS = ["actor", "session", "tool", "model"] as const;
 const query = (
   name: string,
