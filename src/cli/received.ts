@@ -21,14 +21,7 @@ export const ConfigVersion = z.looseObject({
 
 /** Every published version. */
 export const ConfigVersions = z.looseObject({
-  data: z.array(
-    z.looseObject({
-      ...ConfigVersion.shape,
-      published_at: z.string(),
-      published_by: z.string(),
-      rolled_back_to: z.optional(z.int()),
-    }),
-  ),
+  data: z.array(z.looseObject({ ...ConfigVersion.shape, rolled_back_to: z.optional(z.int()) })),
 });
 
 /** A published version and its document. */
