@@ -1,10 +1,10 @@
 // Decides how one config document differs from another: which entries came, changed and went.
-import { ConfigDocument } from "../core/config/document.ts";
+import { readDocument } from "../core/config/read-document.ts";
 import { canonicalJson, isJsonObject } from "../core/json/canonical.ts";
 
 /**
  * One line per entry, `+` new, `~` changed, `-` gone, such as `~ tools.billing.refund`. `active` is left out when
- * nothing is published. Both are compared with their defaults filled in.
+ * nothing is published. Both are compared with their defaults filled in and their imports done.
  */
 export function changeLines(active: unknown, candidate: unknown): readonly string[] {
   const before = entriesOf(active ?? {});
@@ -19,8 +19,8 @@ export function changeLines(active: unknown, candidate: unknown): readonly strin
 
 /** The canonical text of each entry of each section. A document this version does not know is taken as it is. */
 function entriesOf(document: unknown): ReadonlyMap<string, string> {
-  const parsed = ConfigDocument.safeParse(document);
-  const shown: unknown = parsed.success ? parsed.data : document;
+  const read = readDocument(document);
+  const shown: unknown = read.ok ? read.document : document;
   if (!isJsonObject(shown)) return new Map();
   return new Map(
     Object.entries(shown).flatMap(([section, entries]) =>

@@ -1,7 +1,7 @@
 // Touches what is asked before a config changes: `config test`, `config diff`, `config replay`; and the way back: `config rollback`.
 import { Option, type Command } from "commander";
 import { diffConfigs } from "../core/config/diff.ts";
-import { ConfigDocument } from "../core/config/document.ts";
+import { readDocument } from "../core/config/read-document.ts";
 import { previewConfig } from "../core/config/preview.ts";
 import { unpublished } from "../core/config/published.ts";
 import { diffBoundaries } from "../core/policy/analysis/boundary-diff.ts";
@@ -92,14 +92,14 @@ async function load({ gateway }: CommandTools, source: string): Promise<unknown>
 
 /** Compares two documents here; only those that a release of today would publish are tried at their edges. */
 function reviewOf(before: unknown, after: unknown): ShownReview {
-  const [was, is] = [ConfigDocument.safeParse(before), ConfigDocument.safeParse(after)];
-  const unreadable = !was.success ? before : after;
-  if (!was.success || !is.success) {
+  const [was, is] = [readDocument(before), readDocument(after)];
+  const unreadable = !was.ok ? before : after;
+  if (!was.ok || !is.ok) {
     const { check } = previewConfig(unreadable);
     throw new CommandFailure(EXIT.refused, check.ok ? [] : check.mistakes.map(mistakeLine));
   }
   const [old, now] = [previewConfig(before).check, previewConfig(after).check];
-  const changes = diffConfigs(was.data, is.data);
+  const changes = diffConfigs(was.document, is.document);
   const boundaries =
     old.ok && now.ok
       ? diffBoundaries(unpublished(old.document, old.rules), unpublished(now.document, now.rules))

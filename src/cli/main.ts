@@ -10,6 +10,7 @@ import { addSwitchCommands } from "./switch-commands.ts";
 import { addTenantCommands } from "./tenant-commands.ts";
 import { processStreams, Terminal } from "./terminal.ts";
 import { addToolCallCommands } from "./tool-call-commands.ts";
+import { addToolCommands } from "./tool-commands.ts";
 import { addTraceCommands } from "./trace-commands.ts";
 
 const EXIT_HELP = `
@@ -58,6 +59,7 @@ function program(): Command {
     addSwitchCommands,
     addTenantCommands,
     addToolCallCommands,
+    addToolCommands,
     addTraceCommands,
   ])
     add(command, terminal);

@@ -115,6 +115,15 @@ export const CreatedKey = z.looseObject({ ...KeyListing.shape, key: z.string() }
 /** The names of stored credentials. */
 export const SecretNames = z.looseObject({ data: z.array(z.looseObject({ name: z.string() })) });
 
+/** What a rotation of credentials did. */
+export const SecretsRotated = z.looseObject({
+  data_key: z.string(),
+  secrets: z.int(),
+  resealed: z.int(),
+  rewrapped: z.int(),
+  unreadable: z.array(z.string()),
+});
+
 /** A tenant. */
 export const TenantCreated = z.looseObject({ id: z.string(), name: z.string() });
 

@@ -1,9 +1,9 @@
-// Touches stored credentials: `secrets put`, `secrets list`, `secrets remove`. A value is never an argument.
+// Touches stored credentials: `secrets put`, `secrets list`, `secrets remove`, `secrets rotate`. A value is never an argument.
 import type { Command } from "commander";
 import { isName } from "../core/units/identifier.ts";
 import { report, toolsOf, type CommandTools } from "./command-line.ts";
-import { usageFailure } from "./exit-codes.ts";
-import { NoContent, SecretNames } from "./received.ts";
+import { CommandFailure, EXIT, usageFailure } from "./exit-codes.ts";
+import { NoContent, SecretNames, SecretsRotated } from "./received.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Adds the `secrets` commands. */
@@ -24,6 +24,13 @@ export function addSecretCommands(program: Command, terminal: Terminal): void {
     .command("remove <name>")
     .description("remove a credential")
     .action((name: string, _: unknown, command: Command) => remove(toolsOf(command, terminal), name));
+  secrets
+    .command("rotate")
+    .description("seal every credential of the tenant under a new data key")
+    .option("--keep-data-key", "keep the data key, and only wrap it under the deployment's current SECRETS_KEY")
+    .action(({ keepDataKey = false }: { readonly keepDataKey?: boolean }, command: Command) =>
+      rotate(toolsOf(command, terminal), keepDataKey),
+    );
 }
 
 async function put(tools: CommandTools, name: string, variable: string | undefined): Promise<void> {
@@ -43,6 +50,18 @@ async function remove(tools: CommandTools, name: string): Promise<void> {
   ensureName(name);
   await tools.gateway.get({ method: "DELETE", path: `/v1/secrets/${name}` }, NoContent);
   report(tools, { name, removed: true }, [`removed secret "${name}"`]);
+}
+
+async function rotate(tools: CommandTools, isKept: boolean): Promise<void> {
+  const body = { data_key: isKept ? "keep" : "new" };
+  const done = await tools.gateway.get({ method: "POST", path: "/v1/secrets/rotate", body }, SecretsRotated);
+  report(tools, done, [
+    `sealed ${done.resealed} of ${done.secrets} secrets anew, wrapped ${done.rewrapped} data keys anew`,
+  ]);
+  if (done.unreadable.length > 0)
+    throw new CommandFailure(EXIT.refused, [
+      `no root key of the deployment opens ${done.unreadable.join(", ")}: store them again`,
+    ]);
 }
 
 function ensureName(name: string): void {

@@ -5,10 +5,12 @@ import { isPrivateHost } from "../guard/address.ts";
 import { schemaMistakes } from "../policy/arguments.ts";
 import { failureText, runPolicyTests } from "../policy/policy-tests.ts";
 import { checkPolicy, type PolicyCheck } from "./check-policy.ts";
-import { ConfigDocument, type ModelEntry, type ProviderEntry, type ToolEntry } from "./document.ts";
-import { didYouMean, mistakesOf } from "./mistakes.ts";
-import { knownFields } from "./known-fields.ts";
+import { probeUrl, requestMistakes, requestWarnings } from "./check-tool-request.ts";
+import type { ConfigDocument, ModelEntry, ProviderEntry, ToolEntry } from "./document.ts";
+import { didYouMean } from "./mistakes.ts";
 import { unpublished, type PublishedRule } from "./published.ts";
+import { readDocument } from "./read-document.ts";
+import { secretsOfAuth } from "./request-document.ts";
 
 /** Answers a model's list price from an independent table, or `undefined` when the table does not know it. */
 export type PriceBook = (provider: ProviderEntry, upstreamName: string) => Price | undefined;
@@ -48,16 +50,19 @@ export function checkConfig(
   around: Surroundings,
   { tests = "refuse" }: { readonly tests?: "refuse" | "warn" } = {},
 ): ConfigCheck {
-  const parsed = ConfigDocument.safeParse(candidate);
-  if (!parsed.success) return { ok: false, mistakes: mistakesOf(parsed.error.issues, knownFields()) };
-  const document = parsed.data;
+  const read = readDocument(candidate);
+  if (!read.ok) return read;
+  const { document } = read;
   const prices = pricesOf(document, around);
   const policy = checkPolicy(document);
   const mistakes = [...referenceMistakes(document, prices, around), ...policy.mistakes];
-  if (mistakes.length > 0) return { ok: false, mistakes };
+  if (mistakes.length > 0)
+    return { ok: false, mistakes: mistakes.map((each) => ({ ...each, path: read.shownPath(each.path) })) };
   const failed = testMistakes(document, policy);
   if (failed.length > 0 && tests === "refuse") return { ok: false, mistakes: failed };
-  return { ok: true, document, prices, rules: policy.rules, warnings: [...policy.warnings, ...failed] };
+  const requests = Object.entries(document.tools).flatMap(([name, entry]) => requestWarnings(`tools.${name}`, entry));
+  const warnings = [...read.warnings, ...requests, ...policy.warnings, ...failed];
+  return { ok: true, document, prices, rules: policy.rules, warnings };
 }
 
 function pricesOf(document: ConfigDocument, { priceBook }: Surroundings): Readonly<Record<string, Price>> {
@@ -212,7 +217,6 @@ function toolMistakes(
   around: Surroundings,
 ): readonly Mistake[] {
   const properties = Object.keys(entry.input_schema["properties"] ?? {});
-  const templated = [...entry.url.matchAll(/\{([^{}]*)\}/g)].map((match) => match[1] ?? "");
   const unknownIn = (field: string, names: readonly string[]): readonly Mistake[] =>
     names
       .filter((each) => !properties.includes(each.split(".")[0] ?? each))
@@ -220,29 +224,22 @@ function toolMistakes(
         path: `${path}.${field}`,
         message: `"${each}" is not an argument of the tool${didYouMean(each, properties)}`,
       }));
+  const target = { path: `${path}.url`, url: probeUrl(entry), service: entry.service };
+  const { auth } = entry;
   return [
     ...schemaMistakes(entry.input_schema).map((mistake) => ({
       ...mistake,
       path: [`${path}.input_schema`, mistake.path].filter((part) => part !== "").join("."),
     })),
-    ...unknownIn("url", templated),
-    ...templated
-      .filter((each) => properties.includes(each) && !requiredOf(entry).includes(each))
-      .map((each) => ({ path: `${path}.input_schema.required`, message: `expected "${each}": it is part of the URL` })),
+    ...requestMistakes(path, entry),
     ...unknownIn("amount.field", entry.amount === undefined ? [] : [entry.amount.field]),
     ...unknownIn("pii.writes", entry.pii?.writes ?? []),
-    ...targetMistakes(
-      { path: `${path}.url`, url: entry.url.replaceAll(/\{[^{}]*\}/g, "x"), service: entry.service },
-      document,
-      around,
-    ),
-    ...secretMistakes(`${path}.auth.secret`, entry.auth?.secret, around),
+    ...(entry.kind === "service" && entry.service === undefined ? [] : targetMistakes(target, document, around)),
+    ...(auth?.kind === "oauth2_client_credentials"
+      ? targetMistakes({ path: `${path}.auth.token_url`, url: auth.token_url, service: undefined }, document, around)
+      : []),
+    ...secretsOfAuth(auth).flatMap(({ field, name }) => secretMistakes(`${path}.auth.${field}`, name, around)),
   ];
-}
-
-function requiredOf(entry: ToolEntry): readonly unknown[] {
-  const required = entry.input_schema["required"];
-  return Array.isArray(required) ? required : [];
 }
 
 interface Target {

@@ -3,6 +3,8 @@ import * as z from "zod/mini";
 import { readFactPath } from "../policy/fact-path.ts";
 import en from "zod/v4/locales/en.js";
 import { parseUsd, usdFromJson } from "../units/money.ts";
+import { OpenApiDocument } from "./openapi-document.ts";
+import { REQUEST_FIELDS, ToolAuthDocument } from "./request-document.ts";
 import {
   ApprovalsDocument,
   FlowsDocument,
@@ -71,18 +73,15 @@ const ModelDocument = z.strictObject({
   price: z.optional(PriceDocument),
 });
 
-const ToolAuthDocument = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("bearer"), secret: name }),
-  z.strictObject({ kind: z.literal("header"), name: z.string().check(z.regex(/^[A-Za-z0-9-]{1,64}$/)), secret: name }),
-]);
-
 const ToolDocument = z.strictObject({
-  kind: z.literal("http"),
+  /** `service` is another Worker: `url` is a path then, and `service` its binding. */
+  kind: z.enum(["http", "service"]),
   description: z.optional(z.string().check(z.maxLength(4096))),
-  method: z.enum(["GET", "POST", "PUT", "PATCH", "DELETE"]),
-  /** May hold `{argument}` segments, each filled from the call's arguments and percent-encoded. */
+  method: z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
+  /** May hold `{argument}` places, each filled from the call's arguments and percent-encoded. */
   url: z.string().check(z.minLength(1), z.maxLength(2048)),
   service: z.optional(name),
+  ...REQUEST_FIELDS,
   input_schema: z.record(z.string(), z.unknown()),
   effect: z.enum(["read", "write", "irreversible"]),
   amount: z.optional(z.strictObject({ field: z.string().check(z.minLength(1)), currency: z.literal("USD") })),
@@ -146,6 +145,8 @@ export const ConfigDocument = z.strictObject({
   providers: z._default(z.record(name, ProviderDocument), {}),
   models: z._default(z.record(name, ModelDocument), {}),
   tools: z._default(z.record(name, ToolDocument), {}),
+  /** OpenAPI documents whose operations become tools when the config is published; a published version has none. */
+  openapi: z.optional(z.record(name, OpenApiDocument)),
   actors: z._default(z.record(name, ActorDocument), {}),
   policy: z.prefault(PolicyDocument, {}),
   approvals: z.prefault(ApprovalsDocument, {}),

@@ -1,6 +1,7 @@
 // Decides what a document alone says about itself, where neither a tenant nor a deployment is known.
 import { checkConfig, type ConfigCheck, type Surroundings } from "./check.ts";
-import { ConfigDocument } from "./document.ts";
+import { readDocument } from "./read-document.ts";
+import { secretsOfAuth, type ToolAuth } from "./request-document.ts";
 
 /** Nothing is known of secrets, services and prices: what rests on them is not checked. */
 export const NOWHERE: Surroundings = { priceBook: null, secrets: null, services: null, allowPrivateEgress: true };
@@ -16,9 +17,9 @@ export interface Preview {
 /** Checks shape, references within the document, rules against schemas, and runs the policy's tests. */
 export function previewConfig(candidate: unknown): Preview {
   const check = checkConfig(candidate, NOWHERE);
-  const parsed = ConfigDocument.safeParse(candidate);
-  if (!parsed.success) return { check, tests: 0, unchecked: [] };
-  const document = parsed.data;
+  const read = readDocument(candidate);
+  if (!read.ok) return { check, tests: 0, unchecked: [] };
+  const { document } = read;
   const { providers, models, tools, approvals, policy } = document;
   const entries = [
     ...Object.values(providers),
@@ -42,9 +43,9 @@ export function previewConfig(candidate: unknown): Preview {
 
 function secretsOf(entry: {
   readonly secret?: string | undefined;
-  readonly auth?: { readonly secret: string } | undefined;
+  readonly auth?: ToolAuth | undefined;
 }): readonly string[] {
-  return [entry.secret, entry.auth?.secret].filter((name) => name !== undefined);
+  return [entry.secret, ...secretsOfAuth(entry.auth).map(({ name }) => name)].filter((name) => name !== undefined);
 }
 
 function told(what: string, verb: string, names: readonly string[]): readonly string[] {

@@ -35,11 +35,16 @@ const IPV6_RANGES: readonly { readonly groups: readonly [number, number]; readon
     { groups: [0xff00, 0x0000], mask: [0xff00, 0x0000] },
   ];
 
-const PRIVATE_SUFFIXES = ["localhost", "local", "internal", "home.arpa", "lan", "intranet", "corp", "workers.dev"];
+const PRIVATE_SUFFIXES = "localhost local localdomain internal home.arpa home lan intranet corp workers.dev".split(" ");
+/** Public names that answer with any address one asks for, or redirect to it. */
+const WILDCARD_SUFFIXES =
+  "nip.io sslip.io xip.io localtest.me lvh.me vcap.me lacolhost.com traefik.me rbndr.us 1u.ms r3dir.me".split(" ");
+const BLOCKED_SUFFIXES = [...PRIVATE_SUFFIXES, ...WILDCARD_SUFFIXES];
 
 /**
  * Whether a host, as the WHATWG URL parser spells it, is private: a special-purpose address of either family, a name
- * without a dot, or a name under a suffix that public DNS does not answer. Encoded addresses need no case of their
+ * without a dot or with an empty label, or a name under a suffix that public DNS does not answer or answers with
+ * whatever address one asks for. Encoded addresses need no case of their
  * own: the parser has already turned `0x7f.1` and full-width digits into dotted decimals.
  */
 export function isPrivateHost(hostname: string): boolean {
@@ -47,7 +52,11 @@ export function isPrivateHost(hostname: string): boolean {
   if (name.startsWith("[")) return isPrivateIpv6(name.slice(1, -1));
   const octets = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(name);
   if (octets !== null) return isPrivateIpv4(octets.slice(1).map(Number));
-  return !name.includes(".") || PRIVATE_SUFFIXES.some((suffix) => name === suffix || name.endsWith(`.${suffix}`));
+  return (
+    !name.includes(".") ||
+    /^\.|\.\.|\.$/.test(name) ||
+    BLOCKED_SUFFIXES.some((suffix) => name === suffix || name.endsWith(`.${suffix}`))
+  );
 }
 
 function ipv4(a: number, b: number, c: number, d: number): number {
