@@ -9,6 +9,7 @@ import { durableConfigs, durableTenants } from "./adapters/durable/tenants.ts";
 import { durableToolCalls } from "./adapters/durable/tool-calls.ts";
 import { createEgress, type Service } from "./adapters/egress.ts";
 import { kvKeys } from "./adapters/kv/keys.ts";
+import type { RootKeys } from "./adapters/kv/data-keys.ts";
 import { kvSecrets } from "./adapters/kv/secrets.ts";
 import { openAiModels } from "./adapters/models/openai-models.ts";
 import { listPrices } from "./adapters/prices.ts";
@@ -18,7 +19,7 @@ import { r2Segments } from "./adapters/r2/segments.ts";
 import { runtimeSystem } from "./adapters/system.ts";
 import { httpTools } from "./adapters/tools/http-tools.ts";
 import { createWebhooks } from "./adapters/webhooks.ts";
-import { readSettings, type Env } from "./env.ts";
+import { readSettings, type Env, type Settings } from "./env.ts";
 import type { Ports } from "./gateway/ports.ts";
 import type { Segments } from "./gateway/ports/trace-store.ts";
 import type { Runtime } from "./http/context.ts";
@@ -29,7 +30,7 @@ export function compose(env: Env): Runtime {
   const allowPrivate = settings.ALLOW_PRIVATE_EGRESS === "true";
   const services = servicesOf(env);
   const egress = createEgress({ allowPrivate, services });
-  const secrets = kvSecrets(env.CONFIG, settings.SECRETS_KEY, runtimeSystem);
+  const secrets = kvSecrets(env.CONFIG, rootKeysOf(settings), runtimeSystem);
   const sessions = new DurableSessionLedgers(env.SESSION_LEDGER, runtimeSystem);
   const controls = new DurableControls(env.TENANT_LEDGER, runtimeSystem);
   const ports: Ports = {
@@ -46,7 +47,7 @@ export function compose(env: Env): Runtime {
     sessions,
     toolCalls: durableToolCalls(env.TOOL_CALL),
     models: openAiModels(egress, secrets),
-    tools: httpTools(egress, secrets),
+    tools: httpTools(egress, secrets, runtimeSystem),
     index: d1TraceIndex(env.DB),
     segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
   };
@@ -63,6 +64,10 @@ export function compose(env: Env): Runtime {
     publicUrl: settings.PUBLIC_URL,
     recorder: (defer) => recorder.for(defer),
   };
+}
+
+function rootKeysOf({ SECRETS_KEY, SECRETS_KEY_PREVIOUS }: Settings): RootKeys {
+  return { current: SECRETS_KEY, previous: SECRETS_KEY_PREVIOUS };
 }
 
 /** Segments whose records come back with their offloaded bodies. */

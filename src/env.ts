@@ -23,8 +23,12 @@ const Settings = z.object({
   ENVIRONMENT: z._default(z.string(), "production"),
   /** Guards the creation of tenants and keys. */
   ROOT_KEY: z.string().check(z.minLength(16, "ROOT_KEY: expected a secret of at least 16 characters")),
-  /** Base64 of 32 bytes; every tenant's credentials are encrypted under a key derived from it. */
+  /** Base64 of 32 bytes; wraps the data keys under which the tenants' credentials are encrypted. */
   SECRETS_KEY: z.string().check(z.regex(/^[A-Za-z0-9+/]{43}=$/, "SECRETS_KEY: expected base64 of 32 bytes")),
+  /** The root key before that one: still unwraps, never wraps. */
+  SECRETS_KEY_PREVIOUS: z.optional(
+    z.string().check(z.regex(/^[A-Za-z0-9+/]{43}=$/, "SECRETS_KEY_PREVIOUS: expected base64 of 32 bytes")),
+  ),
   /** The tenant that the root key acts on when a request names none. */
   ROOT_TENANT: z.optional(z.string()),
   /** The gateway's own address, for links in notices to approvers; without it notices carry none. */

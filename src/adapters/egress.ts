@@ -1,4 +1,4 @@
-// Makes every outgoing network request: allow-listed hosts only, no private addresses, redirects never followed.
+// Makes every outgoing network request: allow-listed hosts only, no private addresses, redirects checked like the first address.
 import { isHostAllowed } from "../core/config/check.ts";
 import { isPrivateHost } from "../core/guard/address.ts";
 
@@ -11,6 +11,8 @@ export interface EgressRequest {
   readonly allowedHosts: readonly string[];
   readonly service: string | undefined;
   readonly signal: AbortSignal;
+  /** Follows up to three redirects, for GET and HEAD; left out, a redirect is the answer. */
+  readonly follow?: boolean;
 }
 
 /** The answer, or the reason nothing was sent. Network failures throw, as fetch does. */
@@ -34,26 +36,70 @@ export interface EgressSettings {
 
 /** URLs remembered per allow-list: templated tool URLs would fill memory otherwise. */
 const MAX_VERDICTS = 256;
+const MAX_REDIRECTS = 3;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 /** An egress bound to the deployment's services and rules. */
 export function createEgress(settings: EgressSettings): Egress {
   const verdicts = new Verdicts(settings.allowPrivate);
   return async (request) => {
-    const init: RequestInit = {
-      method: request.method,
-      headers: request.headers,
-      body: request.body,
-      redirect: "manual",
-      signal: request.signal,
-    };
-    if (request.service !== undefined) {
-      const service = settings.services.get(request.service);
-      if (service === undefined) return { sent: false, reason: `no service binding "${request.service}"` };
-      return { sent: true, response: await service.fetch(new Request(request.url, init)) };
+    let hop: Hop = { url: request.url, headers: request.headers, origin: originOf(request.url) };
+    for (let redirects = 0; ; redirects += 1) {
+      const answer = await sendHop(settings, verdicts, request, hop);
+      const location = answer.sent && mayFollow(request) ? redirectOf(answer.response) : undefined;
+      if (!answer.sent || location === undefined) return answer;
+      await answer.response.body?.cancel();
+      if (redirects === MAX_REDIRECTS) return { sent: false, reason: `more than ${MAX_REDIRECTS} redirects` };
+      if (!URL.canParse(location, hop.url)) return { sent: false, reason: "a redirect to what is no address" };
+      hop = redirected(hop, new URL(location, hop.url));
     }
-    const reason = verdicts.of(request.url, request.allowedHosts);
-    return reason === undefined ? { sent: true, response: await fetch(request.url, init) } : { sent: false, reason };
   };
+}
+
+/** One of the addresses of a request, and what goes there. */
+interface Hop {
+  readonly url: string;
+  readonly headers: Headers;
+  /** Where the request began. */
+  readonly origin: string;
+}
+
+async function sendHop(
+  settings: EgressSettings,
+  verdicts: Verdicts,
+  request: EgressRequest,
+  { url, headers, origin }: Hop,
+): Promise<EgressAnswer> {
+  const { method, body, signal } = request;
+  const init: RequestInit = { method, headers, body, redirect: "manual", signal };
+  // A binding is one upstream: what it redirects elsewhere goes over the network, if it may.
+  if (request.service !== undefined && originOf(url) === origin) {
+    const service = settings.services.get(request.service);
+    if (service === undefined) return { sent: false, reason: `no service binding "${request.service}"` };
+    return { sent: true, response: await service.fetch(new Request(url, init)) };
+  }
+  const reason = verdicts.of(url, request.allowedHosts);
+  return reason === undefined ? { sent: true, response: await fetch(url, init) } : { sent: false, reason };
+}
+
+function mayFollow({ follow, method }: EgressRequest): boolean {
+  return follow === true && (method === "GET" || method === "HEAD");
+}
+
+function redirectOf({ status, headers }: Response): string | undefined {
+  return REDIRECTS.has(status) ? (headers.get("location") ?? undefined) : undefined;
+}
+
+/** The next hop: to another origin goes nothing but what is acceptable, and it never comes back. */
+function redirected({ headers, origin }: Hop, to: URL): Hop {
+  // The fragment is not sent, and would only make verdicts differ.
+  to.hash = "";
+  if (to.origin === origin) return { url: to.href, headers, origin };
+  return { url: to.href, headers: new Headers({ accept: headers.get("accept") ?? "*/*" }), origin };
+}
+
+function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : "";
 }
 
 /** Verdicts remembered per allow-list, which is as old as its config version; a verdict depends on nothing else. */

@@ -66,6 +66,21 @@ export interface Secrets {
   put(tenant: string, name: string, text: string): Promise<void>;
   remove(tenant: string, name: string): Promise<boolean>;
   names(tenant: string): Promise<readonly string[]>;
+  /** Wraps the tenant's data keys under the current root key and seals every credential under its newest, or a new, one. */
+  rotate(tenant: string, how: { readonly newKey: boolean }): Promise<Rotation>;
+}
+
+/** What a rotation did. */
+export interface Rotation {
+  /** The data key that now seals. */
+  readonly key: string;
+  /** Credentials of the tenant, and those that were sealed anew. */
+  readonly secrets: number;
+  readonly resealed: number;
+  /** Data keys that another root key had wrapped. */
+  readonly rewrapped: number;
+  /** Names of credentials that no root key of the deployment opens. */
+  readonly unreadable: readonly string[];
 }
 
 /** One line of a tenant's config history. */

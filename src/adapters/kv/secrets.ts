@@ -1,81 +1,185 @@
-// Touches tenant credentials in KV: AES-256-GCM under a key derived per tenant, bound to tenant and name.
+// Touches tenant credentials in KV: sealed under the tenant's data key, bound to tenant, name and version.
+import * as z from "zod/mini";
 import { GatewayFault } from "../../core/errors.ts";
-import type { Secrets, System } from "../../gateway/ports.ts";
+import type { Rotation, Secrets, System } from "../../gateway/ports.ts";
+import { DataKeys, deriveKey, newest, type DataKey, type RootKeys } from "./data-keys.ts";
 import { listNames } from "./list-names.ts";
+import { fromBase64, open, seal, toBase64, utf8 } from "./sealed.ts";
 
 /** A revealed credential is kept in memory this long. */
 const FRESH_MS = 30_000;
-const IV_BYTES = 12;
+/** Revealed credentials an isolate remembers. */
+const MAX_REVEALED = 1_024;
 
-/** Credentials in a KV namespace, encrypted under `rootKey` (base64 of 32 bytes). */
-export function kvSecrets(kv: KVNamespace, rootKey: string, system: System): Secrets {
+const Sealed = z.object({ v: z.literal(2), key: z.string(), version: z.int(), sealed: z.string() });
+type Sealed = z.infer<typeof Sealed>;
+
+/** Credentials in a KV namespace, under data keys that the root keys wrap. */
+export function kvSecrets(kv: KVNamespace, roots: RootKeys, system: System): Secrets {
+  const store = new SecretStore(kv, roots, system);
   const revealed = new Map<string, { readonly text: string | undefined; readonly at: number }>();
-  const keys = new Map<string, Promise<CryptoKey>>();
-  const keyOf = (tenant: string): Promise<CryptoKey> => {
-    const known = keys.get(tenant) ?? deriveKey(rootKey, tenant);
-    keys.set(tenant, known);
-    return known;
-  };
-  const at = (tenant: string, name: string): string => `secret/${tenant}/${name}`;
   return {
     reveal: async (tenant, name) => {
-      const cached = revealed.get(at(tenant, name));
+      const at = addressOf(tenant, name);
+      const cached = revealed.get(at);
       if (cached !== undefined && system.now() - cached.at < FRESH_MS) return cached.text;
-      const sealed = await kv.get(at(tenant, name), "arrayBuffer");
-      const text =
-        sealed === null ? undefined : await open(await keyOf(tenant), at(tenant, name), new Uint8Array(sealed));
-      revealed.set(at(tenant, name), { text, at: system.now() });
-      return text;
+      const found = await store.read(tenant, name);
+      if (revealed.size >= MAX_REVEALED) revealed.clear();
+      revealed.set(at, { text: found?.text, at: system.now() });
+      return found?.text;
     },
     put: async (tenant, name, text) => {
-      await kv.put(at(tenant, name), await seal(await keyOf(tenant), at(tenant, name), text));
-      revealed.delete(at(tenant, name));
+      await store.write(tenant, name, text);
+      revealed.delete(addressOf(tenant, name));
     },
     remove: async (tenant, name) => {
-      const has = (await kv.get(at(tenant, name), "arrayBuffer")) !== null;
-      await kv.delete(at(tenant, name));
-      revealed.delete(at(tenant, name));
+      const at = addressOf(tenant, name);
+      const has = (await kv.get(at, "arrayBuffer")) !== null;
+      await kv.delete(at);
+      revealed.delete(at);
       return has;
     },
-    names: (tenant) => listNames(kv, at(tenant, "")),
+    names: (tenant) => listNames(kv, addressOf(tenant, "")),
+    rotate: (tenant, { newKey }) => store.rotate(tenant, newKey),
   };
 }
 
-async function deriveKey(rootKey: string, tenant: string): Promise<CryptoKey> {
-  const material = Uint8Array.from(atob(rootKey), (character) => character.charCodeAt(0));
-  const base = await crypto.subtle.importKey("raw", material, "HKDF", false, ["deriveKey"]);
-  const info = new TextEncoder().encode(`interlock tenant ${tenant}`);
-  return crypto.subtle.deriveKey(
-    { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(32), info },
-    base,
-    { name: "AES-GCM", length: 256 },
-    false,
-    ["encrypt", "decrypt"],
-  );
+/** A credential as it was stored: its text, its version, and the data key; `null` for the way of 0.2 and before. */
+interface Found {
+  readonly text: string;
+  readonly version: number;
+  readonly key: string | null;
 }
 
-async function seal(key: CryptoKey, name: string, text: string): Promise<Uint8Array> {
-  const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
-  const additionalData = new TextEncoder().encode(name);
-  const sealed = new Uint8Array(
-    await crypto.subtle.encrypt({ name: "AES-GCM", iv, additionalData }, key, new TextEncoder().encode(text)),
-  );
-  const out = new Uint8Array(IV_BYTES + sealed.byteLength);
-  out.set(iv);
-  out.set(sealed, IV_BYTES);
-  return out;
-}
+class SecretStore {
+  readonly #kv: KVNamespace;
+  readonly #roots: RootKeys;
+  readonly #keys: DataKeys;
+  readonly #derived = new Map<string, Promise<CryptoKey>>();
 
-async function open(key: CryptoKey, name: string, sealed: Uint8Array): Promise<string> {
-  const additionalData = new TextEncoder().encode(name);
-  try {
-    const plain = await crypto.subtle.decrypt(
-      { name: "AES-GCM", iv: sealed.slice(0, IV_BYTES), additionalData },
-      key,
-      sealed.slice(IV_BYTES),
-    );
-    return new TextDecoder().decode(plain);
-  } catch (error) {
-    throw new GatewayFault("internal", "a stored credential cannot be decrypted: was SECRETS_KEY changed?", error);
+  constructor(kv: KVNamespace, roots: RootKeys, system: System) {
+    this.#kv = kv;
+    this.#roots = roots;
+    this.#keys = new DataKeys(kv, roots, system);
   }
+
+  async read(tenant: string, name: string): Promise<Found | undefined> {
+    const bytes = await this.#kv.get(addressOf(tenant, name), "arrayBuffer");
+    if (bytes === null) return undefined;
+    const sealed = sealedOf(bytes);
+    if (sealed === undefined) return { text: await this.#openDerived(tenant, name, bytes), version: 0, key: null };
+    const { key, version } = sealed;
+    const dataKey = await this.#keys.of(tenant, key);
+    try {
+      const plain = await open(dataKey, contextOf(tenant, name, version), fromBase64(sealed.sealed));
+      return { text: new TextDecoder().decode(plain), version, key };
+    } catch (error) {
+      throw undecryptable(error);
+    }
+  }
+
+  async write(tenant: string, name: string, text: string): Promise<void> {
+    const bytes = await this.#kv.get(addressOf(tenant, name), "arrayBuffer");
+    const version = (bytes === null ? 0 : (sealedOf(bytes)?.version ?? 0)) + 1;
+    await this.#write(tenant, name, { text, version, dataKey: await this.#keys.current(tenant) });
+  }
+
+  async #write(
+    tenant: string,
+    name: string,
+    { text, version, dataKey }: Pick<Found, "text" | "version"> & { readonly dataKey: DataKey },
+  ): Promise<void> {
+    const sealed = await seal(dataKey.key, contextOf(tenant, name, version), utf8(text));
+    const body: Sealed = { v: 2, key: dataKey.id, version, sealed: toBase64(sealed) };
+    await this.#kv.put(addressOf(tenant, name), JSON.stringify(body));
+  }
+
+  /**
+   * Wraps every data key under the current root key, and seals every credential under the newest data key, a new one
+   * if asked for. A key that nothing used before this rotation is removed; the one just replaced stays until the
+   * next, for whoever still reads an older copy.
+   */
+  async rotate(tenant: string, newKey: boolean): Promise<Rotation> {
+    const before = await this.#keys.ids(tenant);
+    const rewrapped = await this.#rewrapAll(tenant, before);
+    const isNew = newKey || before.length === 0;
+    const target = isNew ? await this.#keys.create(tenant) : await this.#keys.current(tenant);
+    const names = await listNames(this.#kv, addressOf(tenant, ""));
+    const unreadable: string[] = [];
+    const inUse = new Set<string | null>([target.id, newest(before) ?? null]);
+    let resealed = 0;
+    for (const name of names) {
+      const was = await this.#reseal(tenant, name, target).catch(() => undefined);
+      if (was === undefined) unreadable.push(name);
+      else if (was.key !== target.id) {
+        inUse.add(was.key);
+        resealed += 1;
+      }
+    }
+    // A credential that could not be read may yet be, once its root key is back.
+    const unused = unreadable.length > 0 ? [] : before.filter((id) => !inUse.has(id));
+    for (const id of unused) await this.#keys.remove(tenant, id);
+    return { key: target.id, secrets: names.length, resealed, rewrapped, unreadable };
+  }
+
+  async #rewrapAll(tenant: string, ids: readonly string[]): Promise<number> {
+    let rewrapped = 0;
+    // One that no root key unwraps shows in the credentials that it sealed.
+    for (const id of ids) if (await this.#keys.rewrap(tenant, id).catch(() => false)) rewrapped += 1;
+    return rewrapped;
+  }
+
+  /** Seals a credential under another key where it is not yet; answers the key that it was sealed with. */
+  async #reseal(tenant: string, name: string, target: DataKey): Promise<Pick<Found, "key">> {
+    const found = await this.read(tenant, name);
+    if (found === undefined || found.key === target.id) return { key: target.id };
+    await this.#write(tenant, name, { text: found.text, version: found.version + 1, dataKey: target });
+    return found;
+  }
+
+  /** Before 0.3 a credential was sealed under a key derived from the root key itself. */
+  async #openDerived(tenant: string, name: string, bytes: ArrayBuffer): Promise<string> {
+    let failure: unknown;
+    for (const root of [this.#roots.current, this.#roots.previous]) {
+      if (root === undefined) continue;
+      try {
+        const key = await this.#derivedKey(root, tenant);
+        return new TextDecoder().decode(await open(key, addressOf(tenant, name), new Uint8Array(bytes)));
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw undecryptable(failure);
+  }
+
+  #derivedKey(root: string, tenant: string): Promise<CryptoKey> {
+    const at = `${tenant}/${root === this.#roots.current ? "current" : "previous"}`;
+    const known = this.#derived.get(at) ?? deriveKey(root, `interlock tenant ${tenant}`);
+    this.#derived.set(at, known);
+    return known;
+  }
+}
+
+/** The stored form; `undefined` for bytes of the older one, which are never JSON of this shape. */
+function sealedOf(bytes: ArrayBuffer): Sealed | undefined {
+  try {
+    const parsed = Sealed.safeParse(
+      JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)),
+    );
+    return parsed.success ? parsed.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function undecryptable(cause: unknown): GatewayFault {
+  return new GatewayFault("internal", "a stored credential cannot be decrypted: was SECRETS_KEY changed?", cause);
+}
+
+function addressOf(tenant: string, name: string): string {
+  return `secret/${tenant}/${name}`;
+}
+
+function contextOf(tenant: string, name: string, version: number): string {
+  return `tenant:${tenant}|secret:${name}|v${version}`;
 }

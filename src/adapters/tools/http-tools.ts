@@ -1,60 +1,86 @@
-// Reaches HTTP tools: arguments into URL, query or body, the tenant's credential in a header, the answer into an outcome.
-import type { Json, JsonObject } from "../../core/json/canonical.ts";
-import type { ToolEntry } from "../../core/config/document.ts";
-import { classifyHttp, type HttpAnswer } from "../../core/policy/tool-outcome.ts";
-import type { Secrets, ToolExecuted, ToolExecution, Tools } from "../../gateway/ports.ts";
+// Reaches tools over HTTP, by network or service binding: the mapped request, the tenant's credential, the answer into an outcome.
+import type { Json } from "../../core/json/canonical.ts";
+import { classifyHttp, type HttpAnswer, type ToolOutcome } from "../../core/policy/tool-outcome.ts";
+import { mapRequest, type MappedRequest } from "../../core/tools/request.ts";
+import type { Secrets, System, ToolExecuted, ToolExecution, Tools } from "../../gateway/ports.ts";
 import { sha256Hex } from "../../core/json/digest.ts";
+import { readBounded } from "../bounded-body.ts";
 import type { Egress } from "../egress.ts";
+import { createCredentials, type Credential, type Credentials } from "./credentials.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** The largest answer that is kept. */
 const MAX_RESULT_BYTES = 512 * 1024;
 
-interface Credential {
-  readonly header: string;
-  readonly value: string;
-  readonly text: string;
-}
+type Mapped = Extract<MappedRequest, { readonly ok: true }>;
 
-/** Tools of kind `http`. */
-export function httpTools(egress: Egress, secrets: Secrets): Tools {
+/** Tools of kind `http` and `service`. */
+export function httpTools(egress: Egress, secrets: Pick<Secrets, "reveal">, system: System): Tools {
+  const credentials = createCredentials(egress, secrets, system);
   return {
     execute: async (execution): Promise<ToolExecuted> => {
-      const credential = await credentialOf(secrets, execution.tenant, execution.tool.entry).catch(() => undefined);
-      const credentials = credential === null || credential === undefined ? [] : [credential.text];
-      if (credential === undefined) {
-        return {
-          outcome: {
-            status: "failed",
-            code: "egress_blocked",
-            message: "the tool's stored secret cannot be read",
-            httpStatus: null,
-            result: null,
-          },
-          credentials,
-        };
-      }
-      const answer = await send(egress, execution, credential);
-      return { outcome: classifyHttp(execution.tool.entry.effect, answer), credentials };
+      const mapped = mapRequest(execution.tool.entry, execution.args);
+      if (!mapped.ok)
+        return { outcome: outcomeOf(execution, { type: "blocked", reason: mapped.reason }), credentials: [] };
+      return executeMapped({ egress, credentials }, execution, mapped);
     },
   };
 }
 
-async function send(egress: Egress, execution: ToolExecution, credential: Credential | null): Promise<HttpAnswer> {
+function outcomeOf({ tool }: ToolExecution, answer: HttpAnswer): ToolOutcome {
+  return classifyHttp(tool.entry.effect, answer);
+}
+
+interface Means {
+  readonly egress: Egress;
+  readonly credentials: Credentials;
+}
+
+/** Sends once; a second time with another credential where the first was refused with 401, which says nothing was done. */
+async function executeMapped(means: Means, execution: ToolExecution, mapped: Mapped): Promise<ToolExecuted> {
+  const signal = AbortSignal.timeout(execution.tool.entry.timeout_ms ?? DEFAULT_TIMEOUT_MS);
+  const found = await means.credentials(execution, signal);
+  if (!found.ok)
+    return { outcome: outcomeOf(execution, { type: "blocked", reason: found.reason }), credentials: found.texts };
+  const { credential } = found;
+  const sending = { egress: means.egress, execution, mapped, signal };
+  const first = await send(sending, credential);
+  if (!isRefused(first) || credential.renew === undefined)
+    return { outcome: outcomeOf(execution, first), credentials: credential.texts };
+  const renewed = await credential.renew();
+  if (!renewed.ok)
+    return { outcome: outcomeOf(execution, first), credentials: [...credential.texts, ...renewed.texts] };
+  return {
+    outcome: outcomeOf(execution, await send(sending, renewed.credential)),
+    credentials: [...credential.texts, ...renewed.credential.texts],
+  };
+}
+
+function isRefused(answer: HttpAnswer): boolean {
+  return answer.type === "answered" && answer.status === 401;
+}
+
+interface Sending {
+  readonly egress: Egress;
+  readonly execution: ToolExecution;
+  readonly mapped: Mapped;
+  readonly signal: AbortSignal;
+}
+
+async function send({ egress, execution, mapped, signal }: Sending, credential: Credential): Promise<HttpAnswer> {
   const { entry } = execution.tool;
-  const signal = AbortSignal.timeout(entry.timeout_ms ?? DEFAULT_TIMEOUT_MS);
-  const request = requestOf(entry, execution.args);
-  if (request === undefined) return { type: "blocked", reason: "an argument in the URL's path is empty, `.` or `..`" };
-  const { url, body } = request;
+  const { url, body } = mapped;
   try {
+    const filled = await credential.headersFor({ method: entry.method, url, body });
     const answer = await egress({
       url,
       method: entry.method,
-      headers: headersOf(execution, credential, body),
+      headers: headersOf(execution, mapped, filled),
       body,
       allowedHosts: execution.allowedHosts,
       service: entry.service,
       signal,
+      follow: entry.redirects === "follow" && entry.effect === "read",
     });
     if (!answer.sent) return { type: "blocked", reason: answer.reason };
     return await readAnswer(answer.response, signal);
@@ -66,7 +92,7 @@ async function send(egress: Egress, execution: ToolExecution, credential: Creden
 async function readAnswer(response: Response, signal: AbortSignal): Promise<HttpAnswer> {
   const { status } = response;
   try {
-    const text = await readBounded(response);
+    const text = await readBounded(response, MAX_RESULT_BYTES);
     return {
       type: "answered",
       status,
@@ -75,23 +101,6 @@ async function readAnswer(response: Response, signal: AbortSignal): Promise<Http
   } catch {
     return signal.aborted ? { type: "timed_out" } : { type: "cut", status };
   }
-}
-
-async function readBounded(response: Response): Promise<string | undefined> {
-  if (response.body === null) return "";
-  const reader = response.body.getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  let size = 0;
-  for (let next = await reader.read(); !next.done; next = await reader.read()) {
-    size += next.value.byteLength;
-    if (size > MAX_RESULT_BYTES) {
-      await reader.cancel();
-      return undefined;
-    }
-    text += decoder.decode(next.value, { stream: true });
-  }
-  return text + decoder.decode();
 }
 
 function asJson(text: string): Json {
@@ -103,57 +112,17 @@ function asJson(text: string): Json {
   }
 }
 
-function requestOf(
-  entry: ToolEntry,
-  args: JsonObject,
-): { readonly url: string; readonly body: string | null } | undefined {
-  const used = new Set<string>();
-  let isTraversal = false;
-  const filled = entry.url.replaceAll(/\{([^{}]*)\}/g, (_, name: string) => {
-    used.add(name);
-    const segment = textOf(args[name]);
-    // URL parsers resolve these, also when they are percent-encoded: the credential would go to another path.
-    isTraversal ||= segment === "" || segment === "." || segment === "..";
-    return encodeURIComponent(segment);
-  });
-  if (isTraversal) return undefined;
-  const rest = Object.entries(args).filter(([name]) => !used.has(name));
-  if (entry.method !== "GET" && entry.method !== "DELETE")
-    return { url: filled, body: JSON.stringify(Object.fromEntries(rest)) };
-  const url = new URL(filled);
-  for (const [name, value] of rest) url.searchParams.set(name, textOf(value));
-  return { url: url.href, body: null };
-}
-
-function textOf(value: Json | undefined): string {
-  if (value === undefined || value === null) return "";
-  return typeof value === "string" ? value : JSON.stringify(value);
-}
-
 function headersOf(
   { tenant, callId, tool, traceparent }: ToolExecution,
-  credential: Credential | null,
-  body: string | null,
+  { headers: mapped, body, contentType }: Mapped,
+  credential: Readonly<Record<string, string>>,
 ): Headers {
-  const headers = new Headers({ accept: "application/json", traceparent });
-  if (body !== null) headers.set("content-type", "application/json");
+  const headers = new Headers({ accept: "application/json", ...mapped });
+  headers.set("traceparent", traceparent);
+  if (body !== null) headers.set("content-type", contentType);
   // A digest scoped to the tenant: the upstream learns neither our ids nor another tenant's keys.
   if (tool.entry.idempotency !== undefined)
     headers.set(tool.entry.idempotency.header, sha256Hex(`idempotency\n${tenant}\n${callId}`));
-  if (credential !== null) headers.set(credential.header, credential.value);
+  for (const [name, value] of Object.entries(credential)) headers.set(name, value);
   return headers;
-}
-
-/** `null` when the tool needs none, `undefined` when the stored secret is gone. */
-async function credentialOf(
-  secrets: Secrets,
-  tenant: string,
-  entry: ToolEntry,
-): Promise<Credential | null | undefined> {
-  if (entry.auth === undefined) return null;
-  const text = await secrets.reveal(tenant, entry.auth.secret);
-  if (text === undefined) return undefined;
-  return entry.auth.kind === "bearer"
-    ? { header: "authorization", value: `Bearer ${text}`, text }
-    : { header: entry.auth.name, value: text, text };
 }

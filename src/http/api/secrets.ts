@@ -7,6 +7,17 @@ import { pathParameter, readBody, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
 const Secret = z.strictObject({ value: z.string().check(z.minLength(1), z.maxLength(8192)) });
+const Rotate = z.strictObject({
+  /** `new` makes a data key and seals every credential under it; `keep` only follows a changed root key. */
+  data_key: z._default(z.enum(["new", "keep"]), "new"),
+});
+const Rotated = z.object({
+  data_key: z.string(),
+  secrets: z.int(),
+  resealed: z.int(),
+  rewrapped: z.int(),
+  unreadable: z.array(z.string()),
+});
 const NAME = {
   name: "name",
   in: "path",
@@ -55,6 +66,25 @@ export const secretRoutes: readonly ApiRoute[] = [
       if (!tenant.ok) return problem(tenant);
       const names = await c.var.runtime.ports.secrets.names(tenant.value);
       return Response.json({ data: names.map((name) => ({ name })) });
+    },
+  },
+  {
+    method: "POST",
+    path: "/v1/secrets/rotate",
+    operationId: "rotateSecrets",
+    summary: "Seal every credential anew: under a new data key, or under the same one after the root key changed",
+    tag: "config",
+    permission: "config.write",
+    body: Rotate,
+    responses: { 200: { description: "What was sealed anew, and the names of what cannot be read", schema: Rotated } },
+    answer: async (c) => {
+      const tenant = await tenantOf(c);
+      if (!tenant.ok) return problem(tenant);
+      const body = await readBody(c, Rotate);
+      if (!body.ok) return problem(body);
+      const done = await c.var.runtime.ports.secrets.rotate(tenant.value, { newKey: body.value.data_key === "new" });
+      const { key, secrets, resealed, rewrapped, unreadable } = done;
+      return Response.json({ data_key: key, secrets, resealed, rewrapped, unreadable });
     },
   },
   {
