@@ -35,6 +35,29 @@ const BUDGETS: Readonly<Record<string, string>> = {
   wall_time_s: "Seconds from the first call on; later calls are refused.",
 };
 
+const auth = (at: string): Readonly<Record<string, string>> => ({
+  [at]: "The credential that is sent to the tool. See [the guide](guides/tools.md).",
+  [`${at}.kind`]:
+    "`bearer` sends `Authorization: Bearer …`, `header` the header called `name`, `basic` a user and a password, `oauth2_client_credentials` an access token that it fetches, `hmac` a signature.",
+  [`${at}.secret`]:
+    "Name of the stored secret: the token, the value, the password, the client's secret, the signing key.",
+  [`${at}.name`]: "`header`: name of the header.",
+  [`${at}.username`]: "`basic`: the user. Either this or `username_secret`.",
+  [`${at}.username_secret`]: "`basic`: name of the stored secret that is the user.",
+  [`${at}.token_url`]:
+    "`oauth2_client_credentials`: where tokens are fetched. `https`, and its host must be in `egress.allow`.",
+  [`${at}.client_id`]: "`oauth2_client_credentials`: the client's id.",
+  [`${at}.scopes`]: "`oauth2_client_credentials`: scopes that are asked for.",
+  [`${at}.audience`]: "`oauth2_client_credentials`: audience that is asked for.",
+  [`${at}.client_auth`]:
+    "`oauth2_client_credentials`: how the client proves itself. `basic` (when left out) in `Authorization`, `post` in the form.",
+  [`${at}.header`]: "`hmac`: header that carries the signature.",
+  [`${at}.algorithm`]: "`hmac`: only `sha256`.",
+  [`${at}.signed`]: "`hmac`: what is signed, in this order: `method`, `path`, `body`, `timestamp`.",
+  [`${at}.timestamp_header`]: "`hmac`: header that carries a signed timestamp. `X-Timestamp` when left out.",
+  [`${at}.key_id`]: "`hmac`: stands before the signature with a colon.",
+});
+
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   ...POLICY_FIELDS,
   providers: "Model providers, by name.",
@@ -62,13 +85,23 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   "models.*.price.cache_read_per_mtok_usd":
     "Dollars per million input tokens that the provider read from its cache. The input price when left out.",
   tools: "Tools, by name.",
-  "tools.*.kind": "Only HTTP tools exist in this version.",
+  "tools.*.kind":
+    "`http` is an address, by network or, with `service`, by binding. `service` is another Worker: `url` is a path then, and `service` is required.",
   "tools.*.description": "Shown by `GET /v1/tools`.",
   "tools.*.method":
-    "Arguments that the URL does not use go into the query of `GET` and `DELETE`, into a JSON body otherwise.",
+    "Arguments that nothing names go into the query of `GET`, `HEAD` and `DELETE`, into a JSON body otherwise.",
   "tools.*.url":
-    "May hold `{argument}` segments; each is filled from the arguments and percent-encoded. `https`, and its host must be in `egress.allow`.",
+    "May hold `{argument}` places in path and query; each is filled from the arguments and percent-encoded. `https`, and its host must be in `egress.allow`. A path for `kind: service`.",
   "tools.*.service": "A service binding of the deployment, without its `SERVICE_` prefix, used instead of the network.",
+  "tools.*.query":
+    "Query parameters by name, each a [template](guides/tools.md). Once declared, nothing else goes into the query. A list becomes one parameter an item; what is nothing but a missing argument is left out.",
+  "tools.*.headers":
+    "Further headers by name, each a template. Values are visible ASCII; headers of the connection, the gateway and the credential are refused.",
+  "tools.*.body":
+    "The body as a JSON template: a text that is nothing but `{argument}` keeps the argument's type. Once declared, nothing else goes into the body. `null` is no body.",
+  "tools.*.content_type": "How the body is written. JSON when left out; a form has one field an entry.",
+  "tools.*.redirects":
+    "`follow`: a read by `GET` or `HEAD` follows up to three redirects, each checked like the first address; the credential goes to no other origin. `refuse` when left out: a redirect is a failure.",
   "tools.*.input_schema":
     "JSON Schema of the arguments: draft 2020-12, 2019-09 or 07, of type `object`, at most 64 KiB. Formats are checked; remote references are never fetched.",
   "tools.*.effect":
@@ -81,10 +114,7 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
     "Dotted paths among the arguments. A call that sets one is denied when its caller declares `pii_write_allowed: false`.",
   "tools.*.scopes": "Scopes that key and actor must both have.",
   "tools.*.timeout_ms": "How long the tool may take. 30 s when left out.",
-  "tools.*.auth": "The credential that is sent to the tool.",
-  "tools.*.auth.kind": "`bearer` sends `Authorization: Bearer …`, `header` the header called `name`.",
-  "tools.*.auth.secret": "Name of the stored secret.",
-  "tools.*.auth.name": "Name of the header. Required for `header`, not known to `bearer`.",
+  ...auth("tools.*.auth"),
   "tools.*.idempotency": "How the tool itself recognises a repeat.",
   "tools.*.idempotency.header": "Header that carries a digest of the call's id, so that the tool can act once.",
   "tools.*.repeat":
@@ -103,6 +133,19 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
       Object.entries(BUDGETS).map(([name, text]) => [`actors.*.budgets.${scope}.${name}`, text]),
     ),
   ),
+  openapi:
+    "OpenAPI documents whose operations become tools when the config is published. The published version has the tools, and no `openapi`.",
+  "openapi.*.document":
+    "The document, OpenAPI 3.0 or 3.1, inline. References within it are followed; remote ones are refused by name.",
+  "openapi.*.prefix": "Stands before the tools' names with a dot. The section's own name when left out.",
+  "openapi.*.only":
+    "Operations to import: `operationId`, or method and path as in `get /customers/{id}`. All when left out.",
+  "openapi.*.effects":
+    "What an operation does. When left out, `GET` and `HEAD` are `read`, `DELETE` is `irreversible`, all others `write`.",
+  "openapi.*.server": "The address before the paths. The document's first server when left out.",
+  "openapi.*.service": "Reaches the tools through this service binding; they are of kind `service`.",
+  ...auth("openapi.*.auth"),
+  "openapi.*.timeout_ms": "How long each tool may take. 30 s when left out.",
   egress: "Where the gateway may connect to.",
   "egress.allow":
     "Hosts: `api.example.com`, `*.example.com` or `host:8443`. Addresses and private names are refused even when listed. `api.openai.com` needs no entry for a provider without `base_url`; service bindings need none.",
