@@ -30,7 +30,7 @@ function imported(
 describe("an import", () => {
   it("gives every operation a tool or a reason", () => {
     const { tools, skipped } = imported({ prefix: "crm" });
-    expect(Object.entries(tools).map(([name, { method, effect }]) => `${name} ${method} ${effect}`)).toEqual([
+    expect(Object.entries(tools).map(([name, { method, effect }]) => [name, method, effect].join(" "))).toEqual([
       "crm.getCustomer GET read",
       "crm.updateCustomer PATCH write",
       "crm.deleteCustomer DELETE irreversible",

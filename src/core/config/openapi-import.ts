@@ -165,12 +165,15 @@ function requestOf({ terms }: Importing, { id, method, value }: Operation, { req
     kind: terms.service === undefined ? "http" : "service",
     ...described(value),
     method: method.toUpperCase(),
-    ...(Object.keys(query).length === 0 ? {} : { query }),
-    ...(Object.keys(headers).length === 0 ? {} : { headers }),
+    ...filledTables({ query, headers }),
     ...(hasBody ? { body } : {}),
     ...(hasBody && contentType !== undefined ? { content_type: contentType } : {}),
     effect: terms.effects?.[id] ?? proposedEffect(method),
   };
+}
+
+function filledTables(tables: Readonly<Record<string, object>>): ImportedTool {
+  return Object.fromEntries(Object.entries(tables).filter(([, table]) => Object.keys(table).length > 0));
 }
 
 function limitsOf({ service, timeout_ms, auth }: ImportTerms): ImportedTool {
