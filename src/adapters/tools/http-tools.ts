@@ -6,7 +6,6 @@ import type { Secrets, ToolExecuted, ToolExecution, Tools } from "../../gateway/
 import { sha256Hex } from "../../core/json/digest.ts";
 import type { Egress } from "../egress.ts";
 
-const DEFAULT_TIMEOUT_MS = 30_000;
 /** The largest answer that is kept. */
 const MAX_RESULT_BYTES = 512 * 1024;
 
@@ -31,18 +30,19 @@ export function httpTools(egress: Egress, secrets: Secrets): Tools {
             httpStatus: null,
             result: null,
           },
+          answer: { type: "unsent", reason: "the tool's stored secret cannot be read" },
           credentials,
         };
       }
       const answer = await send(egress, execution, credential);
-      return { outcome: classifyHttp(execution.tool.entry.effect, answer), credentials };
+      return { outcome: classifyHttp(execution.tool.entry.effect, answer), answer, credentials };
     },
   };
 }
 
 async function send(egress: Egress, execution: ToolExecution, credential: Credential | null): Promise<HttpAnswer> {
   const { entry } = execution.tool;
-  const signal = AbortSignal.timeout(entry.timeout_ms ?? DEFAULT_TIMEOUT_MS);
+  const signal = AbortSignal.timeout(execution.timeoutMs);
   const request = requestOf(entry, execution.args);
   if (request === undefined) return { type: "blocked", reason: "an argument in the URL's path is empty, `.` or `..`" };
   const { url, body } = request;
@@ -70,11 +70,17 @@ async function readAnswer(response: Response, signal: AbortSignal): Promise<Http
     return {
       type: "answered",
       status,
+      ...retryAfterOf(response),
       body: text === undefined ? { omitted: "the answer is larger than 512 KiB" } : asJson(text),
     };
   } catch {
     return signal.aborted ? { type: "timed_out" } : { type: "cut", status };
   }
+}
+
+function retryAfterOf({ headers }: Response): { readonly retryAfter?: string } {
+  const retryAfter = headers.get("retry-after");
+  return retryAfter === null ? {} : { retryAfter };
 }
 
 async function readBounded(response: Response): Promise<string | undefined> {
