@@ -236,7 +236,7 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
     call: ChargeRequest,
     refusal: GrantReply & { type: "tool_unavailable" },
   ): Promise<SessionReply> {
-    const reason = degradedTo(call.policy, refusal, Date.now());
+    const reason = degradedTo(call.policy, refusal);
     if (reason === null) return refusal;
     const policy = { ...withoutProbes(call.policy), reasons: [...call.policy.reasons, reason] };
     const first = this.#charge({ ...call, policy }, false);

@@ -40,7 +40,7 @@ export function compose(env: Env): Runtime {
     controls,
     configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls),
     switches: durableSwitches(env.TENANT_LEDGER, controls),
-    breakers: new DurableBreakers(env.TENANT_LEDGER, controls),
+    breakers: new DurableBreakers(env.TENANT_LEDGER, controls, runtimeSystem),
     inbox: d1ApprovalInbox(env.DB),
     webhooks: createWebhooks(egress, secrets),
     links: createApprovalLinks(settings.SECRETS_KEY, runtimeSystem),

@@ -1,7 +1,6 @@
 // Sequences a person's decision on a waiting call: policy anew, the vote, and, when it was the last one needed, the effect.
 import { NOTHING } from "../core/budget/amounts.ts";
 import type { ToolCall } from "../core/call.ts";
-import type { ToolEntry } from "../core/config/document.ts";
 import type { ActiveConfig } from "../core/config/published.ts";
 import { accept, refuse, type ErrorCode, type Outcome, type Refusal } from "../core/errors.ts";
 import type { JsonObject } from "../core/json/canonical.ts";

@@ -2,9 +2,8 @@
 import type { ResolvedTool } from "../core/config/published.ts";
 import type { RetryCause } from "../core/policy/retry-causes.ts";
 import { causeOf, nextAttempt, together, type CallTerms } from "../core/policy/retry.ts";
-import type { ToolOutcome } from "../core/policy/tool-outcome.ts";
+import type { HttpAnswer, ToolOutcome } from "../core/policy/tool-outcome.ts";
 import { breakersOf, breakerState, sampleOf } from "../core/policy/upstream.ts";
-import { readRetryAfter } from "../core/units/retry-after.ts";
 import type { BreakerSample, Ports, ToolExecuted, ToolExecution } from "./ports.ts";
 
 /** One attempt as it went. Times are epoch milliseconds. */
@@ -39,6 +38,8 @@ export interface Sent {
   readonly outcome: ToolOutcome;
   readonly attempts: readonly Attempt[];
   readonly credentials: readonly string[];
+  /** Resolves once the breakers have heard of the last attempt. */
+  readonly told: Promise<void>;
 }
 
 function tooLate(message: string): ToolOutcome {
@@ -50,28 +51,39 @@ function tooLate(message: string): ToolOutcome {
  * calls is looked at before every attempt; what earlier attempts have left open stays open.
  */
 export async function sendUntilSettled(ports: Ports, sending: Sending): Promise<Sent> {
-  const { terms, deadlineAt } = sending;
   const attempts: Attempt[] = [];
   const credentials = new Set<string>();
   let outcome: ToolOutcome | null = null;
+  let told = Promise.resolve();
   for (;;) {
     const stopped = await mayNotSend(ports, sending, attempts.length > 0);
-    if (stopped !== undefined) return { outcome: together(outcome, stopped), attempts, credentials: [...credentials] };
-    const { attempt, executed } = await attemptOnce(ports, sending, attempts.length + 1);
-    attempts.push(attempt);
-    for (const credential of executed.credentials) credentials.add(credential);
-    outcome = together(outcome, attempt.outcome);
-    const next = nextAttempt(terms, {
-      made: attempts.length,
-      cause: attempt.cause,
-      retryAfterMs: attempt.retryAfterMs,
-      now: ports.system.now(),
-      deadlineAt,
-      random: Number.parseInt(ports.system.randomHex(4), 16) / 2 ** 32,
-    });
-    if (!next.again || (await isLeftAlone(ports, sending))) return { outcome, attempts, credentials: [...credentials] };
-    await ports.system.wait(next.waitMs);
+    if (stopped !== undefined)
+      return { outcome: together(outcome, stopped), attempts, credentials: [...credentials], told };
+    const made = await attemptOnce(ports, sending, attempts.length + 1);
+    attempts.push(made.attempt);
+    for (const credential of made.credentials) credentials.add(credential);
+    outcome = together(outcome, made.attempt.outcome);
+    ({ told } = made);
+    const waitMs = waitAfter(ports, sending, made.attempt);
+    if (waitMs === null) break;
+    await told;
+    if (await isLeftAlone(ports, sending)) break;
+    await ports.system.wait(waitMs);
   }
+  return { outcome, attempts, credentials: [...credentials], told };
+}
+
+/** How long to wait before the next attempt; `null` where there is none. */
+function waitAfter(ports: Ports, { terms, deadlineAt }: Sending, attempt: Attempt): number | null {
+  const next = nextAttempt(terms, {
+    made: attempt.number,
+    cause: attempt.cause,
+    retryAfterMs: attempt.retryAfterMs,
+    now: ports.system.now(),
+    deadlineAt,
+    random: Number.parseInt(ports.system.randomHex(4), 16) / 2 ** 32,
+  });
+  return next.again ? next.waitMs : null;
 }
 
 /** What is looked at before every attempt; an attempt that would begin after the deadline is not made. */
@@ -97,30 +109,35 @@ async function attemptOnce(
   ports: Ports,
   { execution, terms, deadlineAt, probes, traceparentOf }: Sending,
   number: number,
-): Promise<{ readonly attempt: Attempt; readonly executed: ToolExecuted }> {
+): Promise<Made> {
   const spanId = ports.system.randomHex(8);
   const startedAt = ports.system.now();
   const timeoutMs = Math.min(terms.timeoutMs, deadlineAt - startedAt);
   const executed = await ports.tools.execute({ ...execution, timeoutMs, traceparent: traceparentOf(spanId) });
   const endedAt = ports.system.now();
-  const { answer, outcome } = executed;
+  const { answer, outcome, credentials } = executed;
   // A caller's short deadline says nothing about the tool.
   const isCutShort = answer?.type === "timed_out" && timeoutMs < terms.timeoutMs;
   const samples = isCutShort ? [] : samplesOf(execution.tool, executed, endedAt - startedAt);
   const told = samples.map((each) => ({ ...each, probe: probes.includes(each.key) ? execution.callId : null }));
-  if (told.length > 0) await ports.breakers.report(execution.tenant, told);
-  const answered = answer?.type === "answered" ? answer : undefined;
-  const attempt: Attempt = {
-    number,
-    spanId,
-    startedAt,
-    endedAt,
-    outcome,
-    cause: causeOf(answer, number > 1),
-    httpStatus: answered?.status ?? (answer?.type === "cut" ? answer.status : null),
-    retryAfterMs: readRetryAfter(answered?.retryAfter ?? null, endedAt),
+  return {
+    attempt: { number, spanId, startedAt, endedAt, outcome, cause: causeOf(answer, number > 1), ...heardIn(answer) },
+    credentials,
+    told: told.length === 0 ? Promise.resolve() : ports.breakers.report(execution.tenant, told),
   };
-  return { attempt, executed };
+}
+
+interface Made {
+  readonly attempt: Attempt;
+  readonly credentials: readonly string[];
+  /** Resolves once the breakers have heard of it. */
+  readonly told: Promise<void>;
+}
+
+function heardIn(answer: HttpAnswer | undefined): Pick<Attempt, "httpStatus" | "retryAfterMs"> {
+  if (answer?.type === "cut") return { httpStatus: answer.status, retryAfterMs: null };
+  if (answer?.type !== "answered") return { httpStatus: null, retryAfterMs: null };
+  return { httpStatus: answer.status, retryAfterMs: answer.retryAfterMs ?? null };
 }
 
 function samplesOf(

@@ -59,15 +59,18 @@ export async function execute(ports: Ports, execution: Execution): Promise<Execu
     traceparentOf: (attempt) => writeTraceparent(request.traceHex, attempt, flags),
     stoppedBy: () => stoppedBy(ports, execution),
   });
-  const { attempts, credentials } = sent;
+  const { attempts, credentials, told } = sent;
   // A tool that echoes its credential must not hand it to the agent, to a replay or to the record.
   const outcome = scrubValue(sent.outcome, credentials);
   const finish = (): Promise<ToolCallRecord | undefined> =>
     ports.toolCalls.finish(tenant, request.id, outcome, attempts.length);
   // The effect has happened: whatever fails now, the caller learns the outcome and is never told to try again.
-  const finished = await finish()
-    .catch(finish)
-    .catch(() => undefined);
+  const [finished] = await Promise.all([
+    finish()
+      .catch(finish)
+      .catch(() => undefined),
+    told,
+  ]);
   const known = { ...record, status: outcome.status, outcome, attempts: attempts.length };
   return { record: finished ?? known, attempts, credentials };
 }

@@ -1,6 +1,6 @@
 // Reaches a tenant's breakers: what failed is told at once, what went well rides along or is told in batches.
 import type { KeyedReport } from "../../core/state/breaker.ts";
-import type { Breakers, BreakerSample } from "../../gateway/ports.ts";
+import type { Breakers, BreakerSample, System } from "../../gateway/ports.ts";
 import type { DurableControls } from "./controls.ts";
 import type { ObjectNamespace, RemoteTenantLedger } from "./rpc.ts";
 
@@ -8,16 +8,20 @@ import type { ObjectNamespace, RemoteTenantLedger } from "./rpc.ts";
 const BATCH = 20;
 /** Breakers with untold successes per isolate; the oldest are dropped, and what they would have told with them. */
 const MAX_PENDING = 1_024;
+/** No answer waits longer than this for a breaker to have heard of it. */
+const PATIENCE_MS = 1_000;
 
 /** Breakers behind a Durable Object namespace, for one isolate. */
 export class DurableBreakers implements Breakers {
   readonly #namespace: ObjectNamespace<RemoteTenantLedger>;
   readonly #controls: DurableControls;
+  readonly #system: System;
   readonly #pending = new Map<string, { readonly successes: number; readonly slow: number }>();
 
-  constructor(namespace: ObjectNamespace<RemoteTenantLedger>, controls: DurableControls) {
+  constructor(namespace: ObjectNamespace<RemoteTenantLedger>, controls: DurableControls, system: System) {
     this.#namespace = namespace;
     this.#controls = controls;
+    this.#system = system;
   }
 
   async report(tenant: string, samples: readonly BreakerSample[]): Promise<void> {
@@ -26,7 +30,8 @@ export class DurableBreakers implements Breakers {
     if (!isUrgent && due.every(({ successes }) => successes < BATCH)) return;
     for (const { key } of due) this.#pending.delete(`${tenant}/${key}`);
     try {
-      const hasChanged = await this.#namespace.getByName(tenant).report(due);
+      const telling = this.#namespace.getByName(tenant).report(due);
+      const hasChanged = await Promise.race([telling, this.#system.wait(PATIENCE_MS).then(() => false)]);
       // Whoever learns that a breaker opened asks for the controls anew instead of going on for their bound.
       if (hasChanged) this.#controls.forget(tenant);
     } catch {

@@ -5,6 +5,7 @@ import { classifyHttp, type HttpAnswer } from "../../core/policy/tool-outcome.ts
 import type { Secrets, ToolExecuted, ToolExecution, Tools } from "../../gateway/ports.ts";
 import { sha256Hex } from "../../core/json/digest.ts";
 import type { Egress } from "../egress.ts";
+import { readRetryAfter } from "../retry-after.ts";
 
 /** The largest answer that is kept. */
 const MAX_RESULT_BYTES = 512 * 1024;
@@ -78,9 +79,9 @@ async function readAnswer(response: Response, signal: AbortSignal): Promise<Http
   }
 }
 
-function retryAfterOf({ headers }: Response): { readonly retryAfter?: string } {
-  const retryAfter = headers.get("retry-after");
-  return retryAfter === null ? {} : { retryAfter };
+function retryAfterOf({ headers }: Response): { readonly retryAfterMs?: number } {
+  const retryAfterMs = readRetryAfter(headers.get("retry-after"), Date.now());
+  return retryAfterMs === null ? {} : { retryAfterMs };
 }
 
 async function readBounded(response: Response): Promise<string | undefined> {

@@ -15,9 +15,9 @@ export function readFactPath(text: string): readonly FactPart[] | undefined {
   const parts: FactPart[] = [];
   for (let rest = text; rest !== "";) {
     const [whole = "", name, of, path = ""] = PART.exec(rest) ?? [];
-    if (whole === "" || parts.length >= MAX_PARTS) return undefined;
-    if ((name !== undefined && whole.startsWith(".")) === (parts.length === 0) && name !== undefined) return undefined;
-    if (name === undefined && parts.length === 0) return undefined;
+    const isFirst = parts.length === 0;
+    const fits = name === undefined ? !isFirst : whole.startsWith(".") !== isFirst;
+    if (whole === "" || parts.length >= MAX_PARTS || !fits) return undefined;
     parts.push(
       name === undefined ? { type: "value", of: of === "args" ? "args" : "result", path } : { type: "name", name },
     );

@@ -29,18 +29,25 @@ export interface CallTerms {
 
 /** The terms of a tool; a caller's deadline shortens them and never lengthens them. */
 export function callTerms(entry: ToolEntry, callersDeadlineMs: number | null = null): CallTerms {
-  const { retry, timeout_ms: timeoutMs = DEFAULT_TIMEOUT_MS } = entry;
-  const maxAttempts = retry?.max_attempts ?? 1;
+  const { timeout_ms: timeoutMs = DEFAULT_TIMEOUT_MS, retry = ONCE } = entry;
+  const { max_attempts: maxAttempts } = retry;
   const usual = maxAttempts === 1 ? timeoutMs : Math.max(timeoutMs, DEFAULT_DEADLINE_MS);
+  const { deadline_ms: deadlineMs = usual } = entry;
   return {
     timeoutMs,
-    deadlineMs: Math.min(entry.deadline_ms ?? usual, callersDeadlineMs ?? Infinity),
-    maxAttempts,
-    backoffMs: retry?.backoff_ms ?? DEFAULT_BACKOFF_MS,
-    maxBackoffMs: retry?.max_backoff_ms ?? DEFAULT_MAX_BACKOFF_MS,
-    on: retry?.on ?? RETRY_CAUSES,
+    deadlineMs: callersDeadlineMs === null ? deadlineMs : Math.min(deadlineMs, callersDeadlineMs),
+    ...backoffOf(retry),
     isRepeatable: entry.effect === "read" || entry.idempotency !== undefined,
   };
+}
+
+type RetryEntry = NonNullable<ToolEntry["retry"]>;
+
+const ONCE: RetryEntry = { max_attempts: 1 };
+
+function backoffOf(retry: RetryEntry): Pick<CallTerms, "maxAttempts" | "backoffMs" | "maxBackoffMs" | "on"> {
+  const { max_attempts: maxAttempts, backoff_ms: backoffMs = DEFAULT_BACKOFF_MS, on = RETRY_CAUSES } = retry;
+  return { maxAttempts, backoffMs, maxBackoffMs: retry.max_backoff_ms ?? DEFAULT_MAX_BACKOFF_MS, on };
 }
 
 /** What an attempt failed of; `null` where trying again would not help. A key that is in use is one by our own earlier attempt. */

@@ -28,8 +28,8 @@ export type HttpAnswer =
       readonly type: "answered";
       readonly status: number;
       readonly body: Json;
-      /** The `Retry-After` header, where there was one. */
-      readonly retryAfter?: string;
+      /** How long `Retry-After` asks to wait, in milliseconds; absent where it said nothing. */
+      readonly retryAfterMs?: number;
     }
   /** The status line came, the body broke off. */
   | { readonly type: "cut"; readonly status: number }

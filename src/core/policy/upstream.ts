@@ -126,13 +126,13 @@ export function breakerReasons(
   around: { readonly breakers: readonly ListedBreaker[]; readonly now: number },
 ): readonly Reason[] {
   const { phase, until } = breakerState(name, entry, around);
-  return phase === "open" && degradedOf(entry) === "draft" ? [draftReason(name, until)] : [];
+  return phase === "open" && degradedOf(entry) === "draft" ? [draftReason(name, until - around.now)] : [];
 }
 
 /** What a call comes to that was refused a probe: a draft, or `null` where the refusal stands. People's approval sends nothing to an upstream that is down. */
-export function degradedTo(policy: UpstreamPolicy, refusal: Unavailable, now: number): Reason | null {
+export function degradedTo(policy: UpstreamPolicy, refusal: Unavailable): Reason | null {
   const isDraft = policy.upstream?.degraded === "draft" && policy.approved === null;
-  return isDraft ? draftReason(refusal.upstream, now + refusal.retryAfterMs) : null;
+  return isDraft ? draftReason(refusal.upstream, refusal.retryAfterMs) : null;
 }
 
 interface UpstreamPolicy {
@@ -145,12 +145,12 @@ export function withoutProbes<P extends UpstreamPolicy>(policy: P): P {
   return { ...policy, upstream: NO_UPSTREAM_NEEDS };
 }
 
-function draftReason(name: string, until: number): Reason {
+function draftReason(name: string, leftMs: number): Reason {
   return {
     rule_id: "breaker.open",
     effect: "draft",
     message: `"${name}" keeps failing and is left alone: its writes are kept as drafts`,
-    values: { until: new Date(until).toISOString() },
+    values: { tried_again_in_s: Math.ceil(leftMs / 1000) },
   };
 }
 

@@ -1,4 +1,4 @@
-// Decides how long a `Retry-After` header asks to wait (RFC 9110 section 10.2.3).
+// Reads how long a `Retry-After` header asks to wait (RFC 9110 section 10.2.3).
 
 /** Milliseconds from `now`; `null` for a header that is missing or says nothing that can be read. Never negative. */
 export function readRetryAfter(text: string | null, now: number): number | null {
