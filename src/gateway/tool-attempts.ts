@@ -23,8 +23,10 @@ export interface Attempt {
 export interface Sending {
   readonly execution: Omit<ToolExecution, "timeoutMs" | "traceparent">;
   readonly terms: CallTerms;
-  /** Epoch milliseconds. */
-  readonly deadlineAt: number;
+  /** For all attempts together, in milliseconds from when the first may begin. */
+  readonly allowedMs: number;
+  /** The instant at which the call ends in any case, in epoch milliseconds. */
+  readonly notAfter: number;
   /** Keys of the breakers that let the call through as a probe. */
   readonly probes: readonly string[];
   /** The position in the trace that an attempt's span sends on. */
@@ -42,7 +44,9 @@ export interface Sent {
   readonly told: Promise<void>;
 }
 
-function tooLate(message: string): ToolOutcome {
+/** An attempt that would begin after the deadline is not made. */
+function tooLate(made: number): ToolOutcome {
+  const message = `the call's deadline was over before ${made === 0 ? "anything was sent" : "it could be sent again"}`;
   return { status: "failed", code: "tool_timeout", message, httpStatus: null, result: null };
 }
 
@@ -55,16 +59,21 @@ export async function sendUntilSettled(ports: Ports, sending: Sending): Promise<
   const credentials = new Set<string>();
   let outcome: ToolOutcome | null = null;
   let told = Promise.resolve();
+  let deadlineAt: number | undefined;
   for (;;) {
-    const stopped = await mayNotSend(ports, sending, attempts.length > 0);
-    if (stopped !== undefined)
-      return { outcome: together(outcome, stopped), attempts, credentials: [...credentials], told };
-    const made = await attemptOnce(ports, sending, attempts.length + 1);
+    const stopped = await sending.stoppedBy();
+    // The tool's time begins once nothing but the tool is waited for.
+    const now = ports.system.now();
+    deadlineAt ??= Math.min(now + sending.allowedMs, sending.notAfter);
+    const unsent = stopped ?? (now < deadlineAt ? undefined : tooLate(attempts.length));
+    if (unsent !== undefined)
+      return { outcome: together(outcome, unsent), attempts, credentials: [...credentials], told };
+    const made = await attemptOnce(ports, sending, { number: attempts.length + 1, deadlineAt });
     attempts.push(made.attempt);
     for (const credential of made.credentials) credentials.add(credential);
     outcome = together(outcome, made.attempt.outcome);
     ({ told } = made);
-    const waitMs = waitAfter(ports, sending, made.attempt);
+    const waitMs = waitAfter(ports, sending.terms, { attempt: made.attempt, deadlineAt });
     if (waitMs === null) break;
     await told;
     if (await isLeftAlone(ports, sending)) break;
@@ -74,7 +83,11 @@ export async function sendUntilSettled(ports: Ports, sending: Sending): Promise<
 }
 
 /** How long to wait before the next attempt; `null` where there is none. */
-function waitAfter(ports: Ports, { terms, deadlineAt }: Sending, attempt: Attempt): number | null {
+function waitAfter(
+  ports: Ports,
+  terms: CallTerms,
+  { attempt, deadlineAt }: { readonly attempt: Attempt; readonly deadlineAt: number },
+): number | null {
   const next = nextAttempt(terms, {
     made: attempt.number,
     cause: attempt.cause,
@@ -84,14 +97,6 @@ function waitAfter(ports: Ports, { terms, deadlineAt }: Sending, attempt: Attemp
     random: Number.parseInt(ports.system.randomHex(4), 16) / 2 ** 32,
   });
   return next.again ? next.waitMs : null;
-}
-
-/** What is looked at before every attempt; an attempt that would begin after the deadline is not made. */
-async function mayNotSend(ports: Ports, sending: Sending, isRepeat: boolean): Promise<ToolOutcome | undefined> {
-  const stopped = await sending.stoppedBy();
-  if (stopped !== undefined) return stopped;
-  if (ports.system.now() < sending.deadlineAt) return undefined;
-  return tooLate(`the call's deadline was over before ${isRepeat ? "it could be sent again" : "anything was sent"}`);
 }
 
 /** Whether a breaker has opened since the call was let through: an upstream that is down is not hammered by repeats. */
@@ -107,8 +112,8 @@ async function isLeftAlone(ports: Ports, { execution: { tool, tenant } }: Sendin
 
 async function attemptOnce(
   ports: Ports,
-  { execution, terms, deadlineAt, probes, traceparentOf }: Sending,
-  number: number,
+  { execution, terms, probes, traceparentOf }: Sending,
+  { number, deadlineAt }: { readonly number: number; readonly deadlineAt: number },
 ): Promise<Made> {
   const spanId = ports.system.randomHex(8);
   const startedAt = ports.system.now();

@@ -49,12 +49,9 @@ export async function execute(ports: Ports, execution: Execution): Promise<Execu
       allowedHosts: config.published.document.egress.allow,
     },
     terms,
-    deadlineAt: Math.min(
-      ports.system.now() + allowedMs,
-      execution.notAfter ?? Infinity,
-      // Nothing runs once its object counts it as abandoned.
-      record.deadlineAt ?? Infinity,
-    ),
+    allowedMs,
+    // Nothing runs once its object counts it as abandoned.
+    notAfter: Math.min(execution.notAfter ?? Infinity, record.deadlineAt ?? Infinity),
     probes,
     traceparentOf: (attempt) => writeTraceparent(request.traceHex, attempt, flags),
     stoppedBy: () => stoppedBy(ports, execution),

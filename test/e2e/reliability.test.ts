@@ -133,7 +133,11 @@ describe("a breaker", () => {
     for (let n = 0; n < 3; n += 1) await tenant.tool("a.write", {}, { session_id: `s${n}` });
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     const all = await Promise.all([1, 2, 3].map((n) => tenant.tool("a.write", {}, { session_id: `p${n}` })));
-    expect(all.map((each) => each.json["status"]).toSorted()).toEqual(["drafted", "drafted", "succeeded"]);
+    expect(all.map((each) => String(each.json["status"])).toSorted((a, b) => a.localeCompare(b))).toEqual([
+      "drafted",
+      "drafted",
+      "succeeded",
+    ]);
     expect(faulty.seen("b7").effects).toBe(1);
   });
 
@@ -177,7 +181,7 @@ describe("concurrency", () => {
     const refused = all.filter((each) => each.status === 429);
     expect(all.filter((each) => each.status === 200)).toHaveLength(5);
     expect(refused).toHaveLength(45);
-    expect(says(refused[0] as Answer)).toEqual([429, "concurrency_limited"]);
+    expect([refused[0]?.status, refused[0]?.json["code"]]).toEqual([429, "concurrency_limited"]);
     expect(refused[0]?.headers.get("retry-after")).toBe("1");
     expect(at(refused[0]?.json, "concurrency")).toEqual({ tool: "a.few", max: 5 });
     expect(faulty.seen("c1").most).toBe(5);
