@@ -22,6 +22,8 @@ import type {
 } from "../src/core/state/session-messages.ts";
 import type { GivenUp } from "../src/core/state/lease.ts";
 import type { GrantReply } from "../src/core/state/tenant-limits.ts";
+import { degradedTo, NO_UPSTREAM_NEEDS, withoutProbes } from "../src/core/policy/upstream.ts";
+import type { UpstreamAsk } from "../src/core/state/tenant-upstream.ts";
 import { storedCharge } from "../src/core/state/stored-shapes.ts";
 import type { Learnt } from "../src/core/state/teaching.ts";
 import { expiredHoldRecord } from "../src/core/trace/orphan.ts";
@@ -30,7 +32,17 @@ import { SqlStore, type RecordQueue } from "./sql-store.ts";
 
 /** The tenant's ledger, as this object calls it. */
 interface RemoteTenant {
-  grant(session: string, shortages: readonly MeterNeed[], rates: LedgerPolicy["rates"]): Promise<GrantReply>;
+  grant(
+    session: string,
+    shortages: readonly MeterNeed[],
+    rates: LedgerPolicy["rates"],
+    upstream: UpstreamAsk,
+  ): Promise<GrantReply>;
+  release(released: {
+    readonly callId: string;
+    readonly slots: readonly string[];
+    readonly probes: readonly string[];
+  }): Promise<void>;
   giveUp(unused: readonly GivenUp[]): Promise<void>;
 }
 
@@ -131,7 +143,10 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
 
   /** Notes what became of a charged call, once; one that surely did not happen gets its charge back, and its share of limits goes back to the tenant. */
   async conclude(callId: string, outcome: ChargeOutcome, learnt: Learnt | null): Promise<SessionReply> {
-    const reply = this.#apply({ type: "conclude", callId, outcome, learnt, priorCharge: this.#priorCharge(callId) });
+    const priorCharge = this.#priorCharge(callId);
+    const reply = this.#apply({ type: "conclude", callId, outcome, learnt, priorCharge });
+    if (priorCharge?.outcome === undefined && priorCharge?.slots !== undefined)
+      await this.#release(priorCharge.ref.tenant, { callId, slots: priorCharge.slots, probes: [] });
     if (outcome === "failed") await this.#giveUp("returned");
     return reply;
   }
@@ -197,12 +212,46 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
     const again = this.#charge(call, false);
     if (again.type !== "needs_grants") return again;
     await this.#giveUp("returned");
-    const answer = await this.#tenant(call.ref.tenant).grant(call.ref.session, again.shortages, call.policy.rates);
+    const { callId, ref, policy } = call;
+    const upstream: UpstreamAsk = { ...(policy.upstream ?? NO_UPSTREAM_NEEDS), callId };
+    const answer = await this.#tenant(ref.tenant).grant(ref.session, again.shortages, policy.rates, upstream);
+    if (answer.type === "tool_unavailable") return this.#chargeDegraded(call, answer);
     if (answer.type !== "granted") return answer;
     this.#apply({ type: "lease", grants: answer.grants });
     const last = this.#charge(call, true);
     // Reclaimed between grant and draw: as used up as if the other session had been first.
-    return last.type === "needs_grants" ? await this.#chargeGranted(call) : last;
+    if (last.type === "needs_grants") return this.#chargeGranted(call);
+    const { slots, probes } = upstream;
+    if (last.type !== "charged" && slots.length + probes.length > 0)
+      await this.#release(ref.tenant, {
+        callId,
+        slots: slots.map(({ key }) => key),
+        probes: probes.map(({ key }) => key),
+      });
+    return last;
+  }
+
+  /** A call whose upstream is left alone: kept as a draft where its tool says so, refused otherwise. */
+  async #chargeDegraded(
+    call: ChargeRequest,
+    refusal: GrantReply & { type: "tool_unavailable" },
+  ): Promise<SessionReply> {
+    const reason = degradedTo(call.policy, refusal);
+    if (reason === null) return refusal;
+    const policy = { ...withoutProbes(call.policy), reasons: [...call.policy.reasons, reason] };
+    const first = this.#charge({ ...call, policy }, false);
+    const reply = first.type === "needs_grants" ? await this.#chargeGranted({ ...call, policy }) : first;
+    return reply.type === "not_allowed" ? { ...reply, reasons: [...reply.reasons, reason] } : reply;
+  }
+
+  /** What the tenant does not hear of is free once its time is over. */
+  async #release(
+    tenant: string,
+    released: { readonly callId: string; readonly slots: readonly string[]; readonly probes: readonly string[] },
+  ): Promise<void> {
+    await this.#tenant(tenant)
+      .release(released)
+      .catch(() => undefined);
   }
 
   /** A quiet session keeps nothing that others could use. */

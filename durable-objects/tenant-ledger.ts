@@ -20,7 +20,10 @@ import {
   type KeyedGrant,
   type MeterRow,
 } from "../src/core/state/tenant-limits.ts";
+import type { KeyedReport } from "../src/core/state/breaker.ts";
+import type { UpstreamAsk } from "../src/core/state/tenant-upstream.ts";
 import { SqlStore } from "./sql-store.ts";
+import { UpstreamRows, type Released } from "./upstream-rows.ts";
 
 /** A session's ledger, as this object calls it. */
 interface RemoteSession {
@@ -46,6 +49,7 @@ const RECLAIM_TIMEOUT_MS = 1_000;
 /** One tenant's ledger, named `<tenant>`. */
 export class TenantLedger extends DurableObject<TenantEnv> {
   readonly #store: SqlStore;
+  readonly #upstreams: UpstreamRows;
   #state: TenantLedgerState;
   /** Mirrors run one after another: an older pointer never lands on a newer one. */
   #mirroring: Promise<void> = Promise.resolve();
@@ -55,6 +59,7 @@ export class TenantLedger extends DurableObject<TenantEnv> {
   constructor(ctx: DurableObjectState, env: TenantEnv) {
     super(ctx, env);
     this.#store = new SqlStore(ctx.storage);
+    this.#upstreams = new UpstreamRows(this.#store);
     this.#state = { ...tenants.NO_TENANT, ...(this.#store.readState() as TenantLedgerState | undefined) };
   }
 
@@ -68,9 +73,22 @@ export class TenantLedger extends DurableObject<TenantEnv> {
     return this.#state.name !== null;
   }
 
-  /** What every enforcement point must know: the active version and the switches that hold. */
+  /** What every enforcement point must know: the active version, the switches that hold, the breakers that are not closed. */
   controls(): Controls {
-    return tenants.controlsOf(this.#state, Date.now());
+    const now = Date.now();
+    return tenants.controlsOf(this.#state, this.#upstreams.listed(now), now);
+  }
+
+  /** Counts what calls have come to; answers whether a breaker has changed. */
+  async report(reports: readonly KeyedReport[]): Promise<boolean> {
+    const hasChanged = this.#upstreams.report(reports, Date.now());
+    if (hasChanged) await this.#purgeLater();
+    return hasChanged;
+  }
+
+  /** Gives back slots and probes of a call that has ended or never ran. */
+  release(released: Released): void {
+    this.#upstreams.release(released);
   }
 
   /** Sets a kill switch: durable before the reply. */
@@ -88,8 +106,25 @@ export class TenantLedger extends DurableObject<TenantEnv> {
     return (this.#store.allRows(SWITCH_ROWS) as readonly SwitchRecord[]).toSorted((a, b) => b.set_at - a.set_at);
   }
 
-  /** Grants a session everything a call needs of limits and rates, or nothing. Idle leases of others are reclaimed first. */
-  async grant(session: string, shortages: readonly MeterNeed[], rates: readonly RateNeed[]): Promise<GrantReply> {
+  /** Grants a session everything a call needs of limits, rates and its upstream, or nothing. Idle leases of others are reclaimed first. */
+  async grant(
+    session: string,
+    shortages: readonly MeterNeed[],
+    rates: readonly RateNeed[],
+    upstream: UpstreamAsk,
+  ): Promise<GrantReply> {
+    const taken = this.#upstreams.take(upstream, Date.now());
+    if (!("ok" in taken)) return taken;
+    const reply = await this.#grantShares(session, shortages, rates);
+    if (reply.type !== "granted") this.#upstreams.release({ ...upstream, ...keysOf(upstream) });
+    return reply;
+  }
+
+  async #grantShares(
+    session: string,
+    shortages: readonly MeterNeed[],
+    rates: readonly RateNeed[],
+  ): Promise<GrantReply> {
     const granted: KeyedGrant[] = [];
     for (const shortage of shortages) {
       const step = await this.#grantOne(session, shortage);
@@ -232,6 +267,7 @@ export class TenantLedger extends DurableObject<TenantEnv> {
 
   #purge(): void {
     const now = Date.now();
+    this.#upstreams.purge(now);
     for (const { id, body } of this.#store.rowsUnder(METER_ROWS))
       if (meters.purgeAt((body as MeterRow).state) <= now) this.#store.deleteRow(id);
     for (const { id, body } of this.#store.rowsUnder(RATE_ROWS))
@@ -279,6 +315,10 @@ const METER_ROWS = "meter/";
 const RATE_ROWS = "rate/";
 /** Arrival times are kept in microseconds. */
 const TAT_PER_MS = 1_000;
+
+function keysOf({ slots, probes }: UpstreamAsk): Pick<Released, "slots" | "probes"> {
+  return { slots: slots.map(({ key }) => key), probes: probes.map(({ key }) => key) };
+}
 
 function rowOf(version: number): string {
   return `${VERSION_ROWS}${String(version).padStart(8, "0")}`;

@@ -133,8 +133,8 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   }
 
   /** Records what the upstream did. The first definite outcome stands. */
-  async finish(outcome: ToolOutcome): Promise<ToolCallRecord | undefined> {
-    const reply = this.#apply({ type: "finish", outcome });
+  async finish(outcome: ToolOutcome, attempts: number): Promise<ToolCallRecord | undefined> {
+    const reply = this.#apply({ type: "finish", outcome, attempts });
     await this.#settleDebts();
     return reply.type === "finished" ? reply.record : undefined;
   }
@@ -175,6 +175,11 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   async #admit(asked: ToolCallReply & { type: "ask_ledger" }, ask: LedgerAsk, draft: DraftTerms): Promise<Answer> {
     const { request, approved } = asked;
     const policy = { ...ask.policy, approved };
+    const { unavailable = null } = policy.upstream ?? {};
+    if (unavailable !== null) {
+      this.#apply({ type: "not_admitted" });
+      return { ledger: unavailable, record: this.#state.record };
+    }
     let answer: SessionReply | undefined;
     try {
       answer = await this.#ledgerOf(request).charge({ callId: request.id, ...ask, policy });

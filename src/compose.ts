@@ -2,6 +2,7 @@
 import { createApprovalLinks } from "./adapters/approval-links.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
+import { DurableBreakers } from "./adapters/durable/breakers.ts";
 import { DurableControls } from "./adapters/durable/controls.ts";
 import { DurableSessionLedgers } from "./adapters/durable/session-ledgers.ts";
 import { durableSwitches } from "./adapters/durable/switches.ts";
@@ -40,6 +41,7 @@ export function compose(env: Env): Runtime {
     controls,
     configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls),
     switches: durableSwitches(env.TENANT_LEDGER, controls),
+    breakers: new DurableBreakers(env.TENANT_LEDGER, controls, runtimeSystem),
     inbox: d1ApprovalInbox(env.DB),
     webhooks: createWebhooks(egress, secrets),
     links: createApprovalLinks(settings.SECRETS_KEY, runtimeSystem),

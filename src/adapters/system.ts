@@ -12,4 +12,5 @@ export const runtimeSystem: System = {
     for (const byte of crypto.getRandomValues(new Uint8Array(bytes))) out += HEX[byte] ?? "";
     return out;
   },
+  wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };

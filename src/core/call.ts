@@ -52,6 +52,8 @@ export interface ToolCall {
   readonly constraints: Constraints;
   /** The caller's own idempotency key. */
   readonly idempotencyKey: string | undefined;
+  /** How long the caller lets all attempts take together, or `null` for as long as the tool may. */
+  readonly deadlineMs: number | null;
   /** The canonical body as sent, for the record. */
   readonly envelope: JsonObject;
 }

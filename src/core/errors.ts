@@ -31,6 +31,8 @@ export const ERRORS = {
   session_ended: { status: 403, retry: false, title: "A person ended the session" },
   limit_exceeded: { status: 429, retry: false, title: "A limit across sessions is used up" },
   rate_limited: { status: 429, retry: true, title: "Too many calls in this time" },
+  concurrency_limited: { status: 429, retry: true, title: "As many calls of the tool run as may run at once" },
+  tool_unavailable: { status: 503, retry: true, title: "The tool keeps failing and is left alone for a while" },
   invalid_request: { status: 400, retry: false, title: "The request is not valid" },
   invalid_arguments: { status: 400, retry: false, title: "The tool's arguments do not match its schema" },
   invalid_config: { status: 422, retry: false, title: "The config document is not valid" },

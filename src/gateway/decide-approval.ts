@@ -93,6 +93,7 @@ async function approve(
   if (!redecided.ok) return redecided;
   const spanId = ports.system.randomHex(8);
   const { prepared } = redecided.value;
+  const probes = (prepared?.policy.upstream?.probes ?? []).map(({ key }) => key);
   const ref = refOf(request, config.policyVersion, spanId);
   const reply = await ports.toolCalls.vote(request.tenant, request.id, {
     // Without a prepared call the decision is a denial, and the session is never asked.
@@ -105,7 +106,7 @@ async function approve(
   if ("ledger" in reply)
     return ledgerRefusal(reply.ledger) ?? refuse("internal", "the session's ledger gave no admission");
   return reply.call.type === "execute"
-    ? accept(await executeApproved(ports, { config, recorder, spanId }, reply.call.record))
+    ? accept(await executeApproved(ports, { config, recorder, spanId, probes }, reply.call.record))
     : afterVote(reply.call);
 }
 
@@ -135,9 +136,9 @@ interface Redecided {
  */
 async function redecide(ports: Ports, config: ActiveConfig, record: ToolCallRecord): Promise<Outcome<Redecided>> {
   const { ask, tenant, teaching } = record.request;
-  const { switches } = await ports.controls.current(tenant);
+  const { switches, breakers } = await ports.controls.current(tenant);
   // Whether people have approved it is for the call's object to say.
-  const prepared = prepareCall(config, ask, { switches, now: ports.system.now() });
+  const prepared = prepareCall(config, ask, { switches, breakers, now: ports.system.now() });
   if (!prepared.ok) {
     const reasons = [{ rule_id: "tool.known", effect: "deny", message: prepared.detail } as const];
     const decision = decide({ reasons, standby: null }, config.policyVersion);
@@ -153,7 +154,12 @@ function switchedOff(decision: Decision): Refusal | undefined {
   const said = (id: string): string | undefined => decision.reasons.find((each) => each.rule_id === id)?.message;
   const halted = said("switch.halt");
   const disabled = decision.effect === "deny" ? undefined : said("switch.disable_writes");
+  const failing = decision.effect === "deny" ? undefined : said("breaker.open");
   const message = halted ?? disabled;
+  if (message === undefined && failing !== undefined)
+    return refuse("tool_unavailable", `${failing}; nothing was counted, and it can be approved once that is over`, {
+      extensions: { decision },
+    });
   if (message === undefined) return undefined;
   return refuse(
     halted === undefined ? "writes_disabled" : "halted",
@@ -196,6 +202,7 @@ interface Executing {
   readonly config: ActiveConfig;
   readonly recorder: Recorder;
   readonly spanId: string;
+  readonly probes: readonly string[];
 }
 
 function afterVote(reply: ToolCallReply): Outcome<ToolCallRecord> {
@@ -208,7 +215,7 @@ function afterVote(reply: ToolCallReply): Outcome<ToolCallRecord> {
 /** The stored call, executed: its arguments are those that were approved, whatever its agent has sent since. */
 async function executeApproved(
   ports: Ports,
-  { config, recorder, spanId }: Executing,
+  { config, recorder, spanId, probes }: Executing,
   record: ToolCallRecord,
 ): Promise<ToolCallRecord> {
   const { request } = record;
@@ -217,7 +224,7 @@ async function executeApproved(
   if (tool === undefined) return record;
   const startedAt = ports.system.now();
   const flags = { isSampled: true, isRandom: false };
-  const executed = await execute(ports, { config, tool, record, spanId, flags });
+  const executed = await execute(ports, { config, tool, record, notAfter: null, probes, flags });
   const call = callOf(record);
   recordToolCall(
     ports,
@@ -257,6 +264,7 @@ function callOf({ request }: ToolCallRecord): ToolCall {
     args: ask.args,
     constraints: ask.constraints,
     idempotencyKey: undefined,
+    deadlineMs: null,
     envelope,
   };
 }

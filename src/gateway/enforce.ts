@@ -3,6 +3,7 @@ import type { CallContext } from "../core/call.ts";
 import { refuse, type ErrorCode, type Refusal } from "../core/errors.ts";
 import type { ActiveConfig } from "../core/config/published.ts";
 import type { Decision, Reason } from "../core/policy/decision.ts";
+import type { Unavailable } from "../core/policy/upstream.ts";
 import type { CallRef, Scopes, SessionPause, SessionRefusal, SessionReply } from "../core/state/session-messages.ts";
 import { formatUsd } from "../core/units/money.ts";
 
@@ -62,6 +63,8 @@ const REFUSALS: Readonly<Record<SessionRefusal["type"], true>> = {
   session_paused: true,
   limit_exceeded: true,
   rate_limited: true,
+  concurrency_limited: true,
+  tool_unavailable: true,
 };
 
 function isRefused(reply: SessionReply): reply is SessionRefusal {
@@ -98,9 +101,26 @@ function refusalIn(reply: SessionRefusal): Refusal {
           extensions: { rate: { limit: reply.limit, reset_at: iso(reply.resetAt) } },
         },
       );
+    case "concurrency_limited":
+      return refuse(
+        "concurrency_limited",
+        `${reply.max} ${reply.max === 1 ? "call" : "calls"} of "${reply.tool}" may run at once, and as many do; nothing was sent`,
+        { retryAfterS: 1, extensions: { concurrency: { tool: reply.tool, max: reply.max } } },
+      );
+    case "tool_unavailable":
+      return unavailableRefusal(reply);
     default:
       return reply satisfies never;
   }
+}
+
+function unavailableRefusal({ upstream, retryAfterMs }: Unavailable): Refusal {
+  const retryAfterS = Math.max(1, Math.ceil(retryAfterMs / 1000));
+  return refuse(
+    "tool_unavailable",
+    `"${upstream}" keeps failing and is left alone; nothing was sent, try again in ${retryAfterS} s`,
+    { retryAfterS },
+  );
 }
 
 /** A paused or ended session, as the refusal its callers get. */

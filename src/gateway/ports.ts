@@ -11,9 +11,10 @@ import type {
   SessionPause,
   SessionReply,
 } from "../core/state/session-messages.ts";
-import type { ToolOutcome } from "../core/policy/tool-outcome.ts";
+import type { HttpAnswer, ToolOutcome } from "../core/policy/tool-outcome.ts";
 import type { Redecision, ToolCallRecord, ToolCallReply, ToolCallRequest } from "../core/state/tool-call-record.ts";
 import type { DraftTerms, Vote } from "../core/state/approval.ts";
+import type { BreakerSettings } from "../core/state/breaker.ts";
 import type { Controls as TenantControls, SwitchRecord } from "../core/state/tenant-ledger.ts";
 import type { StopAndAskEntry } from "../core/config/policy-document.ts";
 import type { Decision, Reason } from "../core/policy/decision.ts";
@@ -32,6 +33,8 @@ export interface System {
   now(): number;
   /** Lower-case hex of this many random bytes. */
   randomHex(bytes: number): string;
+  /** Resolves after so many milliseconds. */
+  wait(ms: number): Promise<void>;
 }
 
 /** What a new key is to be. */
@@ -114,6 +117,23 @@ export interface Switches {
   ): Promise<Outcome<SwitchRecord>>;
   /** Every switch ever set, newest first. */
   list(tenant: string): Promise<readonly SwitchRecord[]>;
+}
+
+/** What one attempt says about one breaker. */
+export interface BreakerSample {
+  /** `tool:<name>` or `host:<host>`. */
+  readonly key: string;
+  readonly settings: BreakerSettings;
+  readonly hasFailed: boolean;
+  readonly isSlow: boolean;
+  /** The call that was let through as a probe, or `null`. */
+  readonly probe: string | null;
+}
+
+/** Breakers, owned by the tenant's ledger: one for every tool and host, whichever isolate calls it. */
+export interface Breakers {
+  /** Tells what an attempt came to: failures and probes at once, the rest in batches. Never throws. */
+  report(tenant: string, samples: readonly BreakerSample[]): Promise<void>;
 }
 
 /** Immutable config versions and the pointer to the active one. */
@@ -231,7 +251,8 @@ export interface ToolCalls {
   /** Counts a vote; `execute` when it was the last that was needed. */
   vote(tenant: string, id: string, ballot: Ballot): Promise<CallReply>;
   withdraw(tenant: string, id: string): Promise<ToolCallReply>;
-  finish(tenant: string, id: string, outcome: ToolOutcome): Promise<ToolCallRecord | undefined>;
+  /** Records the outcome after so many attempts. */
+  finish(tenant: string, id: string, outcome: ToolOutcome, attempts: number): Promise<ToolCallRecord | undefined>;
   /** The call as it stands; waits so long for a change of one that is on its way to another status. */
   read(tenant: string, id: string, waitMs?: number): Promise<ToolCallRecord | undefined>;
 }
@@ -268,7 +289,7 @@ export interface Models {
   send(request: ModelRequest): Promise<ModelResponse>;
 }
 
-/** One execution of a tool. */
+/** One attempt at a tool. */
 export interface ToolExecution {
   readonly tenant: string;
   readonly callId: string;
@@ -276,11 +297,15 @@ export interface ToolExecution {
   readonly args: JsonObject;
   readonly traceparent: string;
   readonly allowedHosts: readonly string[];
+  /** For connecting, headers and body together. */
+  readonly timeoutMs: number;
 }
 
-/** What a tool did, and the credentials that took part, for scrubbing. */
+/** What a tool did, what it was read from, and the credentials that took part, for scrubbing. */
 export interface ToolExecuted {
   readonly outcome: ToolOutcome;
+  /** What came back over the wire; without it the call is never tried again. */
+  readonly answer?: HttpAnswer;
   readonly credentials: readonly string[];
 }
 
@@ -306,6 +331,7 @@ export interface Ports {
   readonly controls: Controls;
   readonly configs: Configs;
   readonly switches: Switches;
+  readonly breakers: Breakers;
   readonly inbox: ApprovalInbox;
   readonly webhooks: Webhooks;
   readonly links: ApprovalLinks;

@@ -122,11 +122,11 @@ const WOULD = { allow: "execute", draft: "draft", require_approval: "wait_for_ap
 
 async function consult(ports: Ports, call: ToolCall): Promise<Outcome<Asked>> {
   const { context } = call;
-  const { config: found, switches } = await readFacts(ports, context);
+  const { config: found, switches, breakers } = await readFacts(ports, context);
   if (!found.ok) return found;
   const config = found.value;
   const now = ports.system.now();
-  const prepared = prepareCall(config, askOf(call), { switches, now });
+  const prepared = prepareCall(config, askOf(call), { switches, breakers, now });
   if (!prepared.ok) return prepared;
   const { tool, policy } = prepared.value;
   const ref = refOf(config, context, { spanId: "0".repeat(16), subject: tool.name });
@@ -182,6 +182,8 @@ function refusalBy(asked: Asked, limits: readonly LimitCheck[]): Refusal | undef
   if (stop !== undefined)
     return pausedRefusal({ kind: "paused", rule_id: stop.rule_id, message: stop.message, at: now });
   if (decision.effect !== "allow") return undefined;
+  const { unavailable = null } = asked.prepared.policy.upstream ?? {};
+  if (unavailable !== null) return ledgerRefusal(unavailable);
   const short = shortBudget(opened, ask, ask.amounts, now);
   if (short !== undefined) return ledgerRefusal(short);
   const over = limits.find((each) => !each.fits);

@@ -4,12 +4,15 @@ import type { ResolvedTool } from "../core/config/published.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { Decision } from "../core/policy/decision.ts";
 import type { ToolCallAsk } from "../core/policy/ask.ts";
+import type { ToolOutcome } from "../core/policy/tool-outcome.ts";
 import type { ToolCallRecord } from "../core/state/tool-call-record.ts";
 import { ATTR } from "../core/trace/attributes.ts";
 import type { Attributes, IndexRow, Span } from "../core/trace/record.ts";
 import { usdFromJson } from "../core/units/money.ts";
 import { isDenial } from "./enforce.ts";
 import type { Ports, Recorder } from "./ports.ts";
+import type { Attempt } from "./tool-attempts.ts";
+import type { Executed } from "./tool-execution.ts";
 import { buildRecord, callAttributes, decisionSpan, type RecordedBody } from "./record.ts";
 
 /** What is known of a tool call whatever became of it. */
@@ -22,11 +25,13 @@ export interface ToolCallHappened {
   /** The call's id, once it has one. */
   readonly callId: string | null;
   readonly startedAt: number;
+  /** The state of the tool's breakers when the call came; `undefined` for a tool without. */
+  readonly breaker?: string | undefined;
 }
 
 /** What became of it. */
 export type ToolCallEnd =
-  | { readonly type: "executed"; readonly record: ToolCallRecord; readonly credentials: readonly string[] }
+  | ({ readonly type: "executed" } & Executed)
   | { readonly type: "replayed"; readonly record: ToolCallRecord }
   /** Recorded without an effect: a draft, or a call that waits for people. */
   | { readonly type: "waiting"; readonly record: ToolCallRecord }
@@ -40,9 +45,40 @@ export function recordToolCall(ports: Ports, recorder: Recorder, happened: ToolC
     end.type === "executed" ? [...call.context.credentials, ...end.credentials] : call.context.credentials;
   const decided = decisionSpan({ spanId: ports.system.randomHex(8), parentId: spanId }, decision, happened.startedAt);
   recorder.write(
-    buildRecord(indexRow(happened, end, endedAt), [callSpan(happened, end, endedAt), decided], bodies(happened, end)),
+    buildRecord(
+      indexRow(happened, end, endedAt),
+      [callSpan(happened, end, endedAt), decided, ...attemptSpans(happened, end)],
+      bodies(happened, end),
+    ),
     credentials,
   );
+}
+
+/** One span per attempt, below the call's own. */
+function attemptSpans({ call, spanId }: ToolCallHappened, end: ToolCallEnd): readonly Span[] {
+  return end.type === "executed" ? end.attempts.map((attempt) => attemptSpan(attempt, call.toolName, spanId)) : [];
+}
+
+function attemptSpan(attempt: Attempt, toolName: string, parentId: string): Span {
+  const { number, outcome, cause, httpStatus, retryAfterMs } = attempt;
+  return {
+    span_id: attempt.spanId,
+    parent_span_id: parentId,
+    name: `attempt ${number} ${toolName}`,
+    kind: "client",
+    start_ms: attempt.startedAt,
+    end_ms: attempt.endedAt,
+    status: outcome.status === "succeeded" ? "ok" : "error",
+    attributes: {
+      [ATTR.toolName]: toolName,
+      [ATTR.attempt]: number,
+      [ATTR.resendCount]: number === 1 ? undefined : number - 1,
+      [ATTR.httpStatus]: httpStatus ?? undefined,
+      [ATTR.outcome]: outcome.status,
+      [ATTR.errorType]: outcome.status === "succeeded" ? undefined : (cause ?? codeOf(outcome)),
+      [ATTR.retryAfterMs]: retryAfterMs ?? undefined,
+    },
+  };
 }
 
 function statusOf(end: ToolCallEnd): string {
@@ -54,6 +90,11 @@ function errorOf(end: ToolCallEnd): string | undefined {
   if (end.type === "refused") return end.refusal.code;
   const { outcome } = end.record;
   if (outcome === null || outcome.status === "succeeded") return undefined;
+  return codeOf(outcome);
+}
+
+function codeOf(outcome: ToolOutcome): string | undefined {
+  if (outcome.status === "succeeded") return undefined;
   return outcome.status === "failed" ? outcome.code : "outcome_unknown";
 }
 
@@ -85,6 +126,8 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
       [ATTR.toolCallId]: callId ?? undefined,
       [ATTR.toolType]: "function",
       ...toolAttributes(tool),
+      [ATTR.breakerState]: happened.breaker,
+      [ATTR.attempts]: end.type === "executed" ? end.attempts.length : undefined,
       [ATTR.idempotencyReplayed]: end.type === "replayed",
       [ATTR.outcome]: statusOf(end),
       [ATTR.errorType]: errorOf(end),

@@ -12,6 +12,8 @@ import { decide, type Decision } from "../core/policy/decision.ts";
 import { decideAtEdge } from "../core/policy/evaluate.ts";
 import type { PolicyFacts } from "../core/policy/policy-facts.ts";
 import type { Switch } from "../core/policy/switches.ts";
+import { upstreamNeeds } from "../core/policy/upstream.ts";
+import type { ListedBreaker } from "../core/state/breaker.ts";
 import type { CallRef, LedgerPolicy } from "../core/state/session-messages.ts";
 import { usdFromJson } from "../core/units/money.ts";
 import { scopesOf } from "./enforce.ts";
@@ -54,7 +56,11 @@ export function askOf(call: ToolCall): ToolCallAsk {
 export function prepareCall(
   config: ActiveConfig,
   ask: ToolCallAsk,
-  around: { readonly switches: readonly Switch[]; readonly now: number },
+  around: {
+    readonly switches: readonly Switch[];
+    readonly breakers: readonly ListedBreaker[];
+    readonly now: number;
+  },
 ): Outcome<PreparedCall> {
   const tool = config.tool(ask.tool);
   if (tool === undefined)
@@ -89,6 +95,7 @@ function ledgerPolicy(facts: PolicyFacts, edge: ReturnType<typeof decideAtEdge>)
     stopAndAsk: actor?.stop_and_ask ?? null,
     meters: edge.needs.meters,
     rates: edge.needs.rates,
+    upstream: upstreamNeeds(tool.name, tool.entry, facts),
     fingerprint: digestOf([ask.tool, ask.args]),
     values: countedValues(tool.trackedPaths, ask.args),
     amount: tool.entry.amount === undefined ? null : amountOf(tool.entry, ask.args),

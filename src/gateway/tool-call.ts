@@ -5,6 +5,8 @@ import type { ActiveConfig, ResolvedTool } from "../core/config/published.ts";
 import { teachingOf } from "../core/state/teaching.ts";
 import { digestOf } from "../core/json/digest.ts";
 import { decide, type Decision } from "../core/policy/decision.ts";
+import { ABANDON_GRACE_MS, callTerms } from "../core/policy/retry.ts";
+import { breakerState } from "../core/policy/upstream.ts";
 import type { ToolCallRecord, ToolCallReply, ToolCallRequest } from "../core/state/tool-call-record.ts";
 import { toolCallId } from "../core/units/identifier.ts";
 import type { CallMeta } from "./admitted-call.ts";
@@ -14,11 +16,6 @@ import type { CallReply, Ports, Recorder } from "./ports.ts";
 import { recordToolCall, type ToolCallHappened } from "./record-tool-call.ts";
 import { askOf, ledgerAsk, prepareCall, type PreparedCall } from "./tool-ask.ts";
 import { execute } from "./tool-execution.ts";
-
-/** How long a tool may take when its entry names no time, in milliseconds. */
-const DEFAULT_TIMEOUT_MS = 30_000;
-/** After its timeout a running call is given this long to be recorded before it counts as abandoned. */
-const ABANDON_GRACE_MS = 5_000;
 
 /** A tool call's answer: its record (first or replayed), or the refusal with whatever is known of the call. */
 export interface ToolCallAnswer {
@@ -36,11 +33,11 @@ export interface ToolCallAnswer {
 export async function callTool(ports: Ports, call: ToolCall, recorder: Recorder): Promise<ToolCallAnswer> {
   const { context } = call;
   const startedAt = ports.system.now();
-  const { config: found, switches, meta } = await readFacts(ports, context);
+  const { config: found, switches, breakers, meta } = await readFacts(ports, context);
   if (!found.ok) return { outcome: found, record: undefined, meta };
   const config = found.value;
   const ask = askOf(call);
-  const prepared = prepareCall(config, ask, { switches, now: startedAt });
+  const prepared = prepareCall(config, ask, { switches, breakers, now: startedAt });
   const spanId = ports.system.randomHex(8);
   if (!prepared.ok) {
     const decision = refusedBeforehand(config, prepared);
@@ -61,9 +58,12 @@ export async function callTool(ports: Ports, call: ToolCall, recorder: Recorder)
     draft: config.draftTerms,
     ...ledgerAsk(config, prepared.value, ref),
   });
-  const happened: ToolCallHappened = { call, ask, tool, decision, spanId, callId: request.id, startedAt };
+  const { phase, probes } = breakerState(tool.name, tool.entry, { breakers, now: startedAt });
+  const breaker = tool.entry.breaker === undefined ? undefined : phase;
+  const happened: ToolCallHappened = { call, ask, tool, decision, spanId, callId: request.id, startedAt, breaker };
   const known = "call" in begun ? { ...meta, remainingUsd: begun.remainingUsd } : meta;
-  return continueFrom(ports, { config, call, tool, recorder, meta: known, happened }, begun);
+  const running = { config, call, tool, recorder, meta: known, happened, probes: probes.map(({ key }) => key) };
+  return continueFrom(ports, running, begun);
 }
 
 /** The decision on a call that never reached the rules: what it names is not there, or does not fit. */
@@ -80,6 +80,7 @@ interface Running {
   readonly recorder: Recorder;
   readonly meta: CallMeta;
   readonly happened: ToolCallHappened;
+  readonly probes: readonly string[];
 }
 
 function requestOf(ports: Ports, { tool, facts }: PreparedCall, call: ToolCall, spanId: string): ToolCallRequest {
@@ -98,7 +99,7 @@ function requestOf(ports: Ports, { tool, facts }: PreparedCall, call: ToolCall, 
     teaching: teachingOf(tool.entry),
     fingerprint: digestOf({ intent: context.intent, constraints: call.constraints, tool: tool.name, args: call.args }),
     isKeyDerived: isDerived,
-    abandonAfterMs: (tool.entry.timeout_ms ?? DEFAULT_TIMEOUT_MS) + ABANDON_GRACE_MS,
+    abandonAfterMs: callTerms(tool.entry, call.deadlineMs).deadlineMs + ABANDON_GRACE_MS,
   };
 }
 
@@ -179,10 +180,11 @@ const KEY_REUSED = refuse(
 );
 
 async function executeOnce(ports: Ports, running: Running, record: ToolCallRecord): Promise<ToolCallAnswer> {
-  const { config, call, tool, meta, happened, recorder } = running;
+  const { config, call, tool, meta, happened, recorder, probes } = running;
   const { parent } = call.context;
   const flags = { isSampled: parent?.isSampled ?? true, isRandom: parent?.isRandom ?? false };
-  const executed = await execute(ports, { config, tool, record, spanId: record.request.spanId, flags });
+  const notAfter = call.deadlineMs === null ? null : happened.startedAt + call.deadlineMs;
+  const executed = await execute(ports, { config, tool, record, notAfter, probes, flags });
   recordToolCall(ports, recorder, happened, { type: "executed", ...executed });
   return { outcome: accept({ record: executed.record, isReplay: false }), record: executed.record, meta };
 }

@@ -1,6 +1,7 @@
 // Writes docs/config-reference.md from the config's JSON Schema; a field without a description here, or the reverse, is an error.
 import { configJsonSchema } from "../../src/core/config/document.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
+import { TOOL_FIELDS } from "./tool-fields.ts";
 
 interface Schema {
   readonly type?: string | readonly string[];
@@ -60,6 +61,7 @@ const auth = (at: string): Readonly<Record<string, string>> => ({
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   ...POLICY_FIELDS,
+  ...TOOL_FIELDS,
   providers: "Model providers, by name.",
   "providers.*.kind":
     "`openai` is api.openai.com unless `base_url` says otherwise; `openai-compatible` is any server with the same dialect.",
@@ -113,7 +115,6 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   "tools.*.pii.writes":
     "Dotted paths among the arguments. A call that sets one is denied when its caller declares `pii_write_allowed: false`.",
   "tools.*.scopes": "Scopes that key and actor must both have.",
-  "tools.*.timeout_ms": "How long the tool may take. 30 s when left out.",
   ...auth("tools.*.auth"),
   "tools.*.idempotency": "How the tool itself recognises a repeat.",
   "tools.*.idempotency.header": "Header that carries a digest of the call's id, so that the tool can act once.",

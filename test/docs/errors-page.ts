@@ -28,6 +28,9 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
   session_ended: "A person ended the session. Start another one.",
   limit_exceeded: "`limit` says which, how much is used, and when it fits again.",
   rate_limited: "Wait `Retry-After` seconds.",
+  concurrency_limited: "Wait `Retry-After` seconds. Nothing queues: send fewer calls of this tool at once.",
+  tool_unavailable:
+    "Wait `Retry-After` seconds: a [breaker](guides/reliability.md) is open. Nothing was sent. Other tools go on.",
   invalid_request: "Read `errors`: each names a field and what was expected there.",
   invalid_arguments: "Correct the arguments named in `errors`; `GET /v1/tools` shows the schema.",
   invalid_config: "Read `errors`: all mistakes of the document are listed at once, each with its path.",

@@ -41,7 +41,7 @@ const record = (toolName: string, approval: ToolCallRecord["approval"] = null): 
       effect: "write",
       args: {},
       fingerprint: "f",
-      deadlineAt: NOW + 1_000,
+      deadlineAt: NOW + 35_000,
     },
     status: "executing",
     decision: decide(allowing, "v1"),
@@ -70,12 +70,12 @@ async function outcomeUnder(kinds: readonly SwitchKind[] | undefined, of: ToolCa
   const executed: ToolExecuted = { outcome: { status: "succeeded", result: {}, httpStatus: 200 }, credentials: [] };
   // The ports that an execution uses, and no other.
   const ports = {
-    system: { now: () => NOW, randomHex: () => "00" },
+    system: { now: () => NOW, randomHex: () => "00", wait: () => Promise.resolve() },
     controls: {
       current: () =>
         kinds === undefined
           ? Promise.reject(new Error("down"))
-          : Promise.resolve({ epoch: 1, activeVersion: 1, switches }),
+          : Promise.resolve({ epoch: 1, activeVersion: 1, switches, breakers: [] }),
     },
     tools: {
       execute: () => {
@@ -88,7 +88,7 @@ async function outcomeUnder(kinds: readonly SwitchKind[] | undefined, of: ToolCa
   const resolved = config.tool(of.request.ask.tool);
   if (resolved === undefined) throw new Error("no such tool");
   const flags = { isSampled: true, isRandom: false };
-  const done = await execute(ports, { config, tool: resolved, record: of, spanId: "c".repeat(16), flags });
+  const done = await execute(ports, { config, tool: resolved, record: of, notAfter: null, probes: [], flags });
   const { outcome } = done.record;
   return [outcome?.status === "failed" ? outcome.code : (outcome?.status ?? "none"), sent];
 }

@@ -131,6 +131,33 @@ describe("a tool call", () => {
   });
 });
 
+describe("a tool call under a breaker", () => {
+  const breaker = { consecutive_failures: 50 };
+
+  it("takes no further hop before its effect; a failure takes one beside its outcome, successes one in twenty", async () => {
+    const tenant = await createTenant({}, { breaker });
+    const log: string[] = [];
+    const answers = { status: 201 };
+    upstream(() => {
+      log.push("upstream");
+      return Response.json({ id: "re_1" }, { status: answers.status });
+    });
+    const call = watchedApp(log);
+    const once = async (n: number): Promise<readonly string[]> => {
+      log.length = 0;
+      const body = { tool_call: { name: "refund", args: { amount_usd: 1 } } };
+      await call("/v1/tool-calls", tenant.agent, body, { "interlock-session": `s${n}`, "idempotency-key": `k${n}` });
+      return log.filter((hop) => hop !== "tenant.controls");
+    };
+    const plain = ["tool-call.begin", "upstream", "tool-call.finish"];
+    for (let n = 1; n <= 19; n += 1) expect(await once(n)).toEqual(plain);
+    expect(await once(20)).toEqual(["tool-call.begin", "upstream", "tenant.report", "tool-call.finish"]);
+    expect(await once(21)).toEqual(plain);
+    answers.status = 500;
+    expect(await once(22)).toEqual(["tool-call.begin", "upstream", "tenant.report", "tool-call.finish"]);
+  });
+});
+
 describe("a record", () => {
   it("costs two billed rows in D1: the clustered row and its time index", async () => {
     const row = {

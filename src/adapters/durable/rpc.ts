@@ -3,6 +3,7 @@ import type { Amounts } from "../../core/budget/amounts.ts";
 import type { PublishedConfig } from "../../core/config/published.ts";
 import type { Reason } from "../../core/policy/decision.ts";
 import type { Switch } from "../../core/policy/switches.ts";
+import type { KeyedReport } from "../../core/state/breaker.ts";
 import type { CallRef, LedgerPolicy, SessionPause, SessionReply } from "../../core/state/session-messages.ts";
 import type { Controls, SwitchRecord, TenantReply } from "../../core/state/tenant-ledger.ts";
 import type { ToolOutcome } from "../../core/policy/tool-outcome.ts";
@@ -48,7 +49,7 @@ export interface RemoteToolCall {
   begin(beginning: ToolCallBeginning): Promise<CallReply>;
   vote(ballot: Ballot): Promise<CallReply>;
   withdraw(): Promise<ToolCallReply>;
-  finish(outcome: ToolOutcome): Promise<ToolCallRecord | undefined>;
+  finish(outcome: ToolOutcome, attempts: number): Promise<ToolCallRecord | undefined>;
   read(waitMs?: number): Promise<ToolCallRecord | undefined>;
 }
 
@@ -57,6 +58,8 @@ export interface RemoteTenantLedger {
   create(name: string): Promise<boolean>;
   exists(): Promise<boolean>;
   controls(): Promise<Controls>;
+  /** Whether a breaker has changed. */
+  report(reports: readonly KeyedReport[]): Promise<boolean>;
   setSwitch(set: Omit<Switch, "set_at">): Promise<TenantReply>;
   clearSwitch(id: string, by: string, reason: string | null): Promise<TenantReply>;
   switches(): Promise<readonly SwitchRecord[]>;

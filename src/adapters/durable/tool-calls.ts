@@ -7,7 +7,7 @@ export function durableToolCalls(namespace: ObjectNamespace<RemoteToolCall>): To
   const of = (tenant: string, id: string): RemoteToolCall => namespace.getByName(`${tenant}/${id}`);
   return {
     begin: (beginning) => of(beginning.request.tenant, beginning.request.id).begin(beginning),
-    finish: (tenant, id, outcome) => of(tenant, id).finish(outcome),
+    finish: (tenant, id, outcome, attempts) => of(tenant, id).finish(outcome, attempts),
     vote: (tenant, id, ballot) => of(tenant, id).vote(ballot),
     withdraw: (tenant, id) => of(tenant, id).withdraw(),
     read: (tenant, id, waitMs) => of(tenant, id).read(waitMs),

@@ -1,14 +1,14 @@
 // Reaches tools over HTTP, by network or service binding: the mapped request, the tenant's credential, the answer into an outcome.
 import type { Json } from "../../core/json/canonical.ts";
-import { classifyHttp, type HttpAnswer, type ToolOutcome } from "../../core/policy/tool-outcome.ts";
+import { classifyHttp, type HttpAnswer } from "../../core/policy/tool-outcome.ts";
 import { mapRequest, type MappedRequest } from "../../core/tools/request.ts";
 import type { Secrets, System, ToolExecuted, ToolExecution, Tools } from "../../gateway/ports.ts";
 import { sha256Hex } from "../../core/json/digest.ts";
 import { readBounded } from "../bounded-body.ts";
 import type { Egress } from "../egress.ts";
+import { readRetryAfter } from "../retry-after.ts";
 import { createCredentials, type Credential, type Credentials } from "./credentials.ts";
 
-const DEFAULT_TIMEOUT_MS = 30_000;
 /** The largest answer that is kept. */
 const MAX_RESULT_BYTES = 512 * 1024;
 
@@ -20,15 +20,14 @@ export function httpTools(egress: Egress, secrets: Pick<Secrets, "reveal">, syst
   return {
     execute: async (execution): Promise<ToolExecuted> => {
       const mapped = mapRequest(execution.tool.entry, execution.args);
-      if (!mapped.ok)
-        return { outcome: outcomeOf(execution, { type: "blocked", reason: mapped.reason }), credentials: [] };
+      if (!mapped.ok) return executed(execution, { type: "blocked", reason: mapped.reason }, []);
       return executeMapped({ egress, credentials }, execution, mapped);
     },
   };
 }
 
-function outcomeOf({ tool }: ToolExecution, answer: HttpAnswer): ToolOutcome {
-  return classifyHttp(tool.entry.effect, answer);
+function executed({ tool }: ToolExecution, answer: HttpAnswer, credentials: readonly string[]): ToolExecuted {
+  return { outcome: classifyHttp(tool.entry.effect, answer), answer, credentials };
 }
 
 interface Means {
@@ -38,22 +37,17 @@ interface Means {
 
 /** Sends once; a second time with another credential where the first was refused with 401, which says nothing was done. */
 async function executeMapped(means: Means, execution: ToolExecution, mapped: Mapped): Promise<ToolExecuted> {
-  const signal = AbortSignal.timeout(execution.tool.entry.timeout_ms ?? DEFAULT_TIMEOUT_MS);
+  const signal = AbortSignal.timeout(execution.timeoutMs);
   const found = await means.credentials(execution, signal);
-  if (!found.ok)
-    return { outcome: outcomeOf(execution, { type: "blocked", reason: found.reason }), credentials: found.texts };
+  if (!found.ok) return executed(execution, { type: "unsent", reason: found.reason }, found.texts);
   const { credential } = found;
   const sending = { egress: means.egress, execution, mapped, signal };
   const first = await send(sending, credential);
-  if (!isRefused(first) || credential.renew === undefined)
-    return { outcome: outcomeOf(execution, first), credentials: credential.texts };
+  if (!isRefused(first) || credential.renew === undefined) return executed(execution, first, credential.texts);
   const renewed = await credential.renew();
-  if (!renewed.ok)
-    return { outcome: outcomeOf(execution, first), credentials: [...credential.texts, ...renewed.texts] };
-  return {
-    outcome: outcomeOf(execution, await send(sending, renewed.credential)),
-    credentials: [...credential.texts, ...renewed.credential.texts],
-  };
+  if (!renewed.ok) return executed(execution, first, [...credential.texts, ...renewed.texts]);
+  const second = await send(sending, renewed.credential);
+  return executed(execution, second, [...credential.texts, ...renewed.credential.texts]);
 }
 
 function isRefused(answer: HttpAnswer): boolean {
@@ -96,11 +90,17 @@ async function readAnswer(response: Response, signal: AbortSignal): Promise<Http
     return {
       type: "answered",
       status,
+      ...retryAfterOf(response),
       body: text === undefined ? { omitted: "the answer is larger than 512 KiB" } : asJson(text),
     };
   } catch {
     return signal.aborted ? { type: "timed_out" } : { type: "cut", status };
   }
+}
+
+function retryAfterOf({ headers }: Response): { readonly retryAfterMs?: number } {
+  const retryAfterMs = readRetryAfter(headers.get("retry-after"), Date.now());
+  return retryAfterMs === null ? {} : { retryAfterMs };
 }
 
 function asJson(text: string): Json {

@@ -5,6 +5,7 @@ import en from "zod/v4/locales/en.js";
 import { parseUsd, usdFromJson } from "../units/money.ts";
 import { OpenApiDocument } from "./openapi-document.ts";
 import { REQUEST_FIELDS, ToolAuthDocument } from "./request-document.ts";
+import { BreakerDocument, milliseconds, RetryDocument } from "./reliability-document.ts";
 import {
   ApprovalsDocument,
   FlowsDocument,
@@ -32,7 +33,6 @@ const usd = z
     z.refine((value) => usdFromJson(value) !== undefined, "expected dollars, at least 0, with at most six decimals"),
   );
 const count = z.int().check(z.gte(0, "expected 0 or more"));
-const milliseconds = z.int().check(z.gte(1, "expected at least 1 ms"), z.lte(600_000, "expected at most 600000 ms"));
 const pricePerMillion = z.union([z.number(), z.string()]).check(
   z.refine((value) => {
     const micro = parseUsd(String(value));
@@ -87,7 +87,15 @@ const ToolDocument = z.strictObject({
   amount: z.optional(z.strictObject({ field: z.string().check(z.minLength(1)), currency: z.literal("USD") })),
   pii: z.optional(z.strictObject({ writes: z.array(z.string().check(z.minLength(1))) })),
   scopes: z.optional(z.array(scope)),
+  /** For one attempt, and for all attempts together with the waits between them. */
   timeout_ms: z.optional(milliseconds),
+  deadline_ms: z.optional(milliseconds),
+  retry: z.optional(RetryDocument),
+  breaker: z.optional(BreakerDocument),
+  /** What a write comes to while a breaker of the tool is open. */
+  degraded: z.optional(z.enum(["draft", "refuse"])),
+  /** Calls of the tool that may run at once, of all sessions together. */
+  concurrency: z.optional(z.int().check(z.gte(1), z.lte(1_000))),
   auth: z.optional(ToolAuthDocument),
   idempotency: z.optional(z.strictObject({ header: z.string().check(z.regex(/^[A-Za-z0-9-]{1,64}$/)) })),
   /** Without a key: `deduplicate` answers an identical call of the same task from the first one, `allow` runs it again. */

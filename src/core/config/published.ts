@@ -6,6 +6,7 @@ import type { ApprovalTerms } from "../policy/decision.ts";
 import type { PolicyFacts, ToolPolicy } from "../policy/policy-facts.ts";
 import { ExpressionCache, storedRule } from "../policy/rules.ts";
 import type { Switch } from "../policy/switches.ts";
+import type { ListedBreaker } from "../state/breaker.ts";
 import type { DraftTerms } from "../state/approval.ts";
 import { readDuration } from "../units/window.ts";
 import { digestOf } from "../json/digest.ts";
@@ -134,7 +135,11 @@ export class ActiveConfig {
   facts(
     tool: ResolvedTool,
     ask: ToolCallAsk,
-    { switches, now }: { readonly switches: readonly Switch[]; readonly now: number },
+    {
+      switches,
+      breakers = [],
+      now,
+    }: { readonly switches: readonly Switch[]; readonly breakers?: readonly ListedBreaker[]; readonly now: number },
   ): PolicyFacts {
     return {
       policyVersion: this.policyVersion,
@@ -143,6 +148,7 @@ export class ActiveConfig {
       tool: tool.policy,
       ask,
       switches,
+      breakers,
       terms: this.terms,
       now,
       cache: this.#cache,

@@ -54,7 +54,7 @@ export interface EdgeReasons {
   readonly standby: Reason | null;
 }
 
-const BUILT_IN = /^(actor|tool|tier|switch|envelope|limit)\.|^(scopes|default|draft)$/;
+const BUILT_IN = /^(actor|tool|tier|switch|breaker|envelope|limit)\.|^(scopes|default|draft)$/;
 
 /** Whether a reason's id is one of the gateway's own: no rule of a tenant may have such an id. */
 export function isBuiltIn(ruleId: string): boolean {

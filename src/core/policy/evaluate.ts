@@ -11,6 +11,7 @@ import type { PolicyFacts } from "./policy-facts.ts";
 import { ruleReasons, type ExpressionCache, type StoredRule } from "./rules.ts";
 import { switchReasons, type Switch } from "./switches.ts";
 import { tierOf, tierReasons } from "./tiers.ts";
+import { breakerReasons } from "./upstream.ts";
 import { usdFromJson } from "../units/money.ts";
 
 /** What is decided before the session is asked, and what it will be asked. */
@@ -38,6 +39,7 @@ export function decideAtEdge(facts: PolicyFacts): EdgeDecision {
     ...(forbidsPii(facts) && pii !== undefined ? [piiReason(facts, pii)] : []),
     ...confidenceReasons(facts),
     ...switchReasons(switches, ask, { isRead, now, terms }),
+    ...breakerReasons(tool.name, tool.entry, facts),
     ...always,
     ...needs.reasons,
     ...(input === null || tool.edgeRules.length === 0

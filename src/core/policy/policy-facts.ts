@@ -5,6 +5,7 @@ import type { ToolCallAsk } from "./ask.ts";
 import type { ApprovalTerms } from "./decision.ts";
 import type { ExpressionCache, StoredRule } from "./rules.ts";
 import type { Switch } from "./switches.ts";
+import type { ListedBreaker } from "../state/breaker.ts";
 
 /** What the policy holds on one tool: its entry, and the rules and limits that name it. */
 export interface ToolPolicy {
@@ -28,6 +29,7 @@ export interface PolicyFacts {
   readonly tool: ToolPolicy;
   readonly ask: ToolCallAsk;
   readonly switches: readonly Switch[];
+  readonly breakers: readonly ListedBreaker[];
   /** Terms of an approval that no rule words otherwise. */
   readonly terms: ApprovalTerms;
   /** Epoch milliseconds. */

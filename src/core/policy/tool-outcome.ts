@@ -24,11 +24,19 @@ export type ToolOutcome =
 
 /** What came of one attempt at an HTTP tool. */
 export type HttpAnswer =
-  | { readonly type: "answered"; readonly status: number; readonly body: Json }
+  | {
+      readonly type: "answered";
+      readonly status: number;
+      readonly body: Json;
+      /** How long `Retry-After` asks to wait, in milliseconds; absent where it said nothing. */
+      readonly retryAfterMs?: number;
+    }
   /** The status line came, the body broke off. */
   | { readonly type: "cut"; readonly status: number }
   | { readonly type: "timed_out" }
   | { readonly type: "lost" }
+  /** What comes before the sending failed; it may go through another time. */
+  | { readonly type: "unsent"; readonly reason: string }
   /** Nothing was sent. */
   | { readonly type: "blocked"; readonly reason: string };
 
@@ -40,6 +48,7 @@ export function classifyHttp(effect: "read" | "write" | "irreversible", answer: 
   const isRead = effect === "read";
   switch (answer.type) {
     case "blocked":
+    case "unsent":
       return failed("egress_blocked", answer.reason);
     case "timed_out":
       return isRead

@@ -45,6 +45,9 @@ export function charge(state: SessionLedgerState, command: ChargeCommand, now: n
   const effect = effectOf(asked, reasons);
   if (effect !== "allow") return notAllowed(state, asked, { effect, reasons, books: opened, now });
   if (prior === null) return chargeOnce(state, command, { reasons, books: opened, now });
+  // The slot that it was given may be somebody else's by now.
+  if (command.policy.upstream !== undefined && command.policy.upstream.slots.length > 0 && !command.isGranted)
+    return { next: state, reply: { type: "needs_grants", shortages: [] }, effects: [] };
   const reply = { type: "charged", seq: prior.seq, remainingUsd: remaining(state.session), reasons } as const;
   return { next: state, reply, effects: [] };
 }
@@ -149,6 +152,9 @@ function charged(
     amount,
     values,
     draws,
+    ...(policy.upstream === undefined || policy.upstream.slots.length === 0
+      ? {}
+      : { slots: policy.upstream.slots.map(({ key }) => key) }),
   };
   return {
     next,
@@ -212,14 +218,19 @@ type Drawn =
   | { readonly leases: SessionLedgerState["leases"]; readonly draws: readonly Draw[] }
   | { readonly shortages: readonly MeterNeed[] };
 
-/** Draws every share from the leases at hand, or none; a rate always asks the tenant's ledger. */
+/** Draws every share from the leases at hand, or none; a rate, a slot or a probe always asks the tenant's ledger. */
 function drawAll(state: SessionLedgerState, { policy, isGranted }: ChargeCommand, now: number): Drawn {
   const needs = policy.meters.map(({ key, need, spec }) => ({ meter: key, need, terms: termsOf(spec) }));
   const drawn = leases.drawAll(state.leases, needs, now);
   if (!drawn.ok) return { shortages: policy.meters.filter(({ key }) => drawn.short.includes(key)) };
-  if (policy.rates.length > 0 && !isGranted) return { shortages: [] };
+  if (asksTenant(policy) && !isGranted) return { shortages: [] };
   const draws = policy.meters.map(({ key, need }) => ({ key, leaseId: drawn.from[key] ?? "", amount: need }));
   return { leases: drawn.leases, draws };
+}
+
+/** Whether a call has to be let through by the tenant's ledger itself, whatever shares the session has. */
+function asksTenant({ rates, upstream }: ChargeCommand["policy"]): boolean {
+  return rates.length > 0 || (upstream !== undefined && upstream.slots.length + upstream.probes.length > 0);
 }
 
 /** Notes what became of a charged call, once: a failure gives its charge back, and a row of failures pauses the session. */

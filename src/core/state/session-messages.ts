@@ -5,6 +5,7 @@ import type { WorldInput } from "../policy/cel/world.ts";
 import type { EdgeReasons, Reason } from "../policy/decision.ts";
 import type { MeterNeed, RateNeed } from "../policy/limits.ts";
 import type { ExpressionCache, StoredRule } from "../policy/rules.ts";
+import type { Unavailable, UpstreamNeeds } from "../policy/upstream.ts";
 import type { Account, Shortage, Want } from "./account.ts";
 import type { Approved } from "./approval.ts";
 import type { GivenUp, Leases } from "./lease.ts";
@@ -90,6 +91,8 @@ export interface LedgerPolicy extends EdgeReasons {
   readonly stopAndAsk: StopAndAskEntry | null;
   readonly meters: readonly MeterNeed[];
   readonly rates: readonly RateNeed[];
+  /** What it needs of its upstream; nothing when left out. */
+  readonly upstream?: UpstreamNeeds;
   /** Digest of tool and arguments: what makes two calls identical. */
   readonly fingerprint: string;
   /** Digests of the argument values that rules count. */
@@ -172,6 +175,8 @@ export interface Charge {
   readonly values: Readonly<Record<string, string>>;
   /** What was drawn from which lease. */
   readonly draws: readonly Draw[];
+  /** Keys of the slots that it holds at the tenant's ledger while it runs; none when left out. */
+  readonly slots?: readonly string[];
 }
 
 /** An amount drawn from a lease. */
@@ -199,7 +204,9 @@ export type SessionRefusal =
       readonly unit: "amount" | "calls";
       readonly resetAt: number;
     }
-  | { readonly type: "rate_limited"; readonly limit: string; readonly retryAfterMs: number; readonly resetAt: number };
+  | { readonly type: "rate_limited"; readonly limit: string; readonly retryAfterMs: number; readonly resetAt: number }
+  | { readonly type: "concurrency_limited"; readonly tool: string; readonly max: number }
+  | Unavailable;
 
 /** Replies of the ledger. */
 export type SessionReply =

@@ -1,6 +1,7 @@
 // Decides which config version of a tenant is active and which kill switches are set, and that two publishers never overwrite each other.
 import type { PublishedConfig } from "../config/published.ts";
 import { isSet, type Switch } from "../policy/switches.ts";
+import type { ListedBreaker } from "./breaker.ts";
 
 /** A tenant's strongly consistent facts. `mirrored` is the version that the edge copy is known to show. */
 export interface TenantLedgerState {
@@ -19,6 +20,8 @@ export interface Controls {
   readonly epoch: number;
   readonly activeVersion: number;
   readonly switches: readonly Switch[];
+  /** Breakers that are not closed. */
+  readonly breakers: readonly ListedBreaker[];
 }
 
 /** A switch with what became of it, as it is audited. */
@@ -78,9 +81,13 @@ export const NO_TENANT: TenantLedgerState = {
   switches: [],
 };
 
-/** What enforcement points are told: the version to use and the switches that hold. */
-export function controlsOf({ epoch, active, switches }: TenantLedgerState, now: number): Controls {
-  return { epoch, activeVersion: active, switches: switches.filter((each) => isSet(each, now)) };
+/** What enforcement points are told: the version to use, the switches that hold, the breakers that are not closed. */
+export function controlsOf(
+  { epoch, active, switches }: TenantLedgerState,
+  breakers: readonly ListedBreaker[],
+  now: number,
+): Controls {
+  return { epoch, activeVersion: active, switches: switches.filter((each) => isSet(each, now)), breakers };
 }
 
 /** Applies one command. Publishing compares and sets: a stale `expected` changes nothing. */

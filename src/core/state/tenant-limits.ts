@@ -14,7 +14,9 @@ export interface KeyedGrant {
 /** Reply to a session that is short. */
 export type GrantReply =
   | { readonly type: "granted"; readonly grants: readonly KeyedGrant[] }
-  | (SessionRefusal & { readonly type: "limit_exceeded" | "rate_limited" });
+  | (SessionRefusal & {
+      readonly type: "limit_exceeded" | "rate_limited" | "concurrency_limited" | "tool_unavailable";
+    });
 
 /** A meter's stored row: its state, and the spec it was last asked under, to know when it can be forgotten. */
 export interface MeterRow {

@@ -47,6 +47,7 @@ export interface ToolCallRecord {
   readonly approval: Approval | null;
   readonly seq: number | null;
   readonly outcome: ToolOutcome | null;
+  /** Times that it was sent, once it has finished. */
   readonly attempts: number;
   /** Whether the session still has to be told what became of the call. */
   readonly owesConclusion: boolean;
@@ -93,7 +94,7 @@ export type ToolCallCommand =
       readonly draft: DraftTerms;
     }
   | { readonly type: "withdraw" }
-  | { readonly type: "finish"; readonly outcome: ToolOutcome }
+  | { readonly type: "finish"; readonly outcome: ToolOutcome; readonly attempts?: number }
   | { readonly type: "concluded" }
   | { readonly type: "inbox_shown" }
   | { readonly type: "notified" }

@@ -53,7 +53,7 @@ function apply(state: ToolCallState, command: ToolCallCommand, now: number): Too
     case "withdraw":
       return withdraw(state, now);
     case "finish":
-      return finish(state, command.outcome, now);
+      return finish(state, command, now);
     case "concluded":
       return settleDebt(state, "owesConclusion");
     case "inbox_shown":
@@ -221,12 +221,23 @@ function decided(
   return { next: { record, admitting: null }, reply: { type: "waiting", record }, effects: [{ type: "persist" }] };
 }
 
-function finish(state: ToolCallState, outcome: ToolOutcome, now: number): ToolCallTransition {
+function finish(
+  state: ToolCallState,
+  { outcome, attempts }: ToolCallCommand & { type: "finish" },
+  now: number,
+): ToolCallTransition {
   const { record } = state;
   const mayFinish =
     record !== null && (record.status === "executing" || (record.status === "unknown" && outcome.status !== "unknown"));
   if (!mayFinish) return unchanged(state, record === null ? { type: "nothing" } : { type: "finished", record });
-  const next: ToolCallRecord = { ...record, status: outcome.status, outcome, finishedAt: now, owesConclusion: true };
+  const next: ToolCallRecord = {
+    ...record,
+    status: outcome.status,
+    outcome,
+    attempts: attempts ?? record.attempts,
+    finishedAt: now,
+    owesConclusion: true,
+  };
   return {
     next: { record: next, admitting: null },
     reply: { type: "finished", record: next },

@@ -22,6 +22,9 @@ export const Envelope = z.strictObject({
   dry_run: z.optional(
     z.boolean().check(z.describe("Answer the decision alone: nothing is reserved, sent or recorded")),
   ),
+  deadline_ms: z.optional(
+    z.int().check(z.gte(1), z.lte(600_000), z.describe("How long the tool may take in all; shortens its own deadline")),
+  ),
   constraints: z._default(Constraints, {}),
   tool_call: z.strictObject({
     name: z.string().check(z.minLength(1), z.maxLength(256)),
@@ -35,7 +38,7 @@ export async function readToolCall(
 ): Promise<Outcome<{ readonly call: ToolCall; readonly isDryRun: boolean }>> {
   const body = await readBody(c, Envelope);
   if (!body.ok) return body;
-  const { tool_call, constraints, dry_run, ...declared } = body.value;
+  const { tool_call, constraints, dry_run, deadline_ms, ...declared } = body.value;
   const context = readCallContext(c, declared);
   if (!context.ok) return context;
   const key = readIdempotencyKey(c.req.header("idempotency-key"));
@@ -44,6 +47,7 @@ export async function readToolCall(
     actor: context.value.actor,
     intent: context.value.intent,
     constraints: plain(constraints),
+    ...(deadline_ms === undefined ? {} : { deadline_ms }),
     tool_call: { name: tool_call.name, args: tool_call.args },
   };
   const call: ToolCall = {
@@ -52,6 +56,7 @@ export async function readToolCall(
     args: tool_call.args,
     constraints,
     idempotencyKey: key.value,
+    deadlineMs: deadline_ms ?? null,
     envelope,
   };
   return accept({ call, isDryRun: dry_run === true });
