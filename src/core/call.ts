@@ -52,6 +52,10 @@ export interface ToolCall {
   readonly constraints: Constraints;
   /** The caller's own idempotency key. */
   readonly idempotencyKey: string | undefined;
+  /** Whether it is one of its task's calls that stand or fall together. */
+  readonly isInSaga: boolean;
+  /** The call that this one undoes, and the id that follows from it; `null` for any other call. */
+  readonly compensates: { readonly callId: string; readonly id: string } | null;
   /** The canonical body as sent, for the record. */
   readonly envelope: JsonObject;
 }

@@ -3,7 +3,7 @@ import type { Json, JsonObject } from "../../core/json/canonical.ts";
 import type { ToolEntry } from "../../core/config/document.ts";
 import { classifyHttp, type HttpAnswer } from "../../core/policy/tool-outcome.ts";
 import type { Secrets, ToolExecuted, ToolExecution, Tools } from "../../gateway/ports.ts";
-import { sha256Hex } from "../../core/json/digest.ts";
+import { upstreamKey } from "../../core/units/identifier.ts";
 import type { Egress } from "../egress.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -138,8 +138,8 @@ function headersOf(
   const headers = new Headers({ accept: "application/json", traceparent });
   if (body !== null) headers.set("content-type", "application/json");
   // A digest scoped to the tenant: the upstream learns neither our ids nor another tenant's keys.
-  if (tool.entry.idempotency !== undefined)
-    headers.set(tool.entry.idempotency.header, sha256Hex(`idempotency\n${tenant}\n${callId}`));
+  if (tool.entry.idempotency?.header !== undefined)
+    headers.set(tool.entry.idempotency.header, upstreamKey(tenant, callId));
   if (credential !== null) headers.set(credential.header, credential.value);
   return headers;
 }

@@ -4,6 +4,7 @@ import { picoPerToken, type Price } from "../budget/price.ts";
 import { isPrivateHost } from "../guard/address.ts";
 import { schemaMistakes } from "../policy/arguments.ts";
 import { failureText, runPolicyTests } from "../policy/policy-tests.ts";
+import { transactionMistakes } from "./check-transactions.ts";
 import { checkPolicy, type PolicyCheck } from "./check-policy.ts";
 import { ConfigDocument, type ModelEntry, type ProviderEntry, type ToolEntry } from "./document.ts";
 import { didYouMean, mistakesOf } from "./mistakes.ts";
@@ -237,6 +238,7 @@ function toolMistakes(
       around,
     ),
     ...secretMistakes(`${path}.auth.secret`, entry.auth?.secret, around),
+    ...transactionMistakes(path, entry, document.tools),
   ];
 }
 

@@ -12,6 +12,7 @@ import {
   StopAndAskDocument,
   TIERS,
 } from "./policy-document.ts";
+import { IdempotencyDocument, TransactionFields } from "./transaction-document.ts";
 
 z.config(en());
 
@@ -90,7 +91,7 @@ const ToolDocument = z.strictObject({
   scopes: z.optional(z.array(scope)),
   timeout_ms: z.optional(milliseconds),
   auth: z.optional(ToolAuthDocument),
-  idempotency: z.optional(z.strictObject({ header: z.string().check(z.regex(/^[A-Za-z0-9-]{1,64}$/)) })),
+  ...TransactionFields,
   /** Without a key: `deduplicate` answers an identical call of the same task from the first one, `allow` runs it again. */
   repeat: z.optional(z.enum(["deduplicate", "allow"])),
   /** What one call costs, charged to the dollar budget. */
@@ -149,6 +150,7 @@ export const ConfigDocument = z.strictObject({
   actors: z._default(z.record(name, ActorDocument), {}),
   policy: z.prefault(PolicyDocument, {}),
   approvals: z.prefault(ApprovalsDocument, {}),
+  idempotency: z._default(IdempotencyDocument, {}),
   egress: z._default(z.strictObject({ allow: z.array(host) }), { allow: [] }),
 });
 

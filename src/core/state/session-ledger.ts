@@ -4,6 +4,7 @@ import * as accounts from "./account.ts";
 import type { Account, Want } from "./account.ts";
 import { grantIn, inBooks, open } from "./session-books.ts";
 import { charge, conclude } from "./session-charge.ts";
+import { closeSaga } from "./session-saga.ts";
 import * as leases from "./lease.ts";
 import { budgetPause, paused, resume } from "./session-pause.ts";
 import type {
@@ -49,6 +50,7 @@ export const EMPTY_LEDGER: SessionLedgerState = {
   asks: [],
   taint: [],
   facts: {},
+  closedSagas: [],
 };
 
 /** Applies one command. Total: every state answers every command, and a refusal changes nothing. */
@@ -71,7 +73,8 @@ export function transition(state: SessionLedgerState, command: SessionCommand, n
     case "pause":
       return paused(state, { ...command.pause, at: now });
     case "resume":
-      return resume(state, now);
+    case "close_saga":
+      return command.type === "resume" ? resume(state, now) : closeSaga(state, command.task, now);
     case "revisit":
       return revisit(state, command, now);
     case "tick":

@@ -1,7 +1,7 @@
 // Reads the envelope of a tool call: what an agent posts to call a tool, or to ask what would become of it.
 import * as z from "zod/mini";
 import type { ToolCall } from "../../core/call.ts";
-import { accept, type Outcome } from "../../core/errors.ts";
+import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../core/json/canonical.ts";
 import { Constraints } from "../../core/policy/constraints.ts";
 import { readIdempotencyKey } from "../../core/units/idempotency-key.ts";
@@ -22,6 +22,13 @@ export const Envelope = z.strictObject({
   dry_run: z.optional(
     z.boolean().check(z.describe("Answer the decision alone: nothing is reserved, sent or recorded")),
   ),
+  saga: z.optional(
+    z
+      .boolean()
+      .check(
+        z.describe("Whether the task's calls marked so stand or fall together: when one fails, the others are undone"),
+      ),
+  ),
   constraints: z._default(Constraints, {}),
   tool_call: z.strictObject({
     name: z.string().check(z.minLength(1), z.maxLength(256)),
@@ -35,9 +42,13 @@ export async function readToolCall(
 ): Promise<Outcome<{ readonly call: ToolCall; readonly isDryRun: boolean }>> {
   const body = await readBody(c, Envelope);
   if (!body.ok) return body;
-  const { tool_call, constraints, dry_run, ...declared } = body.value;
+  const { tool_call, constraints, dry_run, saga = false, ...declared } = body.value;
   const context = readCallContext(c, declared);
   if (!context.ok) return context;
+  if (saga && context.value.task === null)
+    return refuse("invalid_request", "saga: expected a `task_id` beside it", {
+      mistakes: [{ path: "task_id", message: "expected the task whose calls stand or fall together" }],
+    });
   const key = readIdempotencyKey(c.req.header("idempotency-key"));
   if (!key.ok) return key;
   const envelope: JsonObject = {
@@ -45,6 +56,7 @@ export async function readToolCall(
     intent: context.value.intent,
     constraints: plain(constraints),
     tool_call: { name: tool_call.name, args: tool_call.args },
+    ...(saga ? { saga } : {}),
   };
   const call: ToolCall = {
     context: context.value,
@@ -52,6 +64,8 @@ export async function readToolCall(
     args: tool_call.args,
     constraints,
     idempotencyKey: key.value,
+    isInSaga: saga,
+    compensates: null,
     envelope,
   };
   return accept({ call, isDryRun: dry_run === true });
