@@ -1,7 +1,7 @@
 // Decides whether what a tool says of its probe and its compensation may be published: the tools exist, and their arguments fit.
 import type { Mistake } from "../errors.ts";
-import { isJsonObject, type JsonObject } from "../json/canonical.ts";
-import { readMappingPath } from "../policy/argument-mapping.ts";
+import { isJsonObject } from "../json/canonical.ts";
+import { readMappingPath, type Mapping } from "../policy/argument-mapping.ts";
 import type { Schema } from "../policy/cel/schema-walk.ts";
 import { findingMistakes } from "../policy/check/check-finding.ts";
 import type { ConfigDocument, ToolEntry } from "./document.ts";
@@ -72,7 +72,7 @@ interface MappingContext {
 
 function mappingMistakes(
   path: string,
-  { tool, args }: { readonly tool: string; readonly args: JsonObject },
+  { tool, args }: { readonly tool: string; readonly args: Mapping },
   { tools, argsSchema, hasResult }: MappingContext,
 ): readonly Mistake[] {
   const target = Object.hasOwn(tools, tool) ? tools[tool] : undefined;

@@ -1,10 +1,9 @@
 // Decides the shape of what a tool's entry says of its calls as transactions: idempotency, undo window, probe, compensation.
 import * as z from "zod/mini";
-import { isJsonObject, type JsonObject } from "../json/canonical.ts";
 import { readDuration } from "../units/window.ts";
 import { name } from "./policy-document.ts";
 
-const mapping = z.custom<JsonObject>(isJsonObject, "expected arguments by name");
+const mapping = z.record(z.string().check(z.minLength(1)), z.unknown());
 const condition = z.string().check(z.minLength(1), z.maxLength(4096));
 
 const HOUR_MS = 3_600_000;

@@ -9,13 +9,13 @@ export interface MappingSource {
 }
 
 /** Arguments by name: a text such as `result.id`, `args.amount_usd` or `call.idempotency_key` is a path, anything else itself. */
-export type Mapping = JsonObject;
+export type Mapping = Readonly<Record<string, unknown>>;
 
 const PATH = /^(result|args|call)((?:\.[A-Za-z0-9_-]+)*)$/;
 
 /** A path of a mapping, or `undefined` for a literal. */
 export function readMappingPath(
-  value: Json,
+  value: unknown,
 ): { readonly of: "result" | "args" | "call"; readonly path: readonly string[] } | undefined {
   const match = typeof value === "string" ? PATH.exec(value) : null;
   if (match === null) return undefined;
@@ -30,7 +30,9 @@ export function mapArguments(
 ): { readonly ok: true; readonly args: JsonObject } | { readonly ok: false; readonly missing: readonly string[] } {
   const mapped = Object.entries(mapping).map(([name, value]) => {
     const read = readMappingPath(value);
-    return { name, from: value, value: read === undefined ? value : memberAt(source[read.of], read.path) };
+    // A literal stands in a config document, which is JSON.
+    const found = read === undefined ? (value as Json) : memberAt(source[read.of], read.path);
+    return { name, from: value, value: found };
   });
   const missing = mapped.filter((each) => each.value === undefined).map((each) => JSON.stringify(each.from));
   if (missing.length > 0) return { ok: false, missing };

@@ -65,20 +65,51 @@ export function transition(state: SessionLedgerState, command: SessionCommand, n
     case "conclude":
       return conclude(state, command, now);
     case "lease":
+    case "reclaim":
+    case "give_up":
+      return share(state, command, now);
+    case "pause":
+    case "resume":
+    case "close_saga":
+      return stopOrGoOn(state, command, now);
+    case "revisit":
+      return revisit(state, command, now);
+    case "tick":
+      return tick(state, command.outboxDepth, now);
+    default:
+      return command satisfies never;
+  }
+}
+
+function share(
+  state: SessionLedgerState,
+  command: SessionCommand & { type: "lease" | "reclaim" | "give_up" },
+  now: number,
+): SessionTransition {
+  switch (command.type) {
+    case "lease":
       return lease(state, command);
     case "reclaim":
       return reclaim(state, command);
     case "give_up":
       return giveUp(state, command, now);
+    default:
+      return command satisfies never;
+  }
+}
+
+function stopOrGoOn(
+  state: SessionLedgerState,
+  command: SessionCommand & { type: "pause" | "resume" | "close_saga" },
+  now: number,
+): SessionTransition {
+  switch (command.type) {
     case "pause":
       return paused(state, { ...command.pause, at: now });
     case "resume":
+      return resume(state, now);
     case "close_saga":
-      return command.type === "resume" ? resume(state, now) : closeSaga(state, command.task, now);
-    case "revisit":
-      return revisit(state, command, now);
-    case "tick":
-      return tick(state, command.outboxDepth, now);
+      return closeSaga(state, command.task, now);
     default:
       return command satisfies never;
   }

@@ -67,11 +67,12 @@ export function storedToolCall(stored: ToolCallRecord | FirstRecord): ToolCallRe
 
 /** What 0.2.0 wrote, whatever its type says, lacks what came later. */
 function withAftermath(stored: ToolCallRecord): ToolCallRecord {
-  const changedAt = stored.finishedAt ?? stored.createdAt;
+  const { changedAt } = stored as Partial<ToolCallRecord>;
+  if (changedAt !== undefined) return stored;
   return {
     ...NOTHING_AFTER,
     ...stored,
-    changedAt: stored.changedAt ?? changedAt,
+    changedAt: stored.finishedAt ?? stored.createdAt,
     request: { ...WITHOUT_AFTERMATH, ...stored.request },
   };
 }

@@ -55,92 +55,50 @@ function arriving(before: ToolCallState, made: ToolCallTransition, now: number):
 const MEETS_EXPIRY: ReadonlySet<ToolCallCommand["type"]> = new Set(["begin", "vote", "withdraw"]);
 
 function apply(state: ToolCallState, command: ToolCallCommand, now: number): ToolCallTransition {
-  switch (command.type) {
-    case "begin":
-    case "admitted":
-    case "decided":
-    case "not_admitted":
-    case "release":
-      return admit(state, command, now);
-    case "vote":
-      return vote(state, command, now);
-    case "withdraw":
-      return state.record?.status === "held" ? withdrawHeld(state, state.record, now) : withdraw(state, now);
-    case "tick":
-      return tick(state, now);
-    case "work_unsent":
-      return workUnsent(state, now);
-    default:
-      return Object.hasOwn(DEBTS, command.type) ? paid(state, command) : follow(state, command, now);
-  }
+  // Each entry takes the command of its own name: the table's type says so, which a look-up by name forgets.
+  const handle = HANDLERS[command.type] as (
+    state: ToolCallState,
+    command: ToolCallCommand,
+    now: number,
+  ) => ToolCallTransition;
+  return handle(state, command, now);
 }
 
-type Admission = "begin" | "admitted" | "decided" | "not_admitted" | "release";
-
-/** On the way to the effect: the policy's word, then the session's. */
-function admit(state: ToolCallState, command: ToolCallCommand & { type: Admission }, now: number): ToolCallTransition {
-  switch (command.type) {
-    case "begin":
-      return begin(state, command, now);
-    case "admitted":
-      return admitted(state, command, now);
-    case "decided":
-      return decided(state, command, now);
-    case "not_admitted":
-      return { next: { ...state, admitting: null }, reply: NOTHING, effects: [] };
-    case "release":
-      return release(state, command, now);
-    default:
-      return command satisfies never;
-  }
-}
-
-/** After the effect: what came of it, and how it is undone. */
-function follow(state: ToolCallState, command: ToolCallCommand, now: number): ToolCallTransition {
-  switch (command.type) {
-    case "finish":
-      return finish(state, command.outcome, now);
-    case "settle":
-      return settle(state, command.finding, now);
-    case "compensate":
-      return compensate(state, command, now);
-    case "compensation_stands":
-      return compensationStands(state, command);
-    case "unwound":
-      return unwound(state, command.report, now);
-    default:
-      return unchanged(state, NOTHING);
-  }
-}
+type Handlers = {
+  readonly [T in ToolCallCommand["type"]]: (
+    state: ToolCallState,
+    command: ToolCallCommand & { readonly type: T },
+    now: number,
+  ) => ToolCallTransition;
+};
 
 const NOTHING: ToolCallReply = { type: "nothing" };
 
-/** What each payment settles. */
-const DEBTS = {
-  concluded: "owesConclusion",
-  inbox_shown: "owesInbox",
-  notified: "owesNotice",
-  listed: "owesListing",
-  reported: "owesReport",
-} as const;
-
-/** A debt of an earlier status pays nothing that a later one owes. */
-function paid(state: ToolCallState, command: ToolCallCommand): ToolCallTransition {
-  switch (command.type) {
-    case "listed":
-      return state.record?.changedAt === command.changedAt
-        ? settleDebt(state, DEBTS.listed)
-        : unchanged(state, NOTHING);
-    case "reported":
-      return state.record?.status === command.status ? settleDebt(state, DEBTS.reported) : unchanged(state, NOTHING);
-    case "concluded":
-    case "inbox_shown":
-    case "notified":
-      return settleDebt(state, DEBTS[command.type]);
-    default:
-      return unchanged(state, NOTHING);
-  }
-}
+const HANDLERS: Handlers = {
+  begin,
+  admitted,
+  decided,
+  not_admitted: (state) => ({ next: { ...state, admitting: null }, reply: NOTHING, effects: [] }),
+  vote,
+  withdraw: (state, _, now) =>
+    state.record?.status === "held" ? withdrawHeld(state, state.record, now) : withdraw(state, now),
+  release,
+  finish: (state, { outcome }, now) => finish(state, outcome, now),
+  settle: (state, { finding }, now) => settle(state, finding, now),
+  compensate,
+  compensation_stands: compensationStands,
+  unwound: (state, { report }, now) => unwound(state, report, now),
+  concluded: (state) => settleDebt(state, "owesConclusion"),
+  inbox_shown: (state) => settleDebt(state, "owesInbox"),
+  notified: (state) => settleDebt(state, "owesNotice"),
+  // What was paid for an earlier status pays nothing that a later one owes.
+  listed: (state, { changedAt }) =>
+    state.record?.changedAt === changedAt ? settleDebt(state, "owesListing") : unchanged(state, NOTHING),
+  reported: (state, { status }) =>
+    state.record?.status === status ? settleDebt(state, "owesReport") : unchanged(state, NOTHING),
+  tick: (state, _, now) => tick(state, now),
+  work_unsent: (state, _, now) => workUnsent(state, now),
+};
 
 /** What the session is told became of the call; `null` while nothing is owed. One that was never sent is taken back. */
 export function conclusionOf({ owesConclusion, outcome }: ToolCallRecord): ChargeOutcome | null {
@@ -344,7 +302,10 @@ function finish(state: ToolCallState, outcome: ToolOutcome, now: number): ToolCa
  * Something owed has gone through. Only of a notice that is written: whoever finds another debt after a stop pays it
  * twice, which changes nothing, but nobody wants to be told twice.
  */
-function settleDebt(state: ToolCallState, debt: (typeof DEBTS)[keyof typeof DEBTS]): ToolCallTransition {
+function settleDebt(
+  state: ToolCallState,
+  debt: `owes${"Conclusion" | "Inbox" | "Notice" | "Listing" | "Report"}`,
+): ToolCallTransition {
   if (state.record === null || !state.record[debt]) return unchanged(state, { type: "nothing" });
   return {
     next: { ...state, record: { ...state.record, [debt]: false } },
