@@ -16,7 +16,10 @@ if (!Number.isInteger(port) || port < 0 || port > 65_535) {
 }
 
 try {
-  const gateway = await startLocal({ port, stateDir, vars: { ROOT_TENANT: "demo" } });
+  // Approvers' links need an address that people can open; a free port is not known before it serves.
+  const publicUrl = process.env["PUBLIC_URL"] ?? (port === 0 ? undefined : `http://localhost:${port}`);
+  const vars = { ROOT_TENANT: "demo", ...(publicUrl === undefined ? {} : { PUBLIC_URL: publicUrl }) };
+  const gateway = await startLocal({ port, stateDir, vars });
   let isStopping = false;
   const stop = (): void => {
     // A terminal's Ctrl-C arrives twice: from the terminal, and from the launcher that passes it on.

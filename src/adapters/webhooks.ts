@@ -1,4 +1,5 @@
 // Sends signed notices to people outside: Standard Webhooks 1.0 signatures, through the egress guard, one attempt each.
+import { signingKeyText } from "../core/guard/signing-key.ts";
 import type { Secrets, System } from "../gateway/ports.ts";
 import type { Webhooks } from "../gateway/ports/approvals.ts";
 import type { Egress } from "./egress.ts";
@@ -8,8 +9,6 @@ import { runtimeSystem } from "./system.ts";
 const TIMEOUT_MS = 10_000;
 /** The largest notice that is sent. */
 const MAX_BODY_BYTES = 256 * 1024;
-/** Sizes of a signing key in bytes, as the standard recommends them at most and somewhat below at least. */
-const KEY_BYTES = { min: 16, max: 128 };
 
 type Message = Parameters<Webhooks["deliver"]>[0];
 
@@ -94,16 +93,10 @@ async function send({ egress, secrets, now }: Sending, message: Message): Promis
   }
 }
 
-/** The bytes of `whsec_<base64>` or bare base64; `undefined` for anything else. */
+/** The bytes of a signing key; `undefined` for a text that is none. */
 function keyOf(secret: string): Uint8Array<ArrayBuffer> | undefined {
-  const text = secret.trim().replace(/^whsec_/, "");
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return undefined;
-  try {
-    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-    return bytes.byteLength >= KEY_BYTES.min && bytes.byteLength <= KEY_BYTES.max ? bytes : undefined;
-  } catch {
-    return undefined;
-  }
+  const text = signingKeyText(secret);
+  return text === undefined ? undefined : Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
 async function signatureOf(bytes: Uint8Array<ArrayBuffer>, signed: string): Promise<string> {

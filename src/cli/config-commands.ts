@@ -10,8 +10,9 @@ import { reviewLines } from "./config-review-lines.ts";
 import { checkFile, readActive, reasonOf, type Active } from "./config-source.ts";
 import { CommandFailure, EXIT, usageFailure } from "./exit-codes.ts";
 import { refusalFailure } from "./gateway-client.ts";
-import { ConfigVersion, PublishedVersion } from "./received.ts";
+import { ConfigVersion, ConfigVersions, PublishedVersion } from "./received.ts";
 import type { Terminal } from "./terminal.ts";
+import { tableLines } from "./visible-text.ts";
 
 /** Adds the `config` commands. */
 export function addConfigCommands(program: Command, terminal: Terminal): void {
@@ -33,7 +34,23 @@ export function addConfigCommands(program: Command, terminal: Terminal): void {
     .option("--version <n>", "this version instead of the active one")
     .option("-o, --output <file>", "write it to a file")
     .action((options: GetOptions, command: Command) => get(toolsOf(command, terminal), options));
+  config
+    .command("versions")
+    .description("list every published version, the active one last")
+    .action((_: unknown, command: Command) => versions(toolsOf(command, terminal)));
   addConfigReviewCommands(config, terminal);
+}
+
+async function versions(tools: CommandTools): Promise<void> {
+  const { data } = await tools.gateway.get({ method: "GET", path: "/v1/config/versions" }, ConfigVersions);
+  const rows = data.map(({ version, policy_version, published_at, published_by, rolled_back_to }) => [
+    String(version),
+    policy_version,
+    published_at,
+    published_by,
+    rolled_back_to === undefined ? "" : `rolls back to ${rolled_back_to}`,
+  ]);
+  report(tools, { data }, tableLines(["version", "policy version", "published", "by", ""], rows));
 }
 
 interface GetOptions {

@@ -123,6 +123,8 @@ async function replay(tools: CommandTools, source: string, options: ReplayOption
   );
   report(tools, found, replayLines(found));
   const { count } = found.newly_allowed_writes;
+  if (options.failOn !== undefined && found.decided === 0)
+    throw new CommandFailure(EXIT.couldNotRun, ["no recorded call was decided again: this proves nothing"]);
   if (options.failOn === "any" && found.changed > 0)
     throw new CommandFailure(EXIT.refused, [`${countOf(found.changed, "decision")} would change`]);
   if (options.failOn === "newly_allowed" && count > 0)

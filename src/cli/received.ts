@@ -19,6 +19,11 @@ export const ConfigVersion = z.looseObject({
   published_by: z.string(),
 });
 
+/** Every published version. */
+export const ConfigVersions = z.looseObject({
+  data: z.array(z.looseObject({ ...ConfigVersion.shape, rolled_back_to: z.optional(z.int()) })),
+});
+
 /** A published version and its document. */
 export const PublishedVersion = z.looseObject({
   ...ConfigVersion.shape,

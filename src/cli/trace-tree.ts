@@ -121,12 +121,22 @@ function detailLines(node: Node, { trace, isFull }: View): readonly string[] {
   ];
 }
 
+/** Who decided, and in which words. */
+function personLines(attributes: Node["attributes"]): readonly string[] {
+  const [by, comment] = [attributes[ATTR.approvalBy], attributes[ATTR.approvalComment]];
+  return [
+    ...(typeof by === "string" ? [`by ${by}`] : []),
+    ...(typeof comment === "string" ? [`"${visibleText(comment)}"`] : []),
+  ];
+}
+
 function declaredLines({ call, attributes }: Node): readonly string[] {
   const intent = attributes[ATTR.intent];
   const parts = [
     ...(typeof intent === "string" ? [`intent ${intent}`] : []),
     ...(typeof call.task_id === "string" ? [`task ${call.task_id}`] : []),
     ...(typeof call.tool_call_id === "string" ? [`tool call ${call.tool_call_id}`] : []),
+    ...personLines(attributes),
   ];
   return parts.length === 0 ? [] : [parts.join(", ")];
 }

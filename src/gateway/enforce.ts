@@ -76,7 +76,7 @@ function refusalIn(reply: SessionRefusal): Refusal {
     case "other_actor":
       return refuse(
         "session_forbidden",
-        "this session was opened by another actor; use a session id of its own for each actor",
+        "this session was opened by another actor; send an Interlock-Session of its own for each actor (without one, the trace id is the session)",
       );
     case "outbox_full":
       return refuse("trace_store_down", "too many records wait to be stored; calls resume once they are", {

@@ -1,7 +1,9 @@
 // Sequences a config's life: check, publish against the version that was read, roll back.
 import { checkConfig, type PriceBook, type Surroundings } from "../core/config/check.ts";
+import type { ConfigDocument } from "../core/config/document.ts";
 import type { PublishedConfig } from "../core/config/published.ts";
 import { accept, refuse, type Mistake, type Outcome } from "../core/errors.ts";
+import { signingKeyText } from "../core/guard/signing-key.ts";
 import { digestOf } from "../core/json/digest.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Ports } from "./ports.ts";
@@ -39,11 +41,38 @@ export async function checkCandidate(
     });
   }
   const { document, prices, rules, warnings } = checked;
+  const unsigned = await signingMistakes(ports, tenant, document);
+  if (unsigned.length > 0) return refuse("invalid_config", "a secret cannot sign webhooks", { mistakes: unsigned });
   const digest = digestOf({ document, prices });
   return accept({
     candidate: { tenant, digest, published_by: principal.keyId, document, prices, rules },
     warnings,
   });
+}
+
+/** Secrets that could sign no webhook: looked at when a config is checked, for whoever is to be told finds out too late. */
+async function signingMistakes(
+  { secrets }: Pick<Ports, "secrets">,
+  tenant: string,
+  { approvals }: ConfigDocument,
+): Promise<readonly Mistake[]> {
+  const named = [
+    { path: "approvals.secret", name: approvals.secret },
+    ...Object.entries(approvals.approvers).map(([approver, { secret }]) => ({
+      path: `approvals.approvers.${approver}.secret`,
+      name: secret,
+    })),
+  ];
+  const found = await Promise.all(
+    named.map(async ({ path, name }): Promise<readonly Mistake[]> => {
+      const text = name === undefined ? undefined : await secrets.reveal(tenant, name);
+      if (text === undefined || signingKeyText(text) !== undefined) return [];
+      return [
+        { path, message: `secret "${name}" signs nothing: expected base64 of 16 to 128 bytes, or whsec_ and that` },
+      ];
+    }),
+  );
+  return found.flat();
 }
 
 /**

@@ -2,7 +2,8 @@
 import { checkConfig } from "../core/config/check.ts";
 import { NOWHERE } from "../core/config/preview.ts";
 import { unpublished, type ActiveConfig } from "../core/config/published.ts";
-import { accept, refuse, type Outcome } from "../core/errors.ts";
+import { didYouMean } from "../core/config/mistakes.ts";
+import { accept, refuse, type Mistake, type Outcome } from "../core/errors.ts";
 import { digestOf } from "../core/json/digest.ts";
 import { readAsk } from "../core/policy/replay/read-ask.ts";
 import type { RecordedCall, Unreplayable } from "../core/policy/replay/recorded-call.ts";
@@ -66,6 +67,11 @@ export async function replayPolicy(
   if (!candidate.ok) return candidate;
   const to = question.to ?? ports.system.now();
   const from = question.from ?? to - DAY_MS;
+  const mistakes = questionMistakes(question, [active, candidate.value], { from, to });
+  if (mistakes.length > 0)
+    return refuse("invalid_request", mistakes.map(({ path, message }) => `${path}: ${message}`).join("; "), {
+      mistakes,
+    });
   const rows = await readRows(ports, tenant, { ...question, from, to });
   const tools = rows.found.filter((row) => row.kind === "execute_tool");
   const { calls, unreadable } = await readCalls(ports, tenant, tools);
@@ -93,6 +99,32 @@ export async function replayPolicy(
     truncated: rows.isTruncated,
     sessions_cut: cutSessions(rows.found),
   });
+}
+
+/** A question that nothing could answer: an answer of nothing would look like good news. */
+function questionMistakes(
+  { actor, tool }: ReplayQuestion,
+  configs: readonly ActiveConfig[],
+  { from, to }: { readonly from: number; readonly to: number },
+): readonly Mistake[] {
+  const documents = configs.map((config) => config.published.document);
+  const unknown = (path: string, name: string | undefined, known: readonly string[]): readonly Mistake[] =>
+    name === undefined || known.includes(name)
+      ? []
+      : [{ path, message: `"${name}" is in neither config${didYouMean(name, known)}` }];
+  return [
+    ...(from < to ? [] : [{ path: "from", message: "expected an instant before `to`" }]),
+    ...unknown(
+      "actor",
+      actor,
+      documents.flatMap((each) => Object.keys(each.actors)),
+    ),
+    ...unknown(
+      "tool",
+      tool,
+      documents.flatMap((each) => Object.keys(each.tools)),
+    ),
+  ];
 }
 
 async function candidateOf(

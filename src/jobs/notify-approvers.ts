@@ -128,14 +128,12 @@ function remember(id: string): void {
   reached.add(id);
 }
 
-/** An approver gets a link of their own; whoever reads the tenant's webhook is nobody's approver, and gets the API's path. */
+/** An approver gets a link of their own; whoever reads the tenant's webhook is nobody's approver, and gets none. */
 async function linkFor(
   ports: NoticePorts,
   { record, approval, recipient, publicUrl }: Telling,
 ): Promise<string | null> {
-  if (publicUrl === undefined) return null;
-  const root = publicUrl.replace(/\/+$/, "");
-  if (recipient.approver === null) return `${root}/v1/approvals/${approval.id}`;
+  if (publicUrl === undefined || recipient.approver === null) return null;
   const { digest, expiresAt } = approval;
   const { tenant } = record.request;
   const token = await ports.links.sign({
@@ -145,11 +143,18 @@ async function linkFor(
     digest,
     expiresAt,
   });
-  return `${root}/approve/${token}`;
+  return `${rootOf(publicUrl)}/approve/${token}`;
+}
+
+function rootOf(publicUrl: string): string {
+  return publicUrl.replace(/\/+$/, "");
 }
 
 /** What is told. The arguments are not: they may be personal data, and the linked page shows them to who may decide. */
-function noticeOf({ record, approval, recipient }: Telling, link: string | null): Readonly<Record<string, unknown>> {
+function noticeOf(
+  { record, approval, recipient, publicUrl }: Telling,
+  link: string | null,
+): Readonly<Record<string, unknown>> {
   const { request, decision } = record;
   const { ask } = request;
   const iso = (ms: number): string => new Date(ms).toISOString();
@@ -171,6 +176,8 @@ function noticeOf({ record, approval, recipient }: Telling, link: string | null)
       requirements: approval.requirements,
       expires_at: iso(approval.expiresAt),
       digest: approval.digest,
+      // For programs; a person opens the link.
+      ...(publicUrl === undefined ? {} : { api_url: `${rootOf(publicUrl)}/v1/approvals/${approval.id}` }),
       ...(link === null ? {} : { link }),
     },
   };

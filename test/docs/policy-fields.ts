@@ -30,7 +30,8 @@ export const POLICY_FIELDS: Readonly<Record<string, string>> = {
     "When a session stops and asks: all its calls then answer `session_paused` until a person resumes or ends it.",
   "actors.*.stop_and_ask.min_confidence":
     "A call that declares less confidence stops the session. One that declares none does not.",
-  "actors.*.stop_and_ask.repeated_calls": "So many identical tool calls in one session, repeats among them.",
+  "actors.*.stop_and_ask.repeated_calls":
+    "So many identical tool calls in one session: those that ran, those that asked people, and repeats and denials of a call without an `Idempotency-Key`. A retry under its own key is no repeat.",
   "actors.*.stop_and_ask.consecutive_failures": "So many tool calls in a row that failed or whose outcome is unknown.",
   "actors.*.stop_and_ask.budget_used":
     "The part of any session budget that may be used before a person is asked, such as 0.8.",
@@ -68,7 +69,8 @@ export const POLICY_FIELDS: Readonly<Record<string, string>> = {
   "policy.tests[].call": "The call.",
   "policy.tests[].call.actor": "Who acts.",
   "policy.tests[].call.tool": "What is called.",
-  "policy.tests[].call.args": "Its arguments; none when left out. They need not match the tool's schema.",
+  "policy.tests[].call.args":
+    "Its arguments; none when left out. They must match the tool's schema: what does not is refused before any decision.",
   "policy.tests[].call.intent": "As the envelope's.",
   "policy.tests[].call.confidence": "As the envelope's.",
   "policy.tests[].call.task": "As `task_id`.",

@@ -189,6 +189,29 @@ describe("the policy of a config", () => {
       /^policy\.rules\.0\.approval\.roles: keys with role auditor or admin may not approve/,
     ],
     [
+      "a flow of a tool that nobody has",
+      { actors: { a: { flows: { news: { tier: "draft_only", tools: ["pay.ot"] } } } } },
+      /^actors\.a\.flows\.news\.tools\.0: "pay\.ot" names no tool of the config \(did you mean "pay\.out"\?\)$/,
+    ],
+    [
+      "a rule on an actor nobody is",
+      { policy: { rules: [{ id: "r", when: 'actor.name == "b"', effect: "deny" }] } },
+      /"b" is/,
+    ],
+    [
+      "a rule on a fact nobody captures",
+      { policy: { rules: [{ id: "r", when: "has(session.facts.emial)", effect: "deny" }] } },
+      /emial/,
+    ],
+    [
+      "a rule on a taint nobody leaves",
+      {
+        tools: { "pay.out": { ...TOOL, output_trust: "untrusted" } },
+        policy: { rules: [{ id: "r", when: '"pay.ot" in session.taint', effect: "deny" }] },
+      },
+      /"pay\.ot" is none of "pay\.out"/,
+    ],
+    [
       "autonomy without flows",
       { actors: { a: { tier: "autonomous" } } },
       /^actors\.a\.flows: expected the flows that "autonomous" covers/,

@@ -250,6 +250,14 @@ describe("an approval", () => {
     expect(state.record?.approval?.votes.map((each) => each.by)).toEqual(["ann", "ben"]);
   });
 
+  it("does not add up a link and a key: both may be one person's", () => {
+    const two = ask(2);
+    const mixed = run([...pending(two), votes("link:ann", {}, two), votes("key-of-ann", {}, two)]);
+    expect(mixed.types.slice(2)).toEqual(["voted", "voted"]);
+    const byLinks = run([...pending(two), votes("link:ann", {}, two), votes("link:ben", {}, two)]);
+    expect(byLinks.types.slice(2)).toEqual(["voted", "ask_ledger"]);
+  });
+
   it.each([
     { what: "of the requester", command: votes("key-of-the-agent"), why: "is_requester" },
     { what: "of nobody addressed", command: votes("ann", { roles: ["operator"] }), why: "not_addressed" },

@@ -40,7 +40,7 @@ interface Notified {
 
 /**
  * A call that waits in a tenant with three approvers' webhooks. The deployment's own consumer of the queue runs too:
- * it knows no public address, so that its notices carry no link, and is told that nobody is there.
+ * it knows no public address, so that its notices carry none, and is told that nobody is there.
  */
 async function notified(statusOf: (path: string) => number = () => 204): Promise<Notified> {
   const people = await withApprovals();
@@ -62,7 +62,7 @@ async function notified(statusOf: (path: string) => number = () => 204): Promise
   const hooks: Hook[] = [];
   upstream(async (outgoing) => {
     const text = await outgoing.text();
-    if (!text.includes('"link"')) return new Response(null, { status: 503 });
+    if (!text.includes('"api_url"')) return new Response(null, { status: 503 });
     const path = new URL(outgoing.url).pathname;
     hooks.push({ path, headers: Object.fromEntries(outgoing.headers), text });
     return new Response(null, { status: statusOf(path) });
@@ -98,9 +98,10 @@ describe("a notice", () => {
         tool: "refund",
         reasons: [{ rule_id: "over-50", message: RULE.message }],
         requirements: [{ roles: ["approver"], count: 1 }],
-        link: `https://gateway.test/v1/approvals/${approval}`,
+        api_url: `https://gateway.test/v1/approvals/${approval}`,
       },
     });
+    expect(told.get("/all")?.data).not.toHaveProperty("link");
     const link = String(told.get("/carol")?.data["link"]);
     expect(link).toMatch(/^https:\/\/gateway\.test\/approve\//);
     const shown = await worker.fetch(new Request(link));

@@ -79,6 +79,9 @@ describe("a candidate", () => {
     expect(json).toMatchObject({ changed: 2 });
     const allowed = await send(tenant, tenant.operator, "/v1/config/replay", { config: withRules() });
     expect(allowed.json).toMatchObject({ changed: 0 });
+    const typo = await send(tenant, tenant.operator, "/v1/config/replay", { config: candidate, actor: "agnet" });
+    expect(typo).toMatchObject({ status: 400, json: { code: "invalid_request" } });
+    expect(JSON.stringify(typo.json)).toContain("did you mean");
     expect(sent).toHaveLength(0);
   });
 

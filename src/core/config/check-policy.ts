@@ -3,7 +3,12 @@ import { shadowedRules } from "../policy/analysis/shadowed.ts";
 import { isUnsatisfiable } from "../policy/analysis/unsatisfiable.ts";
 import { encodeExpression, parseExpression, type ParsedExpression } from "../policy/cel/expression.ts";
 import type { ExpressionFault } from "../policy/cel/syntax.ts";
-import { checkExpression, distinctPaths, usesSession } from "../policy/check/check-expression.ts";
+import {
+  checkExpression,
+  distinctPaths,
+  usesSession,
+  type CheckEnvironment,
+} from "../policy/check/check-expression.ts";
 import { matchesAny } from "../policy/constraints.ts";
 import { isBuiltIn } from "../policy/decision.ts";
 import type { Mistake } from "../errors.ts";
@@ -30,7 +35,7 @@ export function checkPolicy(document: ConfigDocument): PolicyCheck {
     ...found.flatMap((each) => each.mistakes),
     ...limits.flatMap((limit, index) => limitMistakes(limit, `policy.limits.${index}`, document)),
     ...termMistakes(document.approvals.defaults, "approvals.defaults"),
-    ...Object.entries(document.actors).flatMap(([name, actor]) => tierMistakes(actor, `actors.${name}`)),
+    ...Object.entries(document.actors).flatMap(([name, actor]) => tierMistakes(actor, `actors.${name}`, document)),
   ];
   const published = rules.flatMap((rule, index) => {
     const entry = found[index]?.published;
@@ -114,11 +119,11 @@ function expressionMistakes(
   { source, ast }: ParsedExpression,
   document: ConfigDocument,
 ): readonly Mistake[] {
-  const toolNames = Object.keys(document.tools);
   const told = new Map<string, Mistake>();
+  const names = namesIn(document);
   for (const [tool, entry] of Object.entries(document.tools)) {
     if (rule.tools !== undefined && !matchesAny(tool, rule.tools)) continue;
-    const environment = { argsSchema: entry.input_schema, hasAmount: entry.amount !== undefined, toolNames };
+    const environment = { argsSchema: entry.input_schema, hasAmount: entry.amount !== undefined, ...names };
     for (const fault of checkExpression(source, ast, environment)) {
       const mistake = located(rule, path, fault);
       if (!told.has(mistake.message))
@@ -126,6 +131,17 @@ function expressionMistakes(
     }
   }
   return [...told.values()];
+}
+
+/** The names that a rule may compare with: all of them are the document's own. */
+function namesIn({ tools, actors }: ConfigDocument): Omit<CheckEnvironment, "argsSchema" | "hasAmount"> {
+  const captured = Object.values(tools).flatMap(({ capture = {} }) => Object.keys(capture));
+  return {
+    toolNames: Object.keys(tools),
+    actorNames: Object.keys(actors),
+    taintNames: Object.entries(tools).flatMap(([name, tool]) => (tool.output_trust === "untrusted" ? [name] : [])),
+    factNames: [...new Set(captured.flatMap((path) => /^\w+/.exec(path) ?? []))],
+  };
 }
 
 function located({ id }: RuleEntry, path: string, { message, position, text }: ExpressionFault): Mistake {
@@ -190,7 +206,12 @@ function missingArgument(
     : [{ path, message: `"${argument}" is not required by the input_schema of "${tool}": a call could leave it out` }];
 }
 
-function tierMistakes({ tier, flows }: ActorEntry, path: string): readonly Mistake[] {
+function tierMistakes({ tier, flows }: ActorEntry, path: string, document: ConfigDocument): readonly Mistake[] {
+  const listed = flows === undefined || Array.isArray(flows) ? [] : Object.entries(flows);
+  const unknown = listed.flatMap(([flow, { tools }]) =>
+    patternMistakes(tools, `${path}.flows.${flow}.tools`, document),
+  );
+  if (unknown.length > 0) return unknown;
   if (tier === "autonomous" && flows === undefined)
     return [
       { path: `${path}.flows`, message: 'expected the flows that "autonomous" covers: it is given per flow only' },

@@ -16,11 +16,19 @@ function mistakesOfIssue(issue: Issue, known: readonly string[]): readonly Mista
   }
   if (issue.code === "invalid_key") return issue.issues.map((inner) => ({ path, message: inner.message }));
   const isUnion = issue.code === "invalid_union" && issue.errors.length > 0;
-  return [{ path, message: isUnion ? unionMessage(issue.errors) : issue.message }];
+  return [{ path, message: isUnion ? unionMessage(issue.errors) : plainMessage(issue) }];
+}
+
+/** The library's own words for a value of another type, in ours: what was expected, and whether anything was there. */
+function plainMessage({ code, message }: Issue): string {
+  const [, expected, received] = /^Invalid input: expected (\w+)(?:, received (\w+))?/.exec(message) ?? [];
+  if (code !== "invalid_type" || expected === undefined) return message;
+  const article = /^[aeiou]/.test(expected) ? "an" : "a";
+  return received === "undefined" ? `is missing: expected ${article} ${expected}` : `expected ${article} ${expected}`;
 }
 
 function unionMessage(branches: readonly (readonly Issue[])[]): string {
-  const messages = branches.flatMap((issues) => issues.map((issue) => issue.message));
+  const messages = branches.flatMap((issues) => issues.map(plainMessage));
   return [...new Set(messages)].join("; or ");
 }
 
@@ -38,7 +46,8 @@ export function didYouMean(name: string, known: readonly string[]): string {
   let bestDistance = 3;
   for (const candidate of known) {
     const distance = editDistance(name, candidate);
-    if (distance < bestDistance && distance < candidate.length) {
+    // A name that is known elsewhere is not what was meant here.
+    if (distance > 0 && distance < bestDistance && distance < candidate.length) {
       best = candidate;
       bestDistance = distance;
     }

@@ -193,6 +193,7 @@ export class ActiveConfig {
       usesSession: this.published.rules[rule.id]?.uses_session === true,
       stored: storedRule(rule, this.#termsOf(rule), this.published.rules[rule.id]?.tree ?? null),
     }));
+    const readsPii = rules.some((rule) => concerns(rule) && rule.when?.includes("writes_pii") === true);
     const counted = Object.values(this.published.rules).flatMap((rule) => rule.counts);
     return {
       name,
@@ -200,6 +201,7 @@ export class ActiveConfig {
       edgeRules: own.filter((each) => !each.usesSession).map((each) => each.stored),
       sessionRules: own.filter((each) => each.usesSession).map((each) => each.stored),
       limits: limits.filter(concerns),
+      readsPii,
       trackedPaths: [...new Set(counted.filter((each) => matchesAny(name, [each.tool])).map((each) => each.path))],
     };
   }

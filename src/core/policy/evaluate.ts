@@ -31,7 +31,7 @@ export function decideAtEdge(facts: PolicyFacts): EdgeDecision {
   const { always, standby } =
     actor === undefined ? { always: [], standby: null } : tierReasons(tierOf(actor, ask), isRead, terms);
   const needsWorld = tool.edgeRules.length + tool.sessionRules.length > 0;
-  const pii = needsWorld || forbidsPii(facts) ? writtenPii(tool.entry, ask.args) : undefined;
+  const pii = tool.readsPii || forbidsPii(facts) ? writtenPii(tool.entry, ask.args) : undefined;
   const input = needsWorld ? worldInput(facts, pii !== undefined) : null;
   const reasons = [
     ...builtInReasons(facts),

@@ -7,23 +7,27 @@ export type FactPart =
   | { readonly type: "name"; readonly name: string }
   | { readonly type: "value"; readonly of: "result" | "args"; readonly path: string };
 
-const PART = /^(?:\.?([A-Za-z_]\w{0,62})|\[(result|args)\.([A-Za-z_][\w.]{0,126})\])/;
+const FIRST = /^([A-Za-z_]\w{0,62})/;
+const NEXT = /^(?:\.([A-Za-z_]\w{0,62})|\[(result|args)\.([A-Za-z_][\w.]{0,126})\])/;
 const MAX_PARTS = 6;
 
 /** The parts of a fact's path; `undefined` for one that is none. It begins with a name, and has six parts at most. */
 export function readFactPath(text: string): readonly FactPart[] | undefined {
-  const parts: FactPart[] = [];
-  for (let rest = text; rest !== "";) {
-    const [whole = "", name, of, path = ""] = PART.exec(rest) ?? [];
-    if (whole === "" || parts.length >= MAX_PARTS) return undefined;
-    if ((name !== undefined && whole.startsWith(".")) === (parts.length === 0) && name !== undefined) return undefined;
-    if (name === undefined && parts.length === 0) return undefined;
-    parts.push(
-      name === undefined ? { type: "value", of: of === "args" ? "args" : "result", path } : { type: "name", name },
-    );
-    rest = rest.slice(whole.length);
+  const [first = ""] = FIRST.exec(text) ?? [];
+  if (first === "") return undefined;
+  const parts: FactPart[] = [{ type: "name", name: first }];
+  let rest = text.slice(first.length);
+  while (rest !== "") {
+    const match = NEXT.exec(rest);
+    if (match === null || parts.length >= MAX_PARTS) return undefined;
+    parts.push(partOf(match));
+    rest = rest.slice(match[0].length);
   }
-  return parts.length === 0 ? undefined : parts;
+  return parts;
+}
+
+function partOf([, name, of, path = ""]: RegExpExecArray): FactPart {
+  return name === undefined ? { type: "value", of: of === "args" ? "args" : "result", path } : { type: "name", name };
 }
 
 /** The names that a path comes to for one call; `undefined` where a value it needs is missing or is no short text or number. */

@@ -16,6 +16,8 @@ export interface ToolPolicy {
   readonly limits: readonly LimitEntry[];
   /** Argument paths whose values rules count: kept in the session's history as digests. */
   readonly trackedPaths: readonly string[];
+  /** Whether a rule asks if personal data is written: only then are the arguments searched for it. */
+  readonly readsPii: boolean;
 }
 
 /** What a tool-call decision rests on, besides the session. */

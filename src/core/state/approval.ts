@@ -137,15 +137,21 @@ export function voteRefusal(approval: Approval, vote: Vote, requester: string, n
   return vote.verdict === "deny" && (vote.comment ?? "").trim() === "" ? "comment_missing" : undefined;
 }
 
-/** Whether every requirement has its number of distinct people. One person may count for several requirements. */
+/**
+ * Whether every requirement has its number of distinct people. One person may count for several requirements. A link
+ * and a key may be the same person's: where several people are needed, votes by link and votes by key are not added up.
+ */
 export function isGranted({ requirements, votes }: Pick<Approval, "requirements" | "votes">): boolean {
   return requirements.every((each) => {
-    const people = new Set(
-      votes.filter((vote) => vote.verdict === "approve" && addresses(each, vote)).map((vote) => vote.by),
-    );
-    return people.size >= each.count;
+    const given = votes.filter((vote) => vote.verdict === "approve" && addresses(each, vote));
+    const people = (isLink: boolean): number =>
+      new Set(given.filter(({ by }) => by.startsWith(LINK_VOTER) === isLink).map(({ by }) => by)).size;
+    return Math.max(people(true), people(false)) >= each.count;
   });
 }
+
+/** How a decision made by link begins to name who made it; no key's id begins so. */
+export const LINK_VOTER = "link:";
 
 function addresses({ roles }: ApprovalRequirement, vote: Vote): boolean {
   return roles.some((role) => vote.roles.includes(role));

@@ -55,65 +55,37 @@ export const EMPTY_LEDGER: SessionLedgerState = {
 
 /** Applies one command. Total: every state answers every command, and a refusal changes nothing. */
 export function transition(state: SessionLedgerState, command: SessionCommand, now: number): SessionTransition {
-  switch (command.type) {
-    case "admit":
-      return admit(state, command, now);
-    case "settle":
-      return settle(state, command.holdId, command.actual, now);
-    case "charge":
-      return charge(state, command, now);
-    case "conclude":
-      return conclude(state, command, now);
-    case "lease":
-    case "reclaim":
-    case "give_up":
-      return share(state, command, now);
-    case "pause":
-    case "resume":
-    case "close_saga":
-      return stopOrGoOn(state, command, now);
-    case "revisit":
-      return revisit(state, command, now);
-    case "tick":
-      return tick(state, command.outboxDepth, now);
-    default:
-      return command satisfies never;
-  }
+  // Each entry takes the command of its own name: the table's type says so, which a look-up by name forgets.
+  const handle = HANDLERS[command.type] as (
+    state: SessionLedgerState,
+    command: SessionCommand,
+    now: number,
+  ) => SessionTransition;
+  return handle(state, command, now);
 }
 
-function share(
-  state: SessionLedgerState,
-  command: SessionCommand & { type: "lease" | "reclaim" | "give_up" },
-  now: number,
-): SessionTransition {
-  switch (command.type) {
-    case "lease":
-      return lease(state, command);
-    case "reclaim":
-      return reclaim(state, command);
-    case "give_up":
-      return giveUp(state, command, now);
-    default:
-      return command satisfies never;
-  }
-}
+type Handlers = {
+  readonly [T in SessionCommand["type"]]: (
+    state: SessionLedgerState,
+    command: SessionCommand & { readonly type: T },
+    now: number,
+  ) => SessionTransition;
+};
 
-function stopOrGoOn(
-  state: SessionLedgerState,
-  command: SessionCommand & { type: "pause" | "resume" | "close_saga" },
-  now: number,
-): SessionTransition {
-  switch (command.type) {
-    case "pause":
-      return paused(state, { ...command.pause, at: now });
-    case "resume":
-      return resume(state, now);
-    case "close_saga":
-      return closeSaga(state, command.task, now);
-    default:
-      return command satisfies never;
-  }
-}
+const HANDLERS: Handlers = {
+  admit,
+  settle: (state, { holdId, actual }, now) => settle(state, holdId, actual, now),
+  charge,
+  conclude,
+  lease,
+  reclaim,
+  give_up: giveUp,
+  pause: (state, { pause }, now) => paused(state, { ...pause, at: now }),
+  resume: (state, _, now) => resume(state, now),
+  close_saga: (state, { task }, now) => closeSaga(state, task, now),
+  revisit,
+  tick: (state, { outboxDepth }, now) => tick(state, outboxDepth, now),
+};
 
 /** The state that durable storage gives back after a start: exact, or with everything set aside counted as spent. */
 export function reload(stored: SessionLedgerState): SessionLedgerState {

@@ -72,7 +72,10 @@ const QUERY = [
   "cursor",
   "tenant",
 ];
-const STATUSES = ["succeeded", "failed", "denied", "refused", "unknown", "caller_left", "replayed"];
+const CALL_STATUSES = ["succeeded", "failed", "denied", "refused", "unknown", "caller_left", "replayed"];
+const WAITING_STATUSES = ["drafted", "pending_approval", "approval_denied", "approval_expired", "approval_withdrawn"];
+const ACT_STATUSES = ["approved", "withdrawn", "expired", "set", "cleared", "paused", "resumed", "ended"];
+const STATUSES = [...CALL_STATUSES, ...WAITING_STATUSES, ...ACT_STATUSES];
 const FILTERS = ["actor", "session", "tool", "model"] as const;
 const query = (
   name: string,

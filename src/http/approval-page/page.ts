@@ -1,7 +1,7 @@
 // Renders what an approver decides on: who asks, for exactly what, why people are asked, and who has decided.
 import { isJsonObject, type Json } from "../../core/json/canonical.ts";
 import { valueAt } from "../../core/policy/values.ts";
-import type { Approval } from "../../core/state/approval.ts";
+import { LINK_VOTER, type Approval } from "../../core/state/approval.ts";
 import type { ToolCallRecord } from "../../core/state/tool-call-record.ts";
 import { html, type Fragment } from "./document.ts";
 
@@ -43,7 +43,7 @@ export function titleOf({ record, isRevealed }: Pick<Shown, "record" | "isReveal
  * the one behind the requester's key is for the tenant's list of approvers to see to.
  */
 export function linkVoter(approver: string): string {
-  return `link:${approver}`;
+  return `${LINK_VOTER}${approver}`;
 }
 
 function state({ status, approval }: Shown["record"], hasVoted: boolean): Fragment {

@@ -133,6 +133,8 @@ async function readForm(c: HttpContext): Promise<Outcome<Form>> {
   const fields = new URLSearchParams(body.value.text);
   const decision = (["approve", "deny", "look"] as const).find((each) => each === fields.get("decision"));
   if (decision === undefined) return refuse("invalid_request", "decision: expected approve or deny");
+  if (decision !== "look" && (fields.get("digest") ?? "") === "")
+    return refuse("invalid_request", "digest: expected what the page showed");
   const comment = (fields.get("comment") ?? "").trim();
   if (comment.length > MAX_COMMENT) return refuse("invalid_request", "comment: expected at most 2000 characters");
   return { ok: true, value: { decision, comment, digest: fields.get("digest") ?? "", key: fields.get("key") ?? "" } };

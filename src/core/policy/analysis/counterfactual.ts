@@ -152,10 +152,13 @@ function decimal(micro: number, hasCents: boolean): string {
  */
 export function smallestChanges(
   asIs: { readonly decision: Decision; readonly isCovered: boolean },
-  judged: readonly Judged[],
+  tried: readonly Judged[],
   amountField: string | undefined,
 ): readonly Counterfactual[] {
   const own = effectOf(asIs);
+  // Where only money or a count is short, asking people for more would not bring it.
+  const isShort = asIs.decision.effect === "allow" && !asIs.isCovered;
+  const judged = isShort ? tried.filter((each) => each.isCovered) : tried;
   const needed = own === "require_approval" ? [approvalNeeded(asIs.decision)] : [];
   const paths = new Set(judged.flatMap(({ variant: { change } }) => (change.type === "value" ? [change.path] : [])));
   const values = [...paths].flatMap((path) =>

@@ -15,6 +15,12 @@ export interface CheckEnvironment {
   /** Whether the tool declares an amount: `call.amount_minor` is there exactly then. */
   readonly hasAmount: boolean;
   readonly toolNames: readonly string[];
+  /** Names that a rule may compare with; where they are left out, any will do. */
+  readonly actorNames?: readonly string[];
+  /** Tools whose results taint a session. */
+  readonly taintNames?: readonly string[];
+  /** First names of the facts that tools capture. */
+  readonly factNames?: readonly string[];
 }
 
 /**
@@ -51,21 +57,37 @@ const KNOWN: readonly (readonly [string, ValueType])[] = Object.entries(VOCABULA
   typeOf(schema),
 ]);
 
-function variablesOf({ argsSchema, hasAmount, toolNames }: CheckEnvironment): ReadonlyMap<string, ValueType> {
+function variablesOf(environment: CheckEnvironment): ReadonlyMap<string, ValueType> {
+  const { argsSchema, hasAmount, toolNames, actorNames } = environment;
   return new Map([
     ["args", typeOf(argsSchema)],
     ...KNOWN,
-    ["tool", typeOf(withMember("tool", "name", { enum: toolNames }))],
+    ["tool", typeOf(withMembers("tool", { name: { enum: toolNames } }))],
+    ...(actorNames === undefined
+      ? []
+      : [["actor", typeOf(withMembers("actor", { name: { enum: actorNames } }))] as const]),
+    ["session", typeOf(withMembers("session", learntBy(environment)))],
     ...(hasAmount ? [["call", typeOf(requiring("call", "amount_minor"))] as const] : []),
   ]);
+}
+
+/** What a session can have learnt. Below a fact's first name the call may fill in: nothing is known of that. */
+function learntBy({ taintNames, factNames }: CheckEnvironment): Readonly<Record<string, Schema>> {
+  const taint = { type: "array", maxItems: 32, items: { enum: taintNames } };
+  const known = Object.fromEntries((factNames ?? []).map((name) => [name, {}]));
+  const facts = { type: "object", properties: known, additionalProperties: false };
+  return {
+    ...(taintNames === undefined ? {} : { taint }),
+    ...(factNames === undefined ? {} : { facts }),
+  };
 }
 
 function typeOf(schema: Schema): ValueType {
   return new SchemaTypes(schema).typeOf(schema);
 }
 
-function withMember(variable: string, name: string, member: Schema): Schema {
-  return { ...VOCABULARY[variable], properties: { ...propertiesOf(variable), [name]: member } };
+function withMembers(variable: string, members: Readonly<Record<string, Schema>>): Schema {
+  return { ...VOCABULARY[variable], properties: { ...propertiesOf(variable), ...members } };
 }
 
 function propertiesOf(variable: string): object {
