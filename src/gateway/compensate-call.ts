@@ -78,10 +78,12 @@ async function makeCompensation(ports: Ports, record: ToolCallRecord, recorder: 
   if (compensation === null) return;
   const { id } = compensation;
   const { outcome } = await callTool(ports, compensating(record, compensation), recorder);
+  // Somebody else is making it: whoever does tells how it went.
+  if (!outcome.ok && outcome.code === "call_in_flight") return;
   // What was answered now may be less than what is known: only the call's own record says what it did.
   const made = await ports.toolCalls.read(request.tenant, id);
   const status = made?.status ?? (outcome.ok ? "executing" : "refused");
-  const message = outcome.ok || outcome.code === "call_in_flight" ? messageOf(made) : outcome.detail;
+  const message = outcome.ok ? messageOf(made) : outcome.detail;
   await ports.toolCalls.compensationStands(request.tenant, request.id, { id, status, message });
 }
 

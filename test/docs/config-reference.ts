@@ -1,6 +1,7 @@
 // Writes docs/config-reference.md from the config's JSON Schema; a field without a description here, or the reverse, is an error.
 import { configJsonSchema } from "../../src/core/config/document.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
+import { TRANSACTION_FIELDS } from "./transaction-fields.ts";
 
 interface Schema {
   readonly type?: string | readonly string[];
@@ -37,6 +38,7 @@ const BUDGETS: Readonly<Record<string, string>> = {
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   ...POLICY_FIELDS,
+  ...TRANSACTION_FIELDS,
   providers: "Model providers, by name.",
   "providers.*.kind":
     "`openai` is api.openai.com unless `base_url` says otherwise; `openai-compatible` is any server with the same dialect.",
@@ -85,8 +87,6 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   "tools.*.auth.kind": "`bearer` sends `Authorization: Bearer …`, `header` the header called `name`.",
   "tools.*.auth.secret": "Name of the stored secret.",
   "tools.*.auth.name": "Name of the header. Required for `header`, not known to `bearer`.",
-  "tools.*.idempotency": "How the tool itself recognises a repeat.",
-  "tools.*.idempotency.header": "Header that carries a digest of the call's id, so that the tool can act once.",
   "tools.*.repeat":
     "For calls without an `Idempotency-Key`: `deduplicate` answers an identical call of the same session and task from the first, `allow` runs it again. `allow` for reads, `deduplicate` for the rest when left out.",
   "tools.*.cost_usd": "What one call costs, charged to the dollar budget.",
