@@ -9,6 +9,7 @@ import { ExpressionCache } from "../src/core/policy/rules.ts";
 import type { Want } from "../src/core/state/account.ts";
 import { sessionInput } from "../src/core/state/session-facts.ts";
 import * as ledger from "../src/core/state/session-ledger.ts";
+import { sagaOf } from "../src/core/state/session-saga.ts";
 import type {
   CallRef,
   Charge,
@@ -19,6 +20,7 @@ import type {
   SessionLedgerState,
   SessionPause,
   SessionReply,
+  SessionSaga,
 } from "../src/core/state/session-messages.ts";
 import type { GivenUp } from "../src/core/state/lease.ts";
 import type { GrantReply } from "../src/core/state/tenant-limits.ts";
@@ -65,6 +67,7 @@ interface ChargeRequest {
   readonly amounts: Amounts;
   readonly ref: CallRef;
   readonly policy: LedgerPolicy;
+  readonly isInSaga: boolean;
 }
 
 /** The outbox is tried again after this long. */
@@ -128,12 +131,13 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
   }
 
   /** What the session's rules would say, and whether it is paused; nothing changes. */
-  consult({ policy, ref }: Pick<ChargeRequest, "policy" | "ref">): {
+  consult({ policy, ref, callId }: Pick<ChargeRequest, "policy" | "ref"> & Partial<Pick<ChargeRequest, "callId">>): {
     readonly reasons: readonly Reason[];
     readonly pause: SessionPause | null;
   } & Pick<EdgeReasons, "standby"> {
     const now = Date.now();
-    const session = sessionInput({ ...this.#state, id: ref.session }, this.#charges(), now);
+    const before = this.#charges().filter((each) => each.callId !== callId);
+    const session = sessionInput({ ...this.#state, id: ref.session }, before, now);
     const reasons =
       policy.world === null
         ? []
@@ -147,7 +151,7 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
     const reply = this.#apply({ type: "conclude", callId, outcome, learnt, priorCharge });
     if (priorCharge?.outcome === undefined && priorCharge?.slots !== undefined)
       await this.#release(priorCharge.ref.tenant, { callId, slots: priorCharge.slots, probes: [] });
-    if (outcome === "failed") await this.#giveUp("returned");
+    if (outcome === "failed" || outcome === "withdrawn") await this.#giveUp("returned");
     return reply;
   }
 
@@ -169,6 +173,12 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
     readonly pause: Omit<SessionPause, "at"> | null;
   }): SessionReply {
     return this.#apply({ type: "revisit", ...asked });
+  }
+
+  /** The saga of a task; with `isClosing` it takes no further calls from now on. */
+  saga(task: string, isClosing: boolean): SessionSaga {
+    if (isClosing) this.#apply({ type: "close_saga", task });
+    return sagaOf(this.#state, this.#charges(), task);
   }
 
   /** Lets a paused session go on. */

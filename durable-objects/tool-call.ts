@@ -4,6 +4,8 @@ import type { Amounts } from "../src/core/budget/amounts.ts";
 import { decide, type Decision } from "../src/core/policy/decision.ts";
 import type { DraftTerms, Vote } from "../src/core/state/approval.ts";
 import type { ApprovalNotice } from "../src/core/state/approval-notice.ts";
+import type { CallWork, CompensationOrder, SagaReport } from "../src/core/state/tool-call-after.ts";
+import type { CallErrand } from "../src/core/state/call-errand.ts";
 import type {
   CallRef,
   ChargeOutcome,
@@ -16,7 +18,9 @@ import { storedToolCall } from "../src/core/state/stored-shapes.ts";
 import { learntFrom, type Learnt } from "../src/core/state/teaching.ts";
 import * as calls from "../src/core/state/tool-call.ts";
 import type { ToolOutcome } from "../src/core/policy/tool-outcome.ts";
+import { withoutProbes } from "../src/core/policy/upstream.ts";
 import type {
+  Finding,
   Redecision,
   ToolCallCommand,
   ToolCallRecord,
@@ -26,6 +30,7 @@ import type {
 } from "../src/core/state/tool-call-record.ts";
 import { abandonedCallRecord, expiredApprovalRecord } from "../src/core/trace/orphan.ts";
 import { showInInbox } from "./approval-inbox.ts";
+import { showInList } from "./call-list.ts";
 import { SqlStore, type RecordQueue } from "./sql-store.ts";
 
 /** The session's ledger, as this object calls it. */
@@ -36,6 +41,7 @@ interface RemoteLedger {
     readonly amounts: Amounts;
     readonly ref: CallRef;
     readonly policy: LedgerPolicy;
+    readonly isInSaga: boolean;
   }): Promise<SessionReply>;
   conclude(callId: string, outcome: ChargeOutcome, learnt: Learnt | null): Promise<SessionReply>;
   revisit(asked: {
@@ -45,11 +51,18 @@ interface RemoteLedger {
   }): Promise<SessionReply>;
 }
 
+/** Another tool call, as this object calls it. */
+interface RemoteCall {
+  compensationStands(id: string, status: string, message: string | null): Promise<unknown>;
+}
+
 /** What the object needs of its Worker. */
 interface ToolCallEnv {
+  readonly TOOL_CALL: { getByName(name: string): RemoteCall };
   readonly SESSION_LEDGER: { getByName(name: string): RemoteLedger };
   readonly TRACES: RecordQueue;
   readonly NOTICES: RecordQueue;
+  readonly CALLS: RecordQueue;
   readonly DB: D1Database;
 }
 
@@ -82,6 +95,7 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   #retries = 0;
   readonly #waiting = new Set<() => void>();
   #showing: Promise<void> | undefined;
+  #sending: Promise<void> | undefined;
 
   constructor(ctx: DurableObjectState, env: ToolCallEnv) {
     super(ctx, env);
@@ -125,9 +139,41 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
     return this.#admit(reply, ask, draft);
   }
 
-  /** Takes a waiting call back. */
-  async withdraw(): Promise<ToolCallReply> {
-    const reply = this.#apply({ type: "withdraw" });
+  /** Takes a waiting or held call back. */
+  withdraw(): Promise<ToolCallReply> {
+    return this.#applied({ type: "withdraw" });
+  }
+
+  /** Lets a held call go once its time has come and its session still takes it; answers `execute` then. */
+  async release(asked: LedgerAsk & { readonly decision: Decision; readonly draft: DraftTerms }): Promise<Answer> {
+    const { decision, draft, ...ask } = asked;
+    const reply = await this.#applied({ type: "release", decision, draft });
+    if (reply.type !== "ask_ledger") return { call: reply, remainingUsd: null };
+    return this.#admit(reply, ask, draft);
+  }
+
+  /** Takes what somebody found out about an unknown outcome. */
+  settle(finding: Finding): Promise<ToolCallReply> {
+    return this.#applied({ type: "settle", finding });
+  }
+
+  /** Begins to undo the call, or says how that stands. */
+  compensate(order: CompensationOrder, isRetry: boolean): Promise<ToolCallReply> {
+    return this.#applied({ type: "compensate", order, isRetry });
+  }
+
+  /** Takes how the call that undoes this one stands. */
+  compensationStands(id: string, status: string, message: string | null): Promise<ToolCallReply> {
+    return this.#applied({ type: "compensation_stands", id, status, message });
+  }
+
+  /** Keeps what became of the call's saga. */
+  unwound(report: SagaReport | null): Promise<ToolCallReply> {
+    return this.#applied({ type: "unwound", report });
+  }
+
+  async #applied(command: ToolCallCommand): Promise<ToolCallReply> {
+    const reply = this.#apply(command);
     await this.#settleDebts();
     return reply;
   }
@@ -163,6 +209,7 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
 
   override async alarm(): Promise<void> {
     this.#apply({ type: "tick" });
+    await this.#sending;
     await this.#settleDebts();
     const waiting = await this.#store.drainOutbox(this.env.TRACES);
     const wake = calls.nextWake(this.#state);
@@ -174,7 +221,10 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
 
   async #admit(asked: ToolCallReply & { type: "ask_ledger" }, ask: LedgerAsk, draft: DraftTerms): Promise<Answer> {
     const { request, approved } = asked;
-    const policy = { ...ask.policy, approved };
+    const known = { ...ask.policy, approved };
+    // What will be held is not sent now: its upstream is asked when its time has come.
+    const isToBeHeld = request.holdMs > 0 && this.#state.record?.status !== "held";
+    const policy = isToBeHeld ? withoutProbes(known) : known;
     const { unavailable = null } = policy.upstream ?? {};
     if (unavailable !== null) {
       this.#apply({ type: "not_admitted" });
@@ -182,7 +232,8 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
     }
     let answer: SessionReply | undefined;
     try {
-      answer = await this.#ledgerOf(request).charge({ callId: request.id, ...ask, policy });
+      const { id: callId, isInSaga } = request;
+      answer = await this.#ledgerOf(request).charge({ callId, isInSaga, ...ask, policy });
     } finally {
       if (answer?.type !== "charged" && answer?.type !== "not_allowed") this.#apply({ type: "not_admitted" });
     }
@@ -236,6 +287,9 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
         case "report_expired":
           this.#store.addToOutbox(expiredApprovalRecord(effect.record, now));
           break;
+        case "enqueue":
+          this.#sending = this.#enqueue(effect.kind);
+          break;
         case "forget":
           this.#store.forget();
           break;
@@ -260,10 +314,11 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   async #settleDebts(): Promise<void> {
     const { record } = this.#state;
     if (record === null) return;
-    const { outcome } = record;
+    const conclusion = calls.conclusionOf(record);
     const debts: Promise<void>[] = [];
-    if (record.owesConclusion && outcome !== null)
-      debts.push(this.#pay("concluded", () => this.#conclude(record.request, outcome)));
+    if (conclusion !== null) debts.push(this.#pay("concluded", () => this.#conclude(record, conclusion)));
+    if (record.owesListing) debts.push(this.#list(record));
+    if (record.owesReport) debts.push(this.#report(record));
     if (record.owesInbox) debts.push((this.#showing ??= this.#show()));
     if (record.owesNotice) debts.push(this.#pay("notified", () => this.#notify(record)));
     if (debts.length === 0) return;
@@ -282,9 +337,34 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
     this.#apply({ type: paid });
   }
 
-  #conclude(request: ToolCallRequest, outcome: ToolOutcome): Promise<SessionReply> {
-    const learnt = learntFrom(request.ask, request.teaching, outcome);
-    return this.#ledgerOf(request).conclude(request.id, outcome.status, learnt);
+  #conclude({ request, outcome }: ToolCallRecord, conclusion: ChargeOutcome): Promise<SessionReply> {
+    const learnt = outcome === null ? null : learntFrom(request.ask, request.teaching, outcome);
+    return this.#ledgerOf(request).conclude(request.id, conclusion, learnt);
+  }
+
+  async #list(record: ToolCallRecord): Promise<void> {
+    await showInList(this.env.DB, record);
+    this.#apply({ type: "listed", changedAt: record.changedAt });
+  }
+
+  /** Tells the call that this one undoes how this one stands. */
+  async #report({ request, status, outcome }: ToolCallRecord): Promise<void> {
+    const undone = this.env.TOOL_CALL.getByName(`${request.tenant}/${request.compensates ?? ""}`);
+    const message = outcome === null || outcome.status === "succeeded" ? null : outcome.message;
+    await undone.compensationStands(request.id, status, message);
+    this.#apply({ type: "reported", status });
+  }
+
+  /** Asks the gateway to do what is due: a message of ids alone, the rest is read when it is done. */
+  async #enqueue(work: CallWork): Promise<void> {
+    const { request } = this.#state.record ?? {};
+    if (request === undefined) return;
+    const errand: CallErrand = { v: 1, tenant: request.tenant, tool_call: request.id, work };
+    try {
+      await this.env.CALLS.send(JSON.stringify(errand), { contentType: "text" });
+    } catch {
+      this.#apply({ type: "work_unsent" });
+    }
   }
 
   /** Shows the approval in the inbox, one write after the other until the last one is how it stands. */

@@ -4,6 +4,7 @@ import { GatewayFault, refuse, type Refusal } from "./core/errors.ts";
 import { errorPage } from "./http/approval-page/errors.ts";
 import { approvalPageRoutes } from "./http/approval-page/routes.ts";
 import { approvalRoutes } from "./http/api/approvals.ts";
+import { callChangeRoutes } from "./http/api/call-changes.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
@@ -26,6 +27,7 @@ import { listModels, retrieveModel } from "./http/openai/models.ts";
 export const apiRoutes: readonly ApiRoute[] = [
   ...preflightRoutes,
   ...toolCallRoutes,
+  ...callChangeRoutes,
   ...approvalRoutes,
   ...sessionRoutes,
   ...switchRoutes,

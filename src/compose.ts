@@ -1,6 +1,7 @@
 // Builds the ports from the bindings, once per isolate: the only place that knows which adapter stands behind which port.
 import { createApprovalLinks } from "./adapters/approval-links.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
+import { d1CallList } from "./adapters/d1/call-list.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
 import { DurableBreakers } from "./adapters/durable/breakers.ts";
 import { DurableControls } from "./adapters/durable/controls.ts";
@@ -48,6 +49,7 @@ export function compose(env: Env): Runtime {
     tenants: durableTenants(env.TENANT_LEDGER, env.CONFIG),
     sessions,
     toolCalls: durableToolCalls(env.TOOL_CALL),
+    callList: d1CallList(env.DB),
     models: openAiModels(egress, secrets),
     tools: httpTools(egress, secrets, runtimeSystem),
     index: d1TraceIndex(env.DB),

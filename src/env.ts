@@ -17,6 +17,7 @@ export interface Bindings {
   readonly BLOBS: R2Bucket;
   readonly TRACES: Queue;
   readonly NOTICES: Queue;
+  readonly CALLS: Queue;
 }
 
 const Settings = z.object({

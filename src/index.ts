@@ -4,6 +4,7 @@ import { compose } from "./compose.ts";
 import type { Env } from "./env.ts";
 import type { Runtime } from "./http/context.ts";
 import { reconcile } from "./jobs/reconcile.ts";
+import { runErrands } from "./jobs/run-errands.ts";
 import { notifyApprovers } from "./jobs/notify-approvers.ts";
 import { indexTraces } from "./jobs/trace-index.ts";
 
@@ -18,17 +19,21 @@ function runtimeOf(env: Env): Runtime {
   return composed.runtime;
 }
 
-/** The queue's name in wrangler.toml. */
+/** The queues' names in wrangler.toml. */
 const NOTICES_QUEUE = "interlock-notices";
+const CALLS_QUEUE = "interlock-calls";
 
 const app = createApp(runtimeOf);
 
 export default {
   fetch: (request, env, context) => app.fetch(request, env, context),
-  async queue(batch, env) {
-    const { ports, publicUrl } = runtimeOf(env);
-    if (batch.queue === NOTICES_QUEUE) await notifyApprovers(ports, batch.messages, publicUrl);
-    else await indexTraces(ports, batch.messages);
+  async queue(batch, env, context) {
+    const runtime = runtimeOf(env);
+    const { ports, publicUrl } = runtime;
+    if (batch.queue === NOTICES_QUEUE) return notifyApprovers(ports, batch.messages, publicUrl);
+    if (batch.queue !== CALLS_QUEUE) return indexTraces(ports, batch.messages);
+    const recorder = runtime.recorder((work) => context.waitUntil(work));
+    return runErrands(ports, batch.messages, recorder);
   },
   async scheduled(_controller, env) {
     await reconcile(runtimeOf(env).ports);

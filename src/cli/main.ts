@@ -1,6 +1,7 @@
 // Runs the `interlock` command line: parses it, runs one command, ends with its exit code.
 import { Command, CommanderError, Option } from "commander";
 import { addApprovalCommands } from "./approval-commands.ts";
+import { addCallCommands } from "./call-commands.ts";
 import { addConfigCommands } from "./config-commands.ts";
 import { CommandFailure, EXIT, type ExitCode } from "./exit-codes.ts";
 import { addKeyCommands } from "./key-commands.ts";
@@ -52,6 +53,7 @@ function program(): Command {
     });
   for (const add of [
     addApprovalCommands,
+    addCallCommands,
     addConfigCommands,
     addKeyCommands,
     addSecretCommands,

@@ -235,5 +235,42 @@ export const ApprovalListing = z.looseObject({
   next_cursor: z.nullish(z.string()),
 });
 
+/** A tool call, as far as it is shown. */
+export const CallView = z.looseObject({
+  id: z.string(),
+  status: z.string(),
+  held_until: z.optional(z.string()),
+  compensation: z.optional(z.looseObject({ id: z.string(), status: z.string(), message: z.optional(z.string()) })),
+  resolution: z.optional(z.looseObject({ by: z.string(), evidence: z.string() })),
+  saga: z.optional(
+    z.looseObject({
+      status: z.string(),
+      members: z.array(
+        z.looseObject({
+          tool_call_id: z.string(),
+          tool: z.string(),
+          status: z.string(),
+          message: z.optional(z.string()),
+        }),
+      ),
+    }),
+  ),
+});
+/** A parsed tool call. */
+export type CallView = z.infer<typeof CallView>;
+
+const CallLine = z.looseObject({
+  id: z.string(),
+  status: z.string(),
+  actor: z.string(),
+  tool: z.string(),
+  session_id: z.string(),
+  changed_at: z.string(),
+});
+/** One page of the list of calls. */
+export const CallListing = z.looseObject({ data: z.array(CallLine), next_cursor: z.nullish(z.string()) });
+/** A parsed page of the list of calls. */
+export type CallListing = z.infer<typeof CallListing>;
+
 /** What a decision on an approval answers: the approval or its call, whichever the gateway shows. */
 export const ApprovalDecided = z.looseObject({ id: z.optional(z.string()), status: z.optional(z.string()) });

@@ -54,6 +54,10 @@ export interface ToolCall {
   readonly idempotencyKey: string | undefined;
   /** How long the caller lets all attempts take together, or `null` for as long as the tool may. */
   readonly deadlineMs: number | null;
+  /** Whether it is one of its task's calls that stand or fall together. */
+  readonly isInSaga: boolean;
+  /** The call that this one undoes, and the id that follows from it; `null` for any other call. */
+  readonly compensates: { readonly callId: string; readonly id: string } | null;
   /** The canonical body as sent, for the record. */
   readonly envelope: JsonObject;
 }

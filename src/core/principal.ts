@@ -11,6 +11,8 @@ export type Role = (typeof ROLES)[number];
 export type Permission =
   | "call"
   | "calls.read"
+  | "calls.undo"
+  | "calls.resolve"
   | "sessions.read"
   | "config.read"
   | "config.write"
@@ -37,9 +39,11 @@ export interface Principal {
 }
 
 const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
-  agent: ["call", "calls.read", "sessions.read", "approvals.withdraw"],
+  agent: ["call", "calls.read", "calls.undo", "sessions.read", "approvals.withdraw"],
   operator: [
     "calls.read",
+    "calls.undo",
+    "calls.resolve",
     "sessions.read",
     "sessions.write",
     "config.read",

@@ -1,20 +1,16 @@
 // Sequences a person's decision on a waiting call: policy anew, the vote, and, when it was the last one needed, the effect.
-import { NOTHING } from "../core/budget/amounts.ts";
-import type { ToolCall } from "../core/call.ts";
 import type { ActiveConfig } from "../core/config/published.ts";
 import { accept, refuse, type ErrorCode, type Outcome, type Refusal } from "../core/errors.ts";
-import type { JsonObject } from "../core/json/canonical.ts";
 import { decide, type Decision } from "../core/policy/decision.ts";
 import { toolCallOfApproval, type DraftTerms, type Vote, type VoteRefusal } from "../core/state/approval.ts";
 import { teachingOf } from "../core/state/teaching.ts";
-import type { CallRef } from "../core/state/session-messages.ts";
-import type { Redecision, ToolCallRecord, ToolCallReply, ToolCallRequest } from "../core/state/tool-call-record.ts";
+import type { Redecision, ToolCallRecord, ToolCallReply } from "../core/state/tool-call-record.ts";
 import { ledgerRefusal, refusalOf } from "./enforce.ts";
-import type { LedgerAsk, Ports, Recorder } from "./ports.ts";
+import { probeKeys } from "../core/policy/upstream.ts";
+import type { Ports, Recorder } from "./ports.ts";
 import { recordApproval } from "./record-approval.ts";
-import { recordToolCall } from "./record-tool-call.ts";
-import { ledgerAsk, prepareCall, type PreparedCall } from "./tool-ask.ts";
-import { execute } from "./tool-execution.ts";
+import { ledgerAsk, nothingAsked, prepareCall, type PreparedCall } from "./tool-ask.ts";
+import { executeStored, storedRef } from "./stored-call.ts";
 
 /** What a person decides. `digest`, when given, is what they saw: anything else is `approval_stale`. */
 export interface PersonsDecision {
@@ -65,7 +61,7 @@ export async function decideApproval(
 
 async function deny(ports: Ports, record: ToolCallRecord, vote: Vote): Promise<Outcome<ToolCallRecord>> {
   const { request, decision } = record;
-  const ref = refOf(request, decision.policy_version, ports.system.randomHex(8));
+  const ref = storedRef(request, decision.policy_version, ports.system.randomHex(8));
   const reply = await ports.toolCalls.vote(request.tenant, request.id, {
     ...nothingAsked(ref),
     vote,
@@ -93,8 +89,8 @@ async function approve(
   if (!redecided.ok) return redecided;
   const spanId = ports.system.randomHex(8);
   const { prepared } = redecided.value;
-  const probes = (prepared?.policy.upstream?.probes ?? []).map(({ key }) => key);
-  const ref = refOf(request, config.policyVersion, spanId);
+  const probes = probeKeys(prepared?.policy ?? {});
+  const ref = storedRef(request, config.policyVersion, spanId);
   const reply = await ports.toolCalls.vote(request.tenant, request.id, {
     // Without a prepared call the decision is a denial, and the session is never asked.
     ...(prepared === undefined ? nothingAsked(ref) : ledgerAsk(config, prepared, ref)),
@@ -106,7 +102,7 @@ async function approve(
   if ("ledger" in reply)
     return ledgerRefusal(reply.ledger) ?? refuse("internal", "the session's ledger gave no admission");
   return reply.call.type === "execute"
-    ? accept(await executeApproved(ports, { config, recorder, spanId, probes }, reply.call.record))
+    ? accept(await executeStored(ports, { config, recorder, spanId, probes }, reply.call.record))
     : afterVote(reply.call);
 }
 
@@ -168,105 +164,14 @@ function switchedOff(decision: Decision): Refusal | undefined {
   );
 }
 
-function refOf({ tenant, ask, traceHex }: ToolCallRequest, policyVersion: string, spanId: string): CallRef {
-  const { session, actor, tool } = ask;
-  return { tenant, session, actor, traceHex, spanId, subject: tool, policyVersion };
-}
-
-/** What a vote that cannot lead to an effect asks of the session. */
-function nothingAsked(ref: CallRef): LedgerAsk {
-  return {
-    scopes: { session: {}, task: null },
-    amounts: NOTHING,
-    ref,
-    policy: {
-      version: ref.policyVersion,
-      reasons: [],
-      standby: null,
-      rules: [],
-      world: null,
-      approved: null,
-      stopAndAsk: null,
-      meters: [],
-      rates: [],
-      fingerprint: "",
-      values: {},
-      amount: null,
-    },
-  };
-}
-
 const NO_TERMS: DraftTerms = { rule_id: "draft", roles: [], count: 1, expires_in_ms: 0 };
 
-interface Executing {
-  readonly config: ActiveConfig;
-  readonly recorder: Recorder;
-  readonly spanId: string;
-  readonly probes: readonly string[];
-}
-
 function afterVote(reply: ToolCallReply): Outcome<ToolCallRecord> {
-  if (reply.type === "voted") return accept(reply.record);
+  // Approved, and held for the tool's undo window before it is sent.
+  if (reply.type === "voted" || reply.type === "waiting") return accept(reply.record);
   if (reply.type === "vote_refused") return voteRefusal(reply.why, reply.record);
   if (reply.type === "stale") return stale(reply.record);
   return refuse("internal", `the call's object answered "${reply.type}" to a vote`);
-}
-
-/** The stored call, executed: its arguments are those that were approved, whatever its agent has sent since. */
-async function executeApproved(
-  ports: Ports,
-  { config, recorder, spanId, probes }: Executing,
-  record: ToolCallRecord,
-): Promise<ToolCallRecord> {
-  const { request } = record;
-  const tool = config.tool(request.ask.tool);
-  // The vote was counted under this same config, where the tool is.
-  if (tool === undefined) return record;
-  const startedAt = ports.system.now();
-  const flags = { isSampled: true, isRandom: false };
-  const executed = await execute(ports, { config, tool, record, notAfter: null, probes, flags });
-  const call = callOf(record);
-  recordToolCall(
-    ports,
-    recorder,
-    { call, ask: request.ask, tool, decision: record.decision, spanId, callId: request.id, startedAt },
-    { type: "executed", ...executed },
-  );
-  return executed.record;
-}
-
-/** The stored call as its surface once understood it, for its record. */
-function callOf({ request }: ToolCallRecord): ToolCall {
-  const { ask, tenant, traceHex, traceId, spanId } = request;
-  const { key_id: keyId, roles, scopes } = ask.principal;
-  const envelope: JsonObject = {
-    actor: ask.actor,
-    intent: ask.intent,
-    tool_call: { name: ask.tool, args: ask.args },
-  };
-  return {
-    context: {
-      principal: { tenant, keyId, roles, scopes, actors: [ask.actor], isRoot: false },
-      actor: ask.actor,
-      trace: { shown: traceId, hex: traceHex },
-      parent: { traceHex, parentId: spanId, isSampled: true, isRandom: false },
-      session: ask.session,
-      task: ask.task,
-      intent: ask.intent,
-      confidence: ask.confidence,
-      endUser: ask.user,
-      release: ask.release,
-      isConfirmed: ask.confirmed,
-      allowedTools: undefined,
-      credentials: [],
-    },
-    toolName: ask.tool,
-    args: ask.args,
-    constraints: ask.constraints,
-    idempotencyKey: undefined,
-    deadlineMs: null,
-    envelope,
-  };
 }
 
 const VOTE_CODES: Readonly<Record<VoteRefusal, ErrorCode>> = {
@@ -279,7 +184,8 @@ const VOTE_CODES: Readonly<Record<VoteRefusal, ErrorCode>> = {
   busy: "call_in_flight",
 };
 
-function voteRefusal(why: VoteRefusal, record: ToolCallRecord): Refusal {
+/** Why a vote, or a withdrawal, does not count, as the refusal its sender gets. */
+export function voteRefusal(why: VoteRefusal, record: ToolCallRecord): Refusal {
   const { approval } = record;
   const roles = approval?.requirements.map((each) => each.roles.join(" or ")).join(", and for ") ?? "";
   const detail: Readonly<Record<VoteRefusal, string>> = {

@@ -61,6 +61,7 @@ const REFUSALS: Readonly<Record<SessionRefusal["type"], true>> = {
   too_many_tasks: true,
   too_many_calls: true,
   session_paused: true,
+  saga_closed: true,
   limit_exceeded: true,
   rate_limited: true,
   concurrency_limited: true,
@@ -90,6 +91,8 @@ function refusalIn(reply: SessionRefusal): Refusal {
       return refuse("budget_exceeded", `the session already has ${reply.limit} ${reply.what}; start a new session`);
     case "session_paused":
       return pausedRefusal(reply.pause);
+    case "saga_closed":
+      return refuse("saga_closed", `the saga of task "${reply.task}" is being undone, or was; use another task`);
     case "limit_exceeded":
       return limitRefusal(reply);
     case "rate_limited":

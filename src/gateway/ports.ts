@@ -10,9 +10,18 @@ import type {
   SessionLedgerState,
   SessionPause,
   SessionReply,
+  SessionSaga,
 } from "../core/state/session-messages.ts";
 import type { HttpAnswer, ToolOutcome } from "../core/policy/tool-outcome.ts";
-import type { Redecision, ToolCallRecord, ToolCallReply, ToolCallRequest } from "../core/state/tool-call-record.ts";
+import type {
+  Finding,
+  Redecision,
+  ToolCallRecord,
+  ToolCallReply,
+  ToolCallRequest,
+} from "../core/state/tool-call-record.ts";
+import type { CompensationOrder, SagaReport } from "../core/state/tool-call-after.ts";
+import type { CallList } from "./ports/call-list.ts";
 import type { DraftTerms, Vote } from "../core/state/approval.ts";
 import type { BreakerSettings } from "../core/state/breaker.ts";
 import type { Controls as TenantControls, SwitchRecord } from "../core/state/tenant-ledger.ts";
@@ -203,7 +212,12 @@ export interface SessionLedgers {
   consult(
     tenant: string,
     session: string,
-    asked: { readonly policy: LedgerPolicy; readonly ref: CallRef },
+    asked: {
+      readonly policy: LedgerPolicy;
+      readonly ref: CallRef;
+      /** A call that is charged already and is not one before itself. */
+      readonly callId?: string;
+    },
   ): Promise<{ readonly reasons: readonly Reason[]; readonly pause: SessionPause | null }>;
   /** Lets a paused session go on; answers why it was paused, `null` when it was not, or the end that stands. */
   resume(
@@ -212,6 +226,12 @@ export interface SessionLedgers {
   ): Promise<{ readonly was: SessionPause | null } | { readonly ended: SessionPause }>;
   /** Pauses a session, or ends it for good; answers what stands now. */
   pause(tenant: string, session: string, pause: Omit<SessionPause, "at">): Promise<SessionPause>;
+  /** A task's saga; with `isClosing` it takes no further calls from now on. */
+  saga(
+    tenant: string,
+    session: string,
+    asked: { readonly task: string; readonly isClosing: boolean },
+  ): Promise<SessionSaga>;
   /** Keeps records that the queue did not take; the ledger sends them again. */
   stash(tenant: string, session: string, records: readonly TraceRecord[]): Promise<void>;
 }
@@ -240,6 +260,12 @@ export interface Ballot extends LedgerAsk {
   readonly draft: DraftTerms;
 }
 
+/** A held call as the policy sees it at this instant. */
+export interface Release extends LedgerAsk {
+  readonly decision: Decision;
+  readonly draft: DraftTerms;
+}
+
 /** Reply of a call's object, with what the session has left where it was asked; or the session's refusal. */
 export type CallReply =
   | { readonly call: ToolCallReply; readonly remainingUsd: number | null }
@@ -250,7 +276,22 @@ export interface ToolCalls {
   begin(beginning: ToolCallBeginning): Promise<CallReply>;
   /** Counts a vote; `execute` when it was the last that was needed. */
   vote(tenant: string, id: string, ballot: Ballot): Promise<CallReply>;
+  /** Takes a waiting or held call back. */
   withdraw(tenant: string, id: string): Promise<ToolCallReply>;
+  /** Lets a held call go; `execute` when its time has come and its session still takes it. */
+  release(tenant: string, id: string, asked: Release): Promise<CallReply>;
+  /** Takes what was found out about an unknown outcome. */
+  settle(tenant: string, id: string, finding: Finding): Promise<ToolCallReply>;
+  /** Begins to undo a call, or says how that stands; with `isRetry` one whose compensation has failed. */
+  compensate(tenant: string, id: string, order: CompensationOrder, isRetry: boolean): Promise<ToolCallReply>;
+  /** Takes how the call that undoes this one stands. */
+  compensationStands(
+    tenant: string,
+    id: string,
+    stands: { readonly id: string; readonly status: string; readonly message: string | null },
+  ): Promise<void>;
+  /** Keeps what became of the call's saga; `null` where it was not to be undone. */
+  unwound(tenant: string, id: string, report: SagaReport | null): Promise<void>;
   /** Records the outcome after so many attempts. */
   finish(tenant: string, id: string, outcome: ToolOutcome, attempts: number): Promise<ToolCallRecord | undefined>;
   /** The call as it stands; waits so long for a change of one that is on its way to another status. */
@@ -338,6 +379,7 @@ export interface Ports {
   readonly tenants: Tenants;
   readonly sessions: SessionLedgers;
   readonly toolCalls: ToolCalls;
+  readonly callList: CallList;
   readonly models: Models;
   readonly tools: Tools;
   readonly index: TraceIndex;

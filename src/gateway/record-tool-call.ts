@@ -24,6 +24,8 @@ export interface ToolCallHappened {
   readonly spanId: string;
   /** The call's id, once it has one. */
   readonly callId: string | null;
+  /** The call whose outcome this one, a probe, is to find out. */
+  readonly probeOf?: string;
   readonly startedAt: number;
   /** The state of the tool's breakers when the call came; `undefined` for a tool without. */
   readonly breaker?: string | undefined;
@@ -35,14 +37,21 @@ export type ToolCallEnd =
   | { readonly type: "replayed"; readonly record: ToolCallRecord }
   /** Recorded without an effect: a draft, or a call that waits for people. */
   | { readonly type: "waiting"; readonly record: ToolCallRecord }
+  /** It came to another status after its answer: settled, taken back, undone. `by` is the key of the person, if one did it. */
+  | {
+      readonly type: "changed";
+      readonly record: ToolCallRecord;
+      readonly by?: string;
+      readonly credentials?: readonly string[];
+    }
   | { readonly type: "refused"; readonly refusal: Refusal };
 
 /** Records one tool call: its span, its decision, its arguments and its result, free of credentials. */
 export function recordToolCall(ports: Ports, recorder: Recorder, happened: ToolCallHappened, end: ToolCallEnd): void {
   const { call, decision, spanId } = happened;
   const endedAt = ports.system.now();
-  const credentials =
-    end.type === "executed" ? [...call.context.credentials, ...end.credentials] : call.context.credentials;
+  const used = "credentials" in end ? (end.credentials ?? []) : [];
+  const credentials = [...call.context.credentials, ...used];
   const decided = decisionSpan({ spanId: ports.system.randomHex(8), parentId: spanId }, decision, happened.startedAt);
   recorder.write(
     buildRecord(
@@ -118,7 +127,7 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
     kind: "internal",
     start_ms: startedAt,
     end_ms: endedAt,
-    status: statusOf(end) === "succeeded" || end.type === "waiting" ? "ok" : "error",
+    status: IS_WELL.has(statusOf(end)) || end.type === "waiting" ? "ok" : "error",
     attributes: {
       ...callAttributes(call.context, decision),
       [ATTR.operation]: "execute_tool",
@@ -132,10 +141,13 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
       [ATTR.outcome]: statusOf(end),
       [ATTR.errorType]: errorOf(end),
       [ATTR.costMicroUsd]: costOf(tool, end),
+      [ATTR.probeOf]: happened.probeOf,
       ...endAttributes(end),
     },
   };
 }
+
+const IS_WELL: ReadonlySet<string> = new Set(["succeeded", "compensating", "compensated", "withdrawn"]);
 
 function endAttributes(end: ToolCallEnd): Attributes {
   if (end.type === "refused") return { [ATTR.refusal]: end.refusal.detail };
@@ -145,6 +157,21 @@ function endAttributes(end: ToolCallEnd): Attributes {
     [ATTR.httpStatus]: httpStatus ?? undefined,
     [ATTR.seq]: seq ?? undefined,
     [ATTR.approvalId]: approval?.id,
+    ...aftermath(end),
+  };
+}
+
+/** How it was settled or undone. */
+function aftermath(end: Exclude<ToolCallEnd, { readonly type: "refused" }>): Attributes {
+  const { resolution, compensation, saga, request } = end.record;
+  return {
+    [ATTR.compensates]: request.compensates ?? undefined,
+    [ATTR.compensation]: compensation?.id,
+    [ATTR.resolutionBy]: resolution?.by,
+    [ATTR.resolutionEvidence]: resolution?.evidence,
+    [ATTR.resolutionKey]: (end.type === "changed" ? end.by : undefined) ?? resolution?.keyId ?? undefined,
+    [ATTR.sagaStatus]: saga?.status,
+    [ATTR.sagaNotUndone]: saga?.not_undone,
   };
 }
 

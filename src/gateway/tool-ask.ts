@@ -1,6 +1,6 @@
 // Prepares a tool call for its decision: finds the tool, holds the arguments against its schema, and decides as far as the edge can.
 import type { ToolCall } from "../core/call.ts";
-import { amounts } from "../core/budget/amounts.ts";
+import { amounts, NOTHING } from "../core/budget/amounts.ts";
 import type { ActiveConfig, ResolvedTool } from "../core/config/published.ts";
 import { accept, refuse, type Outcome } from "../core/errors.ts";
 import { digestOf } from "../core/json/digest.ts";
@@ -114,5 +114,28 @@ export function ledgerAsk(config: ActiveConfig, { tool, facts, policy }: Prepare
     }),
     ref,
     policy,
+  };
+}
+
+/** What asks nothing of the session: it cannot lead to an effect. */
+export function nothingAsked(ref: CallRef): LedgerAsk {
+  return {
+    scopes: { session: {}, task: null },
+    amounts: NOTHING,
+    ref,
+    policy: {
+      version: ref.policyVersion,
+      reasons: [],
+      standby: null,
+      rules: [],
+      world: null,
+      approved: null,
+      stopAndAsk: null,
+      meters: [],
+      rates: [],
+      fingerprint: "",
+      values: {},
+      amount: null,
+    },
   };
 }

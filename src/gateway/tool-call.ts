@@ -2,6 +2,8 @@
 import type { ToolCall } from "../core/call.ts";
 import { accept, refuse, type Outcome, type Refusal } from "../core/errors.ts";
 import type { ActiveConfig, ResolvedTool } from "../core/config/published.ts";
+import { retentionMs } from "../core/config/transaction-document.ts";
+import { COMPENSABLE_RETENTION_MS } from "../core/state/tool-call-work.ts";
 import { teachingOf } from "../core/state/teaching.ts";
 import { digestOf } from "../core/json/digest.ts";
 import { decide, type Decision } from "../core/policy/decision.ts";
@@ -37,7 +39,7 @@ export async function callTool(ports: Ports, call: ToolCall, recorder: Recorder)
   if (!found.ok) return { outcome: found, record: undefined, meta };
   const config = found.value;
   const ask = askOf(call);
-  const prepared = prepareCall(config, ask, { switches, breakers, now: startedAt });
+  const prepared = keyMissing(config, call) ?? prepareCall(config, ask, { switches, breakers, now: startedAt });
   const spanId = ports.system.randomHex(8);
   if (!prepared.ok) {
     const decision = refusedBeforehand(config, prepared);
@@ -50,7 +52,7 @@ export async function callTool(ports: Ports, call: ToolCall, recorder: Recorder)
     return { outcome: prepared, record: undefined, meta };
   }
   const { tool, decision } = prepared.value;
-  const request = requestOf(ports, prepared.value, call, spanId);
+  const request = requestOf(ports, { config, prepared: prepared.value }, call, spanId);
   const ref = refOf(config, call.context, { spanId, subject: tool.name });
   const begun = await ports.toolCalls.begin({
     request,
@@ -68,9 +70,20 @@ export async function callTool(ports: Ports, call: ToolCall, recorder: Recorder)
 
 /** The decision on a call that never reached the rules: what it names is not there, or does not fit. */
 function refusedBeforehand(config: ActiveConfig, { code, detail }: Refusal): Decision {
-  const rule_id = code === "unknown_tool" ? "tool.known" : "tool.input_schema";
+  const rule_id = BEFOREHAND[code] ?? "tool.input_schema";
   const reasons = [{ rule_id, effect: "deny", message: detail, path: "tool_call" }] as const;
   return decide({ reasons, standby: null }, config.policyVersion);
+}
+
+const BEFOREHAND: Partial<Record<Refusal["code"], string>> = {
+  unknown_tool: "tool.known",
+  idempotency_key_required: "tool.idempotency",
+};
+
+/** A tool may take calls only under a key of the caller's own; what undoes another call has its key from that one. */
+function keyMissing(config: ActiveConfig, call: ToolCall): Refusal | undefined {
+  const isRequired = config.tool(call.toolName)?.entry.idempotency?.required === true;
+  return isRequired && call.idempotencyKey === undefined && call.compensates === null ? KEY_REQUIRED : undefined;
 }
 
 interface Running {
@@ -83,12 +96,17 @@ interface Running {
   readonly probes: readonly string[];
 }
 
-function requestOf(ports: Ports, { tool, facts }: PreparedCall, call: ToolCall, spanId: string): ToolCallRequest {
+function requestOf(
+  ports: Ports,
+  { config, prepared: { tool, facts } }: { readonly config: ActiveConfig; readonly prepared: PreparedCall },
+  call: ToolCall,
+  spanId: string,
+): ToolCallRequest {
   const { context } = call;
   const { tenant } = context.principal;
   const { key, isDerived } = keyOf(ports, tool, call);
   return {
-    id: toolCallId({ tenant, actor: context.actor, key }),
+    id: call.compensates?.id ?? toolCallId({ tenant, actor: context.actor, key }),
     tenant,
     ask: facts.ask,
     traceId: context.trace.shown,
@@ -97,9 +115,31 @@ function requestOf(ports: Ports, { tool, facts }: PreparedCall, call: ToolCall, 
     definitionDigest: tool.definitionDigest,
     effect: tool.entry.effect,
     teaching: teachingOf(tool.entry),
-    fingerprint: digestOf({ intent: context.intent, constraints: call.constraints, tool: tool.name, args: call.args }),
+    fingerprint: fingerprintOf(call),
     isKeyDerived: isDerived,
     abandonAfterMs: callTerms(tool.entry, call.deadlineMs).deadlineMs + ABANDON_GRACE_MS,
+    ...transactionTerms(config, tool.entry),
+    isInSaga: call.isInSaga,
+    compensates: call.compensates?.callId ?? null,
+  };
+}
+
+/** What makes two calls under one key the same: everything that their body says of them. */
+function fingerprintOf({ context, constraints, toolName, args, isInSaga }: ToolCall): string {
+  const { intent } = context;
+  return digestOf({ intent, constraints, tool: toolName, args, ...(isInSaga ? { saga: true } : {}) });
+}
+
+/** What the config says of the call as a transaction, fixed when it is first recorded. One that can be undone is kept for that. */
+function transactionTerms(
+  config: ActiveConfig,
+  { hold_s, settle, probe, compensation }: ResolvedTool["entry"],
+): Pick<ToolCallRequest, "holdMs" | "settle" | "retentionMs"> {
+  const retention = retentionMs(config.published.document.idempotency);
+  return {
+    holdMs: (hold_s ?? 0) * 1_000,
+    settle: settle ?? (probe === undefined ? "person" : "probe"),
+    retentionMs: compensation === undefined ? retention : Math.max(retention, COMPENSABLE_RETENTION_MS),
   };
 }
 
@@ -172,6 +212,12 @@ const BEGINNINGS: Readonly<Record<Beginning["type"], true>> = {
 function answersBeginning(reply: ToolCallReply): reply is Beginning {
   return Object.hasOwn(BEGINNINGS, reply.type);
 }
+
+const KEY_REQUIRED = refuse(
+  "idempotency_key_required",
+  "this tool takes calls with an `Idempotency-Key` only: see /docs, and docs/guides/transactions.md",
+  { mistakes: [{ path: "Idempotency-Key", message: "expected a key that names this call" }] },
+);
 
 const KEY_REUSED = refuse(
   "idempotency_key_reused",

@@ -8,6 +8,7 @@ import type { ToolCallRecord } from "../core/state/tool-call-record.ts";
 import { scrubValue } from "../core/trace/scrub.ts";
 import { writeTraceparent } from "../core/trace/trace-context.ts";
 import type { Ports } from "./ports.ts";
+import { changedPolicy } from "./recheck.ts";
 import { sendUntilSettled, type Attempt } from "./tool-attempts.ts";
 
 /** An effect about to happen. */
@@ -72,11 +73,12 @@ export async function execute(ports: Ports, execution: Execution): Promise<Execu
   return { record: finished ?? known, attempts, credentials };
 }
 
-/** What a switch that was set since the decision makes of the call: nothing is sent. */
-async function stoppedBy(
+/** What a switch that was set, or a policy that was published, since the decision makes of the call: nothing is sent. */
+export async function stoppedBy(
   ports: Ports,
-  { config, tool, record: { request, approval } }: Execution,
+  { config, tool, record }: Pick<Execution, "config" | "tool" | "record">,
 ): Promise<ToolOutcome | undefined> {
+  const { request, approval } = record;
   const failed = (code: "halted" | "writes_disabled" | "approval_required", message: string): ToolOutcome => ({
     status: "failed",
     code,
@@ -85,15 +87,17 @@ async function stoppedBy(
     result: null,
   });
   try {
-    const { switches } = await ports.controls.current(request.tenant);
+    const controls = await ports.controls.current(request.tenant);
+    const { switches } = controls;
     const around = { isRead: tool.entry.effect === "read", now: ports.system.now(), terms: config.terms };
     const reasons = switchReasons(switches, request.ask, around);
     const of = (effect: Effect): string | undefined => reasons.find((each) => each.effect === effect)?.message;
     const [halt, disabled, forced] = [of("deny"), of("draft"), of("require_approval")];
     if (halt !== undefined) return failed("halted", halt);
     if (disabled !== undefined) return failed("writes_disabled", disabled);
-    return forced === undefined || approval !== null ? undefined : failed("approval_required", forced);
+    if (forced !== undefined && approval === null) return failed("approval_required", forced);
+    return await changedPolicy(ports, { config, record }, controls);
   } catch {
-    return failed("halted", "the kill switches could not be read, so nothing was sent");
+    return failed("halted", "the kill switches or the policy could not be read, so nothing was sent");
   }
 }

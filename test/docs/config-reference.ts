@@ -2,6 +2,7 @@
 import { configJsonSchema } from "../../src/core/config/document.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
 import { TOOL_FIELDS } from "./tool-fields.ts";
+import { TRANSACTION_FIELDS } from "./transaction-fields.ts";
 
 interface Schema {
   readonly type?: string | readonly string[];
@@ -62,6 +63,7 @@ const auth = (at: string): Readonly<Record<string, string>> => ({
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   ...POLICY_FIELDS,
   ...TOOL_FIELDS,
+  ...TRANSACTION_FIELDS,
   providers: "Model providers, by name.",
   "providers.*.kind":
     "`openai` is api.openai.com unless `base_url` says otherwise; `openai-compatible` is any server with the same dialect.",
@@ -116,8 +118,6 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
     "Dotted paths among the arguments. A call that sets one is denied when its caller declares `pii_write_allowed: false`.",
   "tools.*.scopes": "Scopes that key and actor must both have.",
   ...auth("tools.*.auth"),
-  "tools.*.idempotency": "How the tool itself recognises a repeat.",
-  "tools.*.idempotency.header": "Header that carries a digest of the call's id, so that the tool can act once.",
   "tools.*.repeat":
     "For calls without an `Idempotency-Key`: `deduplicate` answers an identical call of the same session and task from the first, `allow` runs it again. `allow` for reads, `deduplicate` for the rest when left out.",
   "tools.*.cost_usd": "What one call costs, charged to the dollar budget.",

@@ -13,6 +13,11 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
   approval_denied: "A person said no; the comment says why. Do not try the same again.",
   approval_expired: "Nobody decided in time. The call may be asked for again, with a new key.",
   approval_withdrawn: "The asking side took it back. Nothing was executed.",
+  call_withdrawn: "Somebody took it back within its undo window. Ask again with a new key if it is wanted after all.",
+  call_sent: "Too late: read the call, and undo it with `POST /v1/tool-calls/{id}/compensate` if its tool can.",
+  outcome_known: "Read the call. An outcome that is known never changes.",
+  not_compensable: "`detail` says why: a person has to undo it in the tool's own system.",
+  saga_closed: "Begin another task: what is being undone takes no more calls.",
   approval_resolved: "Somebody was first. `GET /v1/approvals/{id}` says what was decided.",
   approval_repeated: "Another person has to approve: the approval asks for several.",
   approval_stale:
@@ -35,6 +40,8 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
   invalid_arguments: "Correct the arguments named in `errors`; `GET /v1/tools` shows the schema.",
   invalid_config: "Read `errors`: all mistakes of the document are listed at once, each with its path.",
   idempotency_key_invalid: "Send a quoted string or a token of 1 to 255 visible ASCII characters.",
+  idempotency_key_required:
+    "Send an `Idempotency-Key` of your own, the same one with each repeat. See [calls as transactions](guides/transactions.md).",
   unknown_tool: "Use a tool of the tenant's config; `GET /v1/tools` lists those the key may call.",
   unknown_model: "Use a model of the tenant's config; `GET /v1/models` lists those the key may use.",
   not_found: "It does not exist, or is not the caller's to see. Traces appear a few seconds after their call.",
@@ -51,7 +58,8 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
   tool_failed:
     "The tool answered with an error, or a read could not reach it. `tool_call.error` has its status and body. The charge was given back.",
   tool_timeout: "A read took too long and changed nothing. Send it again with a new key.",
-  outcome_unknown: "Do not repeat blindly: look in the tool's own system first. Nothing retries such a call by itself.",
+  outcome_unknown:
+    "Do not repeat blindly: its tool's probe finds out, or a person says what happened with `POST /v1/tool-calls/{id}/resolve`.",
   upstream_failed: "The provider broke or could not be reached. Unless nothing was sent, the call was charged.",
   caller_left: "Seen in records only: nobody was there to read it. The call was charged at its hold.",
   upstream_timeout:

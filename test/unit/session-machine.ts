@@ -108,6 +108,7 @@ export class Machine {
   charge(callId: string, parts: ChargeParts = {}): SessionReply {
     return this.send({
       type: "charge",
+      isInSaga: false,
       callId,
       scopes: { session: parts.limits ?? {}, task: null },
       amounts: parts.amounts ?? amounts({ tool_calls: 1 }),

@@ -14,7 +14,7 @@ import type {
 } from "../../src/core/state/tool-call-record.ts";
 
 const NOTHING_TAUGHT = { isUntrusted: false, capture: {} };
-const request = (fingerprint = "f1"): ToolCallRequest => ({
+const request = (fingerprint = "f1", more: Partial<ToolCallRequest> = {}): ToolCallRequest => ({
   id: `tc_${"0".repeat(32)}`,
   tenant: "t",
   ask: {
@@ -40,6 +40,12 @@ const request = (fingerprint = "f1"): ToolCallRequest => ({
   fingerprint,
   isKeyDerived: false,
   abandonAfterMs: 990,
+  holdMs: 0,
+  settle: "person",
+  retentionMs: RETENTION_MS,
+  isInSaga: false,
+  compensates: null,
+  ...more,
 });
 
 const EXPIRES_MS = 1_000;

@@ -116,6 +116,11 @@ describe("a tool call", () => {
       teaching: { isUntrusted: false, capture: {} },
       fingerprint: "f",
       isKeyDerived: false,
+      holdMs: 0,
+      settle: "person",
+      retentionMs: 86_400_000,
+      isInSaga: false,
+      compensates: null,
       abandonAfterMs: 5,
     };
     const beginning = {

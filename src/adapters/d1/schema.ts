@@ -34,6 +34,28 @@ export const calls = sqliteTable(
   ],
 );
 
+/** One row per tool call: by which status it is found. Its object writes the row where it is more than simply done. */
+export const toolCalls = sqliteTable(
+  "tool_calls",
+  {
+    tenant: text("tenant").notNull(),
+    id: text("id").notNull(),
+    status: text("status").notNull(),
+    actor: text("actor").notNull(),
+    tool: text("tool").notNull(),
+    sessionId: text("session_id").notNull(),
+    taskId: text("task_id"),
+    traceId: text("trace_id").notNull(),
+    createdAt: integer("created_at").notNull(),
+    changedAt: integer("changed_at").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenant, table.id] }),
+    index("tool_calls_by_status").on(table.tenant, table.status, table.createdAt, table.id),
+    index("tool_calls_by_time").on(table.tenant, table.createdAt, table.id),
+  ],
+);
+
 /** One row per approval: what the inbox lists. The call's object owns the approval and writes the row. */
 export const approvals = sqliteTable(
   "approvals",

@@ -14,8 +14,8 @@ export function d1TraceIndex(database: D1Database): TraceIndex {
   const db = drizzle(database);
   return {
     insert: async (rows) => {
-      const statements = chunksOf(rows, ROWS_PER_STATEMENT).map((chunk) =>
-        database.prepare(INSERT).bind(JSON.stringify(chunk)),
+      const statements = chunksOf(rows, ROWS_PER_STATEMENT).flatMap((chunk) =>
+        [INSERT, LIST_CALLS].map((statement) => database.prepare(statement).bind(JSON.stringify(chunk))),
       );
       if (statements.length > 0) await database.batch(statements);
     },
@@ -58,6 +58,18 @@ const COLUMNS = [
 
 /** A record that arrives twice keeps its first row: queues deliver at least once. */
 const INSERT = `INSERT OR IGNORE INTO calls (${COLUMNS.join(", ")}) SELECT ${COLUMNS.map((column) => `json_extract(value, '$.${column}')`).join(", ")} FROM json_each(?1)`;
+
+/**
+ * The same rows in the list of calls: what each came to. A repeat is no call, and what was refused before it had an id
+ * is none; a row never tells of an earlier change than it does already.
+ */
+const LIST_CALLS = `INSERT INTO tool_calls (tenant, id, status, actor, tool, session_id, task_id, trace_id, created_at, changed_at)
+SELECT ${["tenant", "call_id", "status", "actor", "subject", "session_id", "task_id", "trace_id", "started_at"].map((column) => `json_extract(value, '$.${column}')`).join(", ")},
+  json_extract(value, '$.started_at') + json_extract(value, '$.duration_ms') FROM json_each(?1)
+WHERE json_extract(value, '$.kind') = 'execute_tool' AND json_extract(value, '$.call_id') IS NOT NULL
+  AND json_extract(value, '$.status') NOT IN ('replayed', 'refused')
+ON CONFLICT (tenant, id) DO UPDATE SET status = excluded.status, changed_at = excluded.changed_at
+  WHERE excluded.changed_at >= tool_calls.changed_at`;
 
 function chunksOf<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));

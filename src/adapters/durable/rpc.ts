@@ -4,16 +4,24 @@ import type { PublishedConfig } from "../../core/config/published.ts";
 import type { Reason } from "../../core/policy/decision.ts";
 import type { Switch } from "../../core/policy/switches.ts";
 import type { KeyedReport } from "../../core/state/breaker.ts";
-import type { CallRef, LedgerPolicy, SessionPause, SessionReply } from "../../core/state/session-messages.ts";
+import type {
+  CallRef,
+  LedgerPolicy,
+  SessionPause,
+  SessionReply,
+  SessionSaga,
+} from "../../core/state/session-messages.ts";
 import type { Controls, SwitchRecord, TenantReply } from "../../core/state/tenant-ledger.ts";
 import type { ToolOutcome } from "../../core/policy/tool-outcome.ts";
-import type { ToolCallRecord, ToolCallReply } from "../../core/state/tool-call-record.ts";
+import type { Finding, ToolCallRecord, ToolCallReply } from "../../core/state/tool-call-record.ts";
+import type { CompensationOrder, SagaReport } from "../../core/state/tool-call-after.ts";
 import type { TraceRecord } from "../../core/trace/record.ts";
 import type {
   Admission,
   Ballot,
   CallReply,
   ConfigVersion,
+  Release,
   SessionView,
   ToolCallBeginning,
 } from "../../gateway/ports.ts";
@@ -34,12 +42,13 @@ export interface RemoteSessionLedger {
   /** Settles what rides along, then admits. */
   admit(admission: Admission, settlements: readonly RemoteSettlement[]): Promise<SessionReply>;
   settle(settlements: readonly RemoteSettlement[]): Promise<void>;
-  consult(asked: { readonly policy: LedgerPolicy; readonly ref: CallRef }): Promise<{
+  consult(asked: { readonly policy: LedgerPolicy; readonly ref: CallRef; readonly callId?: string }): Promise<{
     readonly reasons: readonly Reason[];
     readonly pause: SessionPause | null;
   }>;
   pause(pause: Omit<SessionPause, "at">): Promise<SessionReply>;
   resume(): Promise<SessionReply>;
+  saga(task: string, isClosing: boolean): Promise<SessionSaga>;
   read(): Promise<SessionView>;
   stash(records: readonly TraceRecord[]): Promise<void>;
 }
@@ -49,6 +58,11 @@ export interface RemoteToolCall {
   begin(beginning: ToolCallBeginning): Promise<CallReply>;
   vote(ballot: Ballot): Promise<CallReply>;
   withdraw(): Promise<ToolCallReply>;
+  release(asked: Release): Promise<CallReply>;
+  settle(finding: Finding): Promise<ToolCallReply>;
+  compensate(order: CompensationOrder, isRetry: boolean): Promise<ToolCallReply>;
+  compensationStands(id: string, status: string, message: string | null): Promise<unknown>;
+  unwound(report: SagaReport | null): Promise<unknown>;
   finish(outcome: ToolOutcome, attempts: number): Promise<ToolCallRecord | undefined>;
   read(waitMs?: number): Promise<ToolCallRecord | undefined>;
 }

@@ -65,6 +65,14 @@ export class DurableSessionLedgers implements SessionLedgers {
     throw new GatewayFault("internal", `the session's ledger answered "${reply.type}" to a pause`);
   }
 
+  saga(
+    tenant: string,
+    session: string,
+    { task, isClosing }: Parameters<SessionLedgers["saga"]>[2],
+  ): ReturnType<SessionLedgers["saga"]> {
+    return this.#namespace.getByName(nameOf(tenant, session)).saga(task, isClosing);
+  }
+
   stash(tenant: string, session: string, records: Parameters<SessionLedgers["stash"]>[2]): Promise<void> {
     return this.#namespace.getByName(nameOf(tenant, session)).stash(records);
   }

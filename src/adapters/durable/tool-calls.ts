@@ -10,6 +10,15 @@ export function durableToolCalls(namespace: ObjectNamespace<RemoteToolCall>): To
     finish: (tenant, id, outcome, attempts) => of(tenant, id).finish(outcome, attempts),
     vote: (tenant, id, ballot) => of(tenant, id).vote(ballot),
     withdraw: (tenant, id) => of(tenant, id).withdraw(),
+    release: (tenant, id, asked) => of(tenant, id).release(asked),
+    settle: (tenant, id, finding) => of(tenant, id).settle(finding),
+    compensate: (tenant, id, order, isRetry) => of(tenant, id).compensate(order, isRetry),
+    compensationStands: async (tenant, id, stands) => {
+      await of(tenant, id).compensationStands(stands.id, stands.status, stands.message);
+    },
+    unwound: async (tenant, id, report) => {
+      await of(tenant, id).unwound(report);
+    },
     read: (tenant, id, waitMs) => of(tenant, id).read(waitMs),
   };
 }

@@ -3,7 +3,7 @@ import type { Json } from "../../core/json/canonical.ts";
 import { classifyHttp, type HttpAnswer } from "../../core/policy/tool-outcome.ts";
 import { mapRequest, type MappedRequest } from "../../core/tools/request.ts";
 import type { Secrets, System, ToolExecuted, ToolExecution, Tools } from "../../gateway/ports.ts";
-import { sha256Hex } from "../../core/json/digest.ts";
+import { upstreamKey } from "../../core/units/identifier.ts";
 import { readBounded } from "../bounded-body.ts";
 import type { Egress } from "../egress.ts";
 import { readRetryAfter } from "../retry-after.ts";
@@ -121,8 +121,8 @@ function headersOf(
   headers.set("traceparent", traceparent);
   if (body !== null) headers.set("content-type", contentType);
   // A digest scoped to the tenant: the upstream learns neither our ids nor another tenant's keys.
-  if (tool.entry.idempotency !== undefined)
-    headers.set(tool.entry.idempotency.header, sha256Hex(`idempotency\n${tenant}\n${callId}`));
+  if (tool.entry.idempotency?.header !== undefined)
+    headers.set(tool.entry.idempotency.header, upstreamKey(tenant, callId));
   for (const [name, value] of Object.entries(credential)) headers.set(name, value);
   return headers;
 }

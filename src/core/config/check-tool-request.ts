@@ -138,7 +138,10 @@ function propertiesOf({ properties }: Schema): readonly string[] {
 }
 
 function headerMistakes(path: string, entry: ToolEntry): readonly Mistake[] {
-  const taken = [...headersOfAuth(entry.auth), ...(entry.idempotency === undefined ? [] : [entry.idempotency.header])];
+  const taken = [
+    ...headersOfAuth(entry.auth),
+    ...(entry.idempotency?.header === undefined ? [] : [entry.idempotency.header]),
+  ];
   return Object.entries(entry.headers ?? {}).flatMap(([name, text]) => {
     const at = `${path}.headers.${name}`;
     if (!isSafeHeader(name)) return [{ path: at, message: "this header is the gateway's own" }];

@@ -4,6 +4,7 @@ import { picoPerToken, type Price } from "../budget/price.ts";
 import { isPrivateHost } from "../guard/address.ts";
 import { schemaMistakes } from "../policy/arguments.ts";
 import { failureText, runPolicyTests } from "../policy/policy-tests.ts";
+import { transactionMistakes } from "./check-transactions.ts";
 import { checkPolicy, type PolicyCheck } from "./check-policy.ts";
 import { probeUrl, requestMistakes, requestWarnings } from "./check-tool-request.ts";
 import type { ConfigDocument, ModelEntry, ProviderEntry, ToolEntry } from "./document.ts";
@@ -239,6 +240,7 @@ function toolMistakes(
       ? targetMistakes({ path: `${path}.auth.token_url`, url: auth.token_url, service: undefined }, document, around)
       : []),
     ...secretsOfAuth(auth).flatMap(({ field, name }) => secretMistakes(`${path}.auth.${field}`, name, around)),
+    ...transactionMistakes(path, entry, document.tools),
   ];
 }
 

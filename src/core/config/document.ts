@@ -15,6 +15,7 @@ import {
   StopAndAskDocument,
   TIERS,
 } from "./policy-document.ts";
+import { IdempotencyDocument, TransactionFields } from "./transaction-document.ts";
 
 z.config(en());
 
@@ -97,7 +98,7 @@ const ToolDocument = z.strictObject({
   /** Calls of the tool that may run at once, of all sessions together. */
   concurrency: z.optional(z.int().check(z.gte(1), z.lte(1_000))),
   auth: z.optional(ToolAuthDocument),
-  idempotency: z.optional(z.strictObject({ header: z.string().check(z.regex(/^[A-Za-z0-9-]{1,64}$/)) })),
+  ...TransactionFields,
   /** Without a key: `deduplicate` answers an identical call of the same task from the first one, `allow` runs it again. */
   repeat: z.optional(z.enum(["deduplicate", "allow"])),
   /** What one call costs, charged to the dollar budget. */
@@ -158,6 +159,7 @@ export const ConfigDocument = z.strictObject({
   actors: z._default(z.record(name, ActorDocument), {}),
   policy: z.prefault(PolicyDocument, {}),
   approvals: z.prefault(ApprovalsDocument, {}),
+  idempotency: z._default(IdempotencyDocument, {}),
   egress: z._default(z.strictObject({ allow: z.array(host) }), { allow: [] }),
 });
 

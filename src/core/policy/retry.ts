@@ -37,7 +37,7 @@ export function callTerms(entry: ToolEntry, callersDeadlineMs: number | null = n
     timeoutMs,
     deadlineMs: callersDeadlineMs === null ? deadlineMs : Math.min(deadlineMs, callersDeadlineMs),
     ...backoffOf(retry),
-    isRepeatable: entry.effect === "read" || entry.idempotency !== undefined,
+    isRepeatable: entry.effect === "read" || entry.idempotency?.header !== undefined,
   };
 }
 

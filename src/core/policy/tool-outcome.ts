@@ -1,18 +1,19 @@
 // Decides what an HTTP answer says about a tool's effect: done, surely not done, or unknown.
 import type { Json } from "../json/canonical.ts";
 
-/** Why a tool call surely did not happen. The last three are switches that were set between decision and effect. */
+/** Why a tool call surely did not happen. The last four came between decision and effect: a switch that was set, a policy that has changed. */
 export type ToolFailure =
   | "tool_failed"
   | "tool_timeout"
   | "egress_blocked"
   | "halted"
   | "writes_disabled"
-  | "approval_required";
+  | "approval_required"
+  | "policy_denied";
 
 /** What the upstream did, as far as anyone knows. */
 export type ToolOutcome =
-  | { readonly status: "succeeded"; readonly result: Json; readonly httpStatus: number }
+  | { readonly status: "succeeded"; readonly result: Json; readonly httpStatus: number | null }
   | {
       readonly status: "failed";
       readonly code: ToolFailure;

@@ -140,7 +140,12 @@ interface UpstreamPolicy {
   readonly approved: unknown;
 }
 
-/** The same policy for a call that will not be sent. */
+/** Keys of the breakers that let a call through as a probe. */
+export function probeKeys({ upstream }: Pick<UpstreamPolicy, "upstream">): readonly string[] {
+  return (upstream?.probes ?? []).map(({ key }) => key);
+}
+
+/** The same policy for a call that will not be sent, or not yet. */
 export function withoutProbes<P extends UpstreamPolicy>(policy: P): P {
   return { ...policy, upstream: NO_UPSTREAM_NEEDS };
 }

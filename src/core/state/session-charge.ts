@@ -32,6 +32,9 @@ type ChargeCommand = SessionCommand & { type: "charge" };
  */
 export function charge(state: SessionLedgerState, command: ChargeCommand, now: number): SessionTransition {
   const prior = priorOf(command, now);
+  const { task } = command.scopes;
+  if (command.isInSaga && task !== null && prior === null && state.closedSagas.includes(task.id))
+    return refused(state, { type: "saga_closed", task: task.id });
   if (prior !== null && prior.fingerprint !== command.policy.fingerprint) return chargeAnew(state, command, prior, now);
   // What this very call has left behind is not a call before it.
   const asked =
@@ -49,7 +52,14 @@ export function charge(state: SessionLedgerState, command: ChargeCommand, now: n
   if (command.policy.upstream !== undefined && command.policy.upstream.slots.length > 0 && !command.isGranted)
     return { next: state, reply: { type: "needs_grants", shortages: [] }, effects: [] };
   const reply = { type: "charged", seq: prior.seq, remainingUsd: remaining(state.session), reasons } as const;
-  return { next: state, reply, effects: [] };
+  const slots = slotsOf(command);
+  // One that was held took its slot only now; whoever concludes it gives that back.
+  const isNewlyHeld = slots.slots !== undefined && prior.slots === undefined;
+  return {
+    next: state,
+    reply,
+    effects: isNewlyHeld ? [{ type: "write_charge", charge: { ...prior, ...slots } }] : [],
+  };
 }
 
 /** Charges a call that may run, if its budgets and limits cover it. */
@@ -73,10 +83,11 @@ function chargeOnce(
 
 /**
  * What an earlier attempt of the same call was charged, whose reply never arrived: it did not run, and is not charged
- * again. The call's own object forgets no earlier than this: after it, the same key is a new call.
+ * again. One whose outcome was told is over: once its own object has forgotten it, the same key is a new call.
  */
 function priorOf({ priorCharge: prior }: ChargeCommand, now: number): Charge | null {
-  return prior?.status === "charged" && now - prior.at < RETENTION_MS ? prior : null;
+  const isOpen = prior?.status === "charged" && prior.outcome === undefined;
+  return isOpen && now - prior.at < RETENTION_MS ? prior : null;
 }
 
 /** Another call under the id of one that never ran: that one's charge is given back first. */
@@ -152,15 +163,20 @@ function charged(
     amount,
     values,
     draws,
-    ...(policy.upstream === undefined || policy.upstream.slots.length === 0
-      ? {}
-      : { slots: policy.upstream.slots.map(({ key }) => key) }),
+    ...slotsOf(command),
+    isInSaga: command.isInSaga,
   };
   return {
     next,
     reply: { type: "charged", seq, remainingUsd: remaining(next.session), reasons },
     effects: [{ type: "persist" }, { type: "write_charge", charge: intent }],
   };
+}
+
+/** The slots that a call takes; nothing for one that needs none. */
+function slotsOf({ policy: { upstream } }: ChargeCommand): Pick<Charge, "slots"> {
+  const slots = (upstream?.slots ?? []).map(({ key }) => key);
+  return slots.length === 0 ? {} : { slots };
 }
 
 /** A call that people have let run is counted as the call it is, not as a question besides. */
@@ -244,16 +260,22 @@ export function conclude(
   const counted = withOutcome(learnt === null ? state : withLearnt(state, learnt), outcome, now);
   const row: SessionEffect = {
     type: "write_charge",
-    charge: { ...prior, outcome, status: outcome === "failed" ? "given_back" : prior.status },
+    charge: { ...prior, outcome, status: isGivenBack(outcome) ? "given_back" : prior.status },
   };
   // A plain success costs one row: what it changed besides is written with whatever is written next.
   const isPlain = outcome === "succeeded" && state.consecutiveFailures === 0 && counted.facts === state.facts;
   if (isPlain && counted.taint === state.taint) return { next: counted, reply: { type: "concluded" }, effects: [row] };
-  const next = outcome === "failed" ? givenBack(counted, state.session, prior) : counted;
+  const next = isGivenBack(outcome) ? givenBack(counted, state.session, prior) : counted;
   return { next, reply: { type: "concluded" }, effects: [{ type: "persist" }, row] };
 }
 
+/** What surely had no effect costs nothing. */
+function isGivenBack(outcome: ChargeOutcome): boolean {
+  return outcome === "failed" || outcome === "withdrawn";
+}
+
 function withOutcome(state: SessionLedgerState, outcome: ChargeOutcome, now: number): SessionLedgerState {
+  if (outcome === "withdrawn") return { ...state, lastActivityAt: now };
   const hasFailed = outcome !== "succeeded";
   const consecutiveFailures = hasFailed ? state.consecutiveFailures + 1 : 0;
   return {

@@ -32,6 +32,6 @@ export function sessionInput(state: Seen, history: readonly Charge[], now: numbe
 
 /** An earlier call, or nothing for one that surely did not happen. */
 function entryOf({ ref, at, status, outcome, amount, values }: Charge): readonly HistoryEntry[] {
-  if (status === "given_back" || outcome === "failed") return [];
+  if (status === "given_back" || outcome === "failed" || outcome === "withdrawn") return [];
   return [{ tool: ref.subject, at, status: outcome ?? "executing", ...(amount === null ? {} : { amount }), values }];
 }

@@ -4,6 +4,7 @@ import * as accounts from "./account.ts";
 import type { Account, Want } from "./account.ts";
 import { grantIn, inBooks, open } from "./session-books.ts";
 import { charge, conclude } from "./session-charge.ts";
+import { closeSaga } from "./session-saga.ts";
 import * as leases from "./lease.ts";
 import { budgetPause, paused, resume } from "./session-pause.ts";
 import type {
@@ -49,37 +50,42 @@ export const EMPTY_LEDGER: SessionLedgerState = {
   asks: [],
   taint: [],
   facts: {},
+  closedSagas: [],
 };
 
 /** Applies one command. Total: every state answers every command, and a refusal changes nothing. */
 export function transition(state: SessionLedgerState, command: SessionCommand, now: number): SessionTransition {
-  switch (command.type) {
-    case "admit":
-      return admit(state, command, now);
-    case "settle":
-      return settle(state, command.holdId, command.actual, now);
-    case "charge":
-      return charge(state, command, now);
-    case "conclude":
-      return conclude(state, command, now);
-    case "lease":
-      return lease(state, command);
-    case "reclaim":
-      return reclaim(state, command);
-    case "give_up":
-      return giveUp(state, command, now);
-    case "pause":
-      return paused(state, { ...command.pause, at: now });
-    case "resume":
-      return resume(state, now);
-    case "revisit":
-      return revisit(state, command, now);
-    case "tick":
-      return tick(state, command.outboxDepth, now);
-    default:
-      return command satisfies never;
-  }
+  // Each entry takes the command of its own name: the table's type says so, which a look-up by name forgets.
+  const handle = HANDLERS[command.type] as (
+    state: SessionLedgerState,
+    command: SessionCommand,
+    now: number,
+  ) => SessionTransition;
+  return handle(state, command, now);
 }
+
+type Handlers = {
+  readonly [T in SessionCommand["type"]]: (
+    state: SessionLedgerState,
+    command: SessionCommand & { readonly type: T },
+    now: number,
+  ) => SessionTransition;
+};
+
+const HANDLERS: Handlers = {
+  admit,
+  settle: (state, { holdId, actual }, now) => settle(state, holdId, actual, now),
+  charge,
+  conclude,
+  lease,
+  reclaim,
+  give_up: giveUp,
+  pause: (state, { pause }, now) => paused(state, { ...pause, at: now }),
+  resume: (state, _, now) => resume(state, now),
+  close_saga: (state, { task }, now) => closeSaga(state, task, now),
+  revisit,
+  tick: (state, { outboxDepth }, now) => tick(state, outboxDepth, now),
+};
 
 /** The state that durable storage gives back after a start: exact, or with everything set aside counted as spent. */
 export function reload(stored: SessionLedgerState): SessionLedgerState {

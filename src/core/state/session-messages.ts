@@ -70,6 +70,8 @@ export interface SessionLedgerState {
   /** Tools whose untrusted results the agent has seen, and what tools' results have taught. */
   readonly taint: readonly string[];
   readonly facts: JsonObject;
+  /** Tasks whose saga is being undone, or was: it takes no further calls. */
+  readonly closedSagas: readonly string[];
 }
 
 /** Why a session takes no calls: until a person resumes it, or for good. */
@@ -128,6 +130,8 @@ export type SessionCommand =
       readonly amounts: Amounts;
       readonly ref: CallRef;
       readonly policy: LedgerPolicy;
+      /** Whether the call is one of its task's that stand or fall together. */
+      readonly isInSaga: boolean;
       readonly history: readonly Charge[];
       readonly cache: ExpressionCache;
       /** Whether the tenant's ledger has just granted what limits and rates need. */
@@ -147,6 +151,7 @@ export type SessionCommand =
   | { readonly type: "give_up"; readonly which: "all" | "returned" }
   | { readonly type: "pause"; readonly pause: Omit<SessionPause, "at"> }
   | { readonly type: "resume" }
+  | { readonly type: "close_saga"; readonly task: string }
   /** A call is answered without being charged: a stored answer, or a denial. `pause` is what it asks for, if anything. */
   | {
       readonly type: "revisit";
@@ -156,8 +161,8 @@ export type SessionCommand =
     }
   | { readonly type: "tick"; readonly outboxDepth: number };
 
-/** What became of a charged call, as far as the session knows. */
-export type ChargeOutcome = "succeeded" | "failed" | "unknown";
+/** What became of a charged call, as far as the session knows. `withdrawn`: taken back before it was sent, which is no failure. */
+export type ChargeOutcome = "succeeded" | "failed" | "unknown" | "withdrawn";
 
 /** The durable intent of one tool call in its session. */
 export interface Charge {
@@ -177,6 +182,14 @@ export interface Charge {
   readonly draws: readonly Draw[];
   /** Keys of the slots that it holds at the tenant's ledger while it runs; none when left out. */
   readonly slots?: readonly string[];
+  readonly isInSaga: boolean;
+}
+
+/** A task's saga as its session has it. */
+export interface SessionSaga {
+  readonly isClosed: boolean;
+  /** The calls that were charged and not given back, in the order in which they were admitted. */
+  readonly members: readonly { readonly callId: string; readonly tool: string }[];
 }
 
 /** An amount drawn from a lease. */
@@ -194,6 +207,7 @@ export type SessionRefusal =
   | { readonly type: "too_many_tasks"; readonly limit: number }
   | { readonly type: "too_many_calls"; readonly limit: number; readonly what: "tool calls" | "calls that asked people" }
   | { readonly type: "session_paused"; readonly pause: SessionPause }
+  | { readonly type: "saga_closed"; readonly task: string }
   /** Answered by the object once the tenant's ledger has refused. */
   | {
       readonly type: "limit_exceeded";

@@ -1,5 +1,6 @@
 // Decides how rows that an earlier version wrote are read: storage steps of tool calls and charges, from 0.1.0 on.
 import type { JsonObject } from "../json/canonical.ts";
+import { NOTHING_AFTER, WITHOUT_AFTERMATH } from "./tool-call-work.ts";
 import type { Charge } from "./session-messages.ts";
 import type { ToolCallRecord, ToolCallRequest } from "./tool-call-record.ts";
 
@@ -28,7 +29,7 @@ interface FirstRecord extends Pick<
 
 /** A stored tool call of any version, in today's shape. What 0.1.0 did not keep of its caller is empty. */
 export function storedToolCall(stored: ToolCallRecord | FirstRecord): ToolCallRecord {
-  if (!isFirst(stored)) return stored;
+  if (!isFirst(stored)) return withAftermath(stored);
   const { request, owesGiveBack, ...kept } = stored;
   const { actor, session, task, intent, toolName, args, deadlineAt, ...named } = request;
   return {
@@ -51,8 +52,11 @@ export function storedToolCall(stored: ToolCallRecord | FirstRecord): ToolCallRe
       },
       teaching: { isUntrusted: false, capture: {} },
       isKeyDerived: false,
+      ...WITHOUT_AFTERMATH,
       abandonAfterMs: Math.max(0, deadlineAt - stored.createdAt),
     },
+    ...NOTHING_AFTER,
+    changedAt: stored.finishedAt ?? stored.createdAt,
     approval: null,
     owesConclusion: owesGiveBack,
     owesInbox: false,
@@ -61,14 +65,26 @@ export function storedToolCall(stored: ToolCallRecord | FirstRecord): ToolCallRe
   };
 }
 
+/** What 0.2.0 wrote, whatever its type says, lacks what came later. */
+function withAftermath(stored: ToolCallRecord): ToolCallRecord {
+  const { changedAt } = stored as Partial<ToolCallRecord>;
+  if (changedAt !== undefined) return stored;
+  return {
+    ...NOTHING_AFTER,
+    ...stored,
+    changedAt: stored.finishedAt ?? stored.createdAt,
+    request: { ...WITHOUT_AFTERMATH, ...stored.request },
+  };
+}
+
 function isFirst(stored: ToolCallRecord | FirstRecord): stored is FirstRecord {
   return "toolName" in stored.request;
 }
 
-/** A charge as 0.1.0 wrote it. */
-type FirstCharge = Omit<Charge, "fingerprint" | "amount" | "values" | "draws"> & Partial<Charge>;
+/** A charge as 0.1.0 wrote it; 0.2.0 knew no sagas. */
+type FirstCharge = Omit<Charge, "fingerprint" | "amount" | "values" | "draws" | "isInSaga"> & Partial<Charge>;
 
 /** A stored charge of any version, in today's shape. One of 0.1.0 is like no other call, and drew on no limit. */
 export function storedCharge(stored: FirstCharge): Charge {
-  return { fingerprint: "", amount: null, values: {}, draws: [], ...stored };
+  return { fingerprint: "", amount: null, values: {}, draws: [], isInSaga: false, ...stored };
 }

@@ -86,7 +86,7 @@ function approve(
     return persisted(next, { type: "voted", record: next });
   }
   return {
-    next: { ...state, admitting: { request, decision, vote: given } },
+    next: { ...state, admitting: { request, decision, vote: given, isHeld: false } },
     reply: { type: "ask_ledger", request, approved: { requirements: approval.requirements, draft } },
     effects: [],
   };

@@ -2,6 +2,10 @@
 import type { Decision } from "../policy/decision.ts";
 import { stopOf } from "../policy/decision.ts";
 import { expired, granted, isWaiting, sessionRefused, vote, waiting, withdraw } from "./tool-call-approval.ts";
+import { compensate, compensationStands, unwound } from "./tool-call-compensation.ts";
+import { release, revoked, sent, settle, withdrawHeld } from "./tool-call-settling.ts";
+import { arrived, askedFor, askedInVain, NOTHING_AFTER, retentionOf } from "./tool-call-work.ts";
+import type { ChargeOutcome } from "./session-messages.ts";
 import type { ToolOutcome } from "../policy/tool-outcome.ts";
 import type {
   ToolCallCommand,
@@ -13,11 +17,8 @@ import type {
   ToolCallTransition,
 } from "./tool-call-record.ts";
 
-/** How long a finished call answers repeats: 24 hours, in milliseconds. */
+/** How long a finished call answers repeats when the config does not say: 24 hours, in milliseconds. */
 export const RETENTION_MS = 86_400_000;
-
-/** How long a call that people were asked about is kept, as the inbox keeps its line: 90 days. */
-export const APPROVAL_RETENTION_MS = 90 * RETENTION_MS;
 
 /** What did not go through is tried again after this long. */
 const OWED_RETRY_MS = 5_000;
@@ -31,57 +32,100 @@ export const NO_CALL: ToolCallState = { record: null, admitting: null };
  */
 export function transition(state: ToolCallState, command: ToolCallCommand, now: number): ToolCallTransition {
   const over = MEETS_EXPIRY.has(command.type) ? expired(state, now) : undefined;
-  if (over === undefined) return apply(state, command, now);
-  const { next, reply, effects } = apply(over.next, command, now);
-  return { next, reply, effects: [...over.effects, ...effects] };
+  if (over === undefined) return arriving(state, apply(state, command, now), now);
+  const first = arriving(state, over, now);
+  const { next, reply, effects } = arriving(first.next, apply(first.next, command, now), now);
+  return { next, reply, effects: [...first.effects, ...effects] };
+}
+
+/** Whatever leads to a status, the record then owes what that status owes. */
+function arriving(before: ToolCallState, made: ToolCallTransition, now: number): ToolCallTransition {
+  const was = before.record?.status ?? null;
+  const { record } = made.next;
+  if (record === null || record.status === was) return made;
+  const next = arrived(record, was, now);
+  const { reply } = made;
+  return {
+    next: { ...made.next, record: next },
+    reply: "record" in reply && reply.record === record ? { ...reply, record: next } : reply,
+    effects: made.effects,
+  };
 }
 
 const MEETS_EXPIRY: ReadonlySet<ToolCallCommand["type"]> = new Set(["begin", "vote", "withdraw"]);
 
 function apply(state: ToolCallState, command: ToolCallCommand, now: number): ToolCallTransition {
-  switch (command.type) {
-    case "begin":
-      return begin(state, command, now);
-    case "admitted":
-      return admitted(state, command, now);
-    case "decided":
-      return decided(state, command, now);
-    case "not_admitted":
-      return { next: { ...state, admitting: null }, reply: { type: "nothing" }, effects: [] };
-    case "vote":
-      return vote(state, command, now);
-    case "withdraw":
-      return withdraw(state, now);
-    case "finish":
-      return finish(state, command, now);
-    case "concluded":
-      return settleDebt(state, "owesConclusion");
-    case "inbox_shown":
-      return settleDebt(state, "owesInbox");
-    case "notified":
-      return settleDebt(state, "owesNotice");
-    case "tick":
-      return tick(state, now);
-    default:
-      return command satisfies never;
-  }
+  // Each entry takes the command of its own name: the table's type says so, which a look-up by name forgets.
+  const handle = HANDLERS[command.type] as (
+    state: ToolCallState,
+    command: ToolCallCommand,
+    now: number,
+  ) => ToolCallTransition;
+  return handle(state, command, now);
+}
+
+type Handlers = {
+  readonly [T in ToolCallCommand["type"]]: (
+    state: ToolCallState,
+    command: ToolCallCommand & { readonly type: T },
+    now: number,
+  ) => ToolCallTransition;
+};
+
+const NOTHING: ToolCallReply = { type: "nothing" };
+
+const HANDLERS: Handlers = {
+  begin,
+  admitted,
+  decided,
+  not_admitted: (state) => ({ next: { ...state, admitting: null }, reply: NOTHING, effects: [] }),
+  vote,
+  withdraw: (state, _, now) =>
+    state.record?.status === "held" ? withdrawHeld(state, state.record, now) : withdraw(state, now),
+  release,
+  finish,
+  settle: (state, { finding }, now) => settle(state, finding, now),
+  compensate,
+  compensation_stands: compensationStands,
+  unwound: (state, { report }, now) => unwound(state, report, now),
+  concluded: (state) => settleDebt(state, "owesConclusion"),
+  inbox_shown: (state) => settleDebt(state, "owesInbox"),
+  notified: (state) => settleDebt(state, "owesNotice"),
+  // What was paid for an earlier status pays nothing that a later one owes.
+  listed: (state, { changedAt }) =>
+    state.record?.changedAt === changedAt ? settleDebt(state, "owesListing") : unchanged(state, NOTHING),
+  reported: (state, { status }) =>
+    state.record?.status === status ? settleDebt(state, "owesReport") : unchanged(state, NOTHING),
+  tick: (state, _, now) => tick(state, now),
+  work_unsent: (state, _, now) => workUnsent(state, now),
+};
+
+/** What the session is told became of the call; `null` while nothing is owed. One that was never sent is taken back. */
+export function conclusionOf({ owesConclusion, outcome }: ToolCallRecord): ChargeOutcome | null {
+  if (!owesConclusion) return null;
+  return outcome?.status ?? "withdrawn";
 }
 
 /** When the object must wake: to retry what it owes, at a deadline or an expiry, at the end of retention; `null` for never. */
 export function nextWake(state: ToolCallState): number | null {
   const { record } = state;
   if (record === null) return null;
-  const due = dueAt(record);
-  const owes = record.owesConclusion || record.owesInbox || record.owesNotice;
-  if (!owes) return due;
-  const retry = (record.finishedAt ?? record.createdAt) + OWED_RETRY_MS;
-  return due === null ? retry : Math.min(retry, due);
+  const retry = owes(record) ? (record.finishedAt ?? record.createdAt) + OWED_RETRY_MS : null;
+  const times = [dueAt(record), record.work?.dueAt ?? null, retry].filter((each) => each !== null);
+  return times.length === 0 ? null : Math.min(...times);
 }
 
-/** Whether the call's status is one on the way to another: it runs, or people decide. */
-export function isOnItsWay({ record }: ToolCallState): boolean {
-  return record !== null && (record.status === "executing" || isWaiting(record));
+function owes(record: ToolCallRecord): boolean {
+  const { owesConclusion, owesInbox, owesNotice, owesListing, owesReport } = record;
+  return owesConclusion || owesInbox || owesNotice || owesListing || owesReport;
 }
+
+/** Whether the call's status is one on the way to another: it is held, it runs, it is being undone, or people decide. */
+export function isOnItsWay({ record }: ToolCallState): boolean {
+  return record !== null && (ON_ITS_WAY.has(record.status) || isWaiting(record));
+}
+
+const ON_ITS_WAY: ReadonlySet<ToolCallStatus> = new Set(["held", "executing", "compensating"]);
 
 function dueAt(record: ToolCallRecord): number | null {
   const due = DUE[record.status];
@@ -91,9 +135,7 @@ function dueAt(record: ToolCallRecord): number | null {
     case "expiry":
       return record.approval?.expiresAt ?? null;
     case "retention":
-      return (
-        (record.finishedAt ?? record.createdAt) + (record.approval === null ? RETENTION_MS : APPROVAL_RETENTION_MS)
-      );
+      return Math.max(record.finishedAt ?? record.createdAt, record.changedAt) + retentionOf(record);
     case "evidence":
       return null;
     default:
@@ -101,12 +143,17 @@ function dueAt(record: ToolCallRecord): number | null {
   }
 }
 
-/** What ends each status. Nothing but evidence ends an unknown outcome, and time is none. */
+/** What ends each status. Nothing but evidence, or work that was done, ends what is held, unknown or being undone: time is none. */
 const DUE: Readonly<Record<ToolCallStatus, "deadline" | "expiry" | "retention" | "evidence">> = {
   executing: "deadline",
   drafted: "expiry",
   pending_approval: "expiry",
+  held: "evidence",
   unknown: "evidence",
+  compensating: "evidence",
+  withdrawn: "retention",
+  compensated: "retention",
+  compensation_failed: "retention",
   denied: "retention",
   approval_denied: "retention",
   approval_expired: "retention",
@@ -118,19 +165,27 @@ const DUE: Readonly<Record<ToolCallStatus, "deadline" | "expiry" | "retention" |
 function begin(state: ToolCallState, command: ToolCallCommand & { type: "begin" }, now: number): ToolCallTransition {
   const { request, decision } = command;
   const answered = answeredBefore(state);
-  const known = state.admitting?.request ?? answered?.request;
-  if (known !== undefined && known.fingerprint !== request.fingerprint) return unchanged(state, { type: "reused" });
+  if (isOther(state.admitting?.request ?? answered?.request, request)) return unchanged(state, { type: "reused" });
   // Policy precedes idempotency: a stored answer is disclosed only to a call that would be allowed now. A denial that
   // also stops the session has to reach it, unless the call is known already.
   const stops = answered === null && stopOf(decision.reasons) !== undefined;
   if (decision.effect === "deny" && !stops) return denied(state, command, now);
-  if (state.admitting !== null) return unchanged(state, { type: "in_flight" });
+  if (state.admitting !== null || isGivingBack(state)) return unchanged(state, { type: "in_flight" });
   if (answered !== null) return unchanged(state, repeat(answered));
   return {
-    next: { ...state, admitting: { request, decision, vote: null } },
+    next: { ...state, admitting: { request, decision, vote: null, isHeld: false } },
     reply: { type: "ask_ledger", request, approved: null },
     effects: [],
   };
+}
+
+function isOther(known: ToolCallRequest | undefined, request: ToolCallRequest): boolean {
+  return known !== undefined && known.fingerprint !== request.fingerprint;
+}
+
+/** What was held and then denied is given back before the same key may charge anew. */
+function isGivingBack({ record }: ToolCallState): boolean {
+  return record?.status === "denied" && record.owesConclusion;
 }
 
 /** What a repeat is answered from. A denial is no outcome: once the policy allows the same call, it may run under the same key. */
@@ -171,7 +226,9 @@ function recordOf(request: ToolCallRequest, decision: Decision, now: number): To
     owesConclusion: false,
     owesInbox: false,
     owesNotice: false,
+    ...NOTHING_AFTER,
     createdAt: now,
+    changedAt: now,
     deadlineAt: null,
     finishedAt: null,
   };
@@ -183,25 +240,21 @@ function admitted(
   now: number,
 ): ToolCallTransition {
   if (state.admitting === null) return unchanged(state, { type: "nothing" });
-  const { request, vote } = state.admitting;
+  const { request, vote, isHeld } = state.admitting;
+  if (isHeld && state.record !== null) return sent({ ...state.record, decision, seq }, now);
   const prior = vote === null ? null : state.record;
   const approval = granted(state, now);
-  const record: ToolCallRecord = {
-    ...(prior ?? recordOf(request, decision, now)),
-    status: "executing",
-    decision,
-    approval,
-    seq,
-    attempts: 1,
-    owesInbox: approval !== null,
-    owesNotice: false,
-    deadlineAt: now + request.abandonAfterMs,
-  };
-  return {
-    next: { record, admitting: null },
-    reply: { type: "execute", record },
-    effects: [{ type: "persist" }],
-  };
+  const known = prior ?? recordOf(request, decision, now);
+  const admission = { ...known, decision, approval, seq, owesInbox: approval !== null, owesNotice: false };
+  if (request.holdMs > 0) {
+    const record: ToolCallRecord = { ...admission, status: "held", heldUntil: now + request.holdMs };
+    return {
+      next: { record, admitting: null },
+      reply: { type: "waiting", record },
+      effects: [{ type: "persist" }],
+    };
+  }
+  return sent(admission, now);
 }
 
 /** What the policy made of the call once the session had been asked: denied, kept as a draft, or waiting for people. */
@@ -212,6 +265,7 @@ function decided(
 ): ToolCallTransition {
   const { admitting, record: known } = state;
   if (admitting === null) return unchanged(state, { type: "nothing" });
+  if (admitting.isHeld && known !== null) return revoked(known, command.decision, now);
   if (admitting.vote !== null && known !== null) return sessionRefused(known, command, now);
   const { decision, draft } = command;
   const { request } = admitting;
@@ -230,11 +284,15 @@ function finish(
   const mayFinish =
     record !== null && (record.status === "executing" || (record.status === "unknown" && outcome.status !== "unknown"));
   if (!mayFinish) return unchanged(state, record === null ? { type: "nothing" } : { type: "finished", record });
+  const evidence = "the tool's own answer arrived late";
+  const resolution =
+    record.status === "unknown" ? ({ by: "late_answer", evidence, keyId: null, at: now } as const) : record.resolution;
   const next: ToolCallRecord = {
     ...record,
     status: outcome.status,
     outcome,
     attempts: attempts ?? record.attempts,
+    resolution,
     finishedAt: now,
     owesConclusion: true,
   };
@@ -249,7 +307,10 @@ function finish(
  * Something owed has gone through. Only of a notice that is written: whoever finds another debt after a stop pays it
  * twice, which changes nothing, but nobody wants to be told twice.
  */
-function settleDebt(state: ToolCallState, debt: "owesConclusion" | "owesInbox" | "owesNotice"): ToolCallTransition {
+function settleDebt(
+  state: ToolCallState,
+  debt: `owes${"Conclusion" | "Inbox" | "Notice" | "Listing" | "Report"}`,
+): ToolCallTransition {
   if (state.record === null || !state.record[debt]) return unchanged(state, { type: "nothing" });
   return {
     next: { ...state, record: { ...state.record, [debt]: false } },
@@ -261,9 +322,22 @@ function settleDebt(state: ToolCallState, debt: "owesConclusion" | "owesInbox" |
 function tick(state: ToolCallState, now: number): ToolCallTransition {
   const { record } = state;
   if (record === null) return unchanged(state, { type: "nothing" });
+  const { work } = record;
+  if (work !== null && work.dueAt !== null && now >= work.dueAt) {
+    const next = { ...state, record: { ...record, work: askedFor(work, now) } };
+    return { next, reply: NOTHING, effects: [{ type: "persist" }, { type: "enqueue", kind: work.kind }] };
+  }
   const due = dueAt(record);
   if (due === null || now < due) return unchanged(state, { type: "nothing" });
   return isWaiting(record) ? (expired(state, now) ?? unchanged(state, { type: "nothing" })) : atDue(state, record, now);
+}
+
+/** What the queue did not take is asked for again. */
+function workUnsent(state: ToolCallState, now: number): ToolCallTransition {
+  const { record } = state;
+  if (record?.work == null) return unchanged(state, NOTHING);
+  const next = { ...state, record: { ...record, work: askedInVain(record.work, now) } };
+  return { next, reply: NOTHING, effects: [{ type: "persist" }] };
 }
 
 function atDue(state: ToolCallState, record: ToolCallRecord, now: number): ToolCallTransition {
@@ -277,7 +351,7 @@ function atDue(state: ToolCallState, record: ToolCallRecord, now: number): ToolC
       effects: [{ type: "persist" }, { type: "report_abandoned", record: next }],
     };
   }
-  if (record.owesConclusion || record.owesInbox || state.admitting !== null)
+  if (owes({ ...record, owesNotice: false }) || (record.work?.dueAt ?? null) !== null || state.admitting !== null)
     return unchanged(state, { type: "nothing" });
   return { next: NO_CALL, reply: { type: "nothing" }, effects: [{ type: "forget" }] };
 }

@@ -61,4 +61,12 @@ export const ATTR = {
   approvalBy: "interlock.approval.by",
   approvalVia: "interlock.approval.via",
   approvalComment: "interlock.approval.comment",
+  probeOf: "interlock.probe.of",
+  compensates: "interlock.compensates",
+  compensation: "interlock.compensation.id",
+  resolutionBy: "interlock.resolution.by",
+  resolutionEvidence: "interlock.resolution.evidence",
+  resolutionKey: "interlock.changed.by",
+  sagaStatus: "interlock.saga.status",
+  sagaNotUndone: "interlock.saga.not_undone",
 } as const;

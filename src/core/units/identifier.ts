@@ -58,6 +58,11 @@ export function toolCallId(scope: ToolCallScope): string {
   return `tc_${digestOf(["tool-call", scope.tenant, scope.actor, scope.key]).slice(0, 32)}`;
 }
 
+/** The key under which the upstream sees a call: a digest scoped to the tenant, so that it learns neither our ids nor another tenant's keys. */
+export function upstreamKey(tenant: string, callId: string): string {
+  return sha256Hex(`idempotency\n${tenant}\n${callId}`);
+}
+
 /** Whether a text is a tool-call id of ours. */
 export function isToolCallId(text: string): boolean {
   return /^tc_[0-9a-f]{32}$/.test(text);

@@ -1,7 +1,7 @@
 // Routes of approvals: the inbox, what exactly is to be decided, and a person's decision.
 import * as z from "zod/mini";
-import { didYouMean, mistakesOf } from "../../core/config/mistakes.ts";
-import { accept, refuse, type Mistake, type Outcome } from "../../core/errors.ts";
+import { didYouMean } from "../../core/config/mistakes.ts";
+import { accept, type Mistake, type Outcome } from "../../core/errors.ts";
 import { explainTo, isAgentOnly } from "../../core/policy/disclosure.ts";
 import { mayActAs, type Principal } from "../../core/principal.ts";
 import { APPROVAL_STATUSES, approverRoles, type Vote } from "../../core/state/approval.ts";
@@ -11,7 +11,7 @@ import type { Recorder } from "../../gateway/ports.ts";
 import type { ApprovalInbox, InboxLine } from "../../gateway/ports/approvals.ts";
 import { deferOf, type HttpContext } from "../context.ts";
 import { notFound, problem } from "./errors.ts";
-import { pathParameter, readBody, readWait, WAIT, type ApiRoute, type Parameter } from "./route.ts";
+import { pathParameter, readOptionalBody, readWait, refusedFor, WAIT, type ApiRoute, type Parameter } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 import { ToolCallView, refusalFor, viewOf } from "./tool-call-view.ts";
 
@@ -218,17 +218,6 @@ async function answerWith(
   return outcome.ok ? Response.json(viewOf(outcome.value, false, explain)) : problem(refusalFor(outcome, explain));
 }
 
-/** The body as the schema has it; none at all is an empty one. */
-async function readOptionalBody<T extends z.ZodMiniType>(c: HttpContext, schema: T): Promise<Outcome<z.output<T>>> {
-  if (c.req.raw.body !== null && c.req.header("content-length") !== "0") return readBody(c, schema);
-  const parsed = schema.safeParse({});
-  return parsed.success ? accept(parsed.data) : refused(mistakesOf(parsed.error.issues));
-}
-
-function refused(mistakes: readonly Mistake[]): Outcome<never> {
-  return refuse("invalid_request", mistakes.map((each) => `${each.path}: ${each.message}`).join("; "), { mistakes });
-}
-
 const QUERY = ["status", "limit", "cursor", "tenant"];
 
 function readFilter(c: HttpContext): Outcome<Parameters<ApprovalInbox["list"]>[1]> {
@@ -242,7 +231,7 @@ function readFilter(c: HttpContext): Outcome<Parameters<ApprovalInbox["list"]>[1
   if (asked["status"] !== undefined && status === undefined)
     mistakes.push({ path: "status", message: `expected one of ${APPROVAL_STATUSES.join(", ")}` });
   if (limit < 1 || limit > 200) mistakes.push({ path: "limit", message: "expected 1 to 200" });
-  if (mistakes.length > 0) return refused(mistakes);
+  if (mistakes.length > 0) return refusedFor(mistakes);
   return accept({
     limit,
     now: c.var.runtime.ports.system.now(),

@@ -1,7 +1,7 @@
 // Reads the envelope of a tool call: what an agent posts to call a tool, or to ask what would become of it.
 import * as z from "zod/mini";
 import type { ToolCall } from "../../core/call.ts";
-import { accept, type Outcome } from "../../core/errors.ts";
+import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../core/json/canonical.ts";
 import { Constraints } from "../../core/policy/constraints.ts";
 import { readIdempotencyKey } from "../../core/units/idempotency-key.ts";
@@ -25,6 +25,13 @@ export const Envelope = z.strictObject({
   deadline_ms: z.optional(
     z.int().check(z.gte(1), z.lte(600_000), z.describe("How long the tool may take in all; shortens its own deadline")),
   ),
+  saga: z.optional(
+    z
+      .boolean()
+      .check(
+        z.describe("Whether the task's calls marked so stand or fall together: when one fails, the others are undone"),
+      ),
+  ),
   constraints: z._default(Constraints, {}),
   tool_call: z.strictObject({
     name: z.string().check(z.minLength(1), z.maxLength(256)),
@@ -38,9 +45,13 @@ export async function readToolCall(
 ): Promise<Outcome<{ readonly call: ToolCall; readonly isDryRun: boolean }>> {
   const body = await readBody(c, Envelope);
   if (!body.ok) return body;
-  const { tool_call, constraints, dry_run, deadline_ms, ...declared } = body.value;
+  const { tool_call, constraints, dry_run, deadline_ms, saga = false, ...declared } = body.value;
   const context = readCallContext(c, declared);
   if (!context.ok) return context;
+  if (saga && context.value.task === null)
+    return refuse("invalid_request", "saga: expected a `task_id` beside it", {
+      mistakes: [{ path: "task_id", message: "expected the task whose calls stand or fall together" }],
+    });
   const key = readIdempotencyKey(c.req.header("idempotency-key"));
   if (!key.ok) return key;
   const envelope: JsonObject = {
@@ -49,6 +60,7 @@ export async function readToolCall(
     constraints: plain(constraints),
     ...(deadline_ms === undefined ? {} : { deadline_ms }),
     tool_call: { name: tool_call.name, args: tool_call.args },
+    ...(saga ? { saga } : {}),
   };
   const call: ToolCall = {
     context: context.value,
@@ -57,6 +69,8 @@ export async function readToolCall(
     constraints,
     idempotencyKey: key.value,
     deadlineMs: deadline_ms ?? null,
+    isInSaga: saga,
+    compensates: null,
     envelope,
   };
   return accept({ call, isDryRun: dry_run === true });

@@ -1,7 +1,7 @@
 // Decides what an API route is: one entry answers requests, guards them, and describes itself in /openapi.json.
 import type * as z from "zod/mini";
 import { mistakesOf } from "../../core/config/mistakes.ts";
-import { accept, refuse, type Outcome } from "../../core/errors.ts";
+import { accept, refuse, type Mistake, type Outcome, type Refusal } from "../../core/errors.ts";
 import type { Permission } from "../../core/principal.ts";
 import type { HttpContext } from "../context.ts";
 import { readBodyJson } from "../middleware/body.ts";
@@ -39,12 +39,24 @@ export async function readBody<T extends z.ZodMiniType>(c: HttpContext, schema: 
   if (!body.ok) return body;
   const parsed = schema.safeParse(body.value);
   if (parsed.success) return accept(parsed.data);
-  const mistakes = mistakesOf(parsed.error.issues);
-  return refuse(
-    "invalid_request",
-    mistakes.map((mistake) => `${mistake.path || "body"}: ${mistake.message}`).join("; "),
-    { mistakes },
-  );
+  return refusedFor(mistakesOf(parsed.error.issues));
+}
+
+/** The body as the schema has it; none at all is an empty one. */
+export async function readOptionalBody<T extends z.ZodMiniType>(
+  c: HttpContext,
+  schema: T,
+): Promise<Outcome<z.output<T>>> {
+  if (c.req.raw.body !== null && c.req.header("content-length") !== "0") return readBody(c, schema);
+  const parsed = schema.safeParse({});
+  return parsed.success ? accept(parsed.data) : refusedFor(mistakesOf(parsed.error.issues));
+}
+
+/** A request that is refused for these mistakes. */
+export function refusedFor(mistakes: readonly Mistake[]): Refusal {
+  return refuse("invalid_request", mistakes.map((each) => `${each.path || "body"}: ${each.message}`).join("; "), {
+    mistakes,
+  });
 }
 
 /** A non-empty path parameter. */

@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import type { Refusal } from "../../core/errors.ts";
 import type { Decision as PolicyDecision } from "../../core/policy/decision.ts";
 import { isDecision, toldDecision, toldRefusal, type Explain } from "../../core/policy/disclosure.ts";
+import type { Compensation, Resolution } from "../../core/state/tool-call-after.ts";
 import type { ToolCallRecord } from "../../core/state/tool-call-record.ts";
 
 const Reason = z.object({
@@ -41,6 +42,29 @@ export const ToolCallView = z.object({
       upstream_body: z.optional(z.unknown()),
     }),
   ),
+  /** When a held call is sent; until then it can be withdrawn. */
+  held_until: z.optional(z.string()),
+  /** The call that undoes this one. */
+  compensation: z.optional(
+    z.object({ id: z.string(), tool: z.string(), status: z.string(), message: z.optional(z.string()) }),
+  ),
+  /** The call that this one undoes. */
+  compensates: z.optional(z.string()),
+  /** Who found out what became of a call whose outcome was unknown, and on what evidence. */
+  resolution: z.optional(
+    z.object({ by: z.string(), evidence: z.string(), key_id: z.optional(z.string()), at: z.string() }),
+  ),
+  /** What became of the saga that was undone with this call. */
+  saga: z.optional(
+    z.object({
+      task_id: z.string(),
+      status: z.string(),
+      members: z.array(
+        z.object({ tool_call_id: z.string(), tool: z.string(), status: z.string(), message: z.optional(z.string()) }),
+      ),
+      not_undone: z.array(z.string()),
+    }),
+  ),
   approval: z.optional(z.object({ id: z.string(), kind: z.string(), status: z.string(), expires_at: z.string() })),
   replayed: z.boolean(),
   attempts: z.int(),
@@ -68,6 +92,7 @@ export function viewOf(
     ...approvalOf(record),
     ...(outcome?.status === "succeeded" ? { result: outcome.result } : {}),
     ...errorOf(record),
+    ...afterwards(record),
     replayed: isReplay,
     attempts: record.attempts,
     created_at: new Date(record.createdAt).toISOString(),
@@ -87,6 +112,34 @@ function errorOf({ outcome }: ToolCallRecord): Pick<z.infer<typeof ToolCallView>
       ...(outcome.result === null ? {} : { upstream_body: outcome.result }),
     },
   };
+}
+
+/** What has come of the call since its answer, or will. */
+function afterwards({
+  request,
+  status,
+  heldUntil,
+  compensation,
+  resolution,
+  saga,
+}: ToolCallRecord): Partial<z.infer<typeof ToolCallView>> {
+  return {
+    ...(status === "held" && heldUntil !== null ? { held_until: new Date(heldUntil).toISOString() } : {}),
+    ...(request.compensates === null ? {} : { compensates: request.compensates }),
+    ...(compensation === null ? {} : { compensation: compensationView(compensation) }),
+    ...(resolution === null ? {} : { resolution: resolutionView(resolution) }),
+    ...(saga === null
+      ? {}
+      : { saga: { ...saga, members: saga.members.map((each) => ({ ...each })), not_undone: [...saga.not_undone] } }),
+  };
+}
+
+function compensationView({ id, tool, status, message }: Compensation): z.infer<typeof ToolCallView>["compensation"] {
+  return { id, tool, status, ...(message === null ? {} : { message }) };
+}
+
+function resolutionView({ by, evidence, keyId, at }: Resolution): z.infer<typeof ToolCallView>["resolution"] {
+  return { by, evidence, ...(keyId === null ? {} : { key_id: keyId }), at: new Date(at).toISOString() };
 }
 
 function approvalOf({ approval }: ToolCallRecord): Pick<z.infer<typeof ToolCallView>, "approval"> {

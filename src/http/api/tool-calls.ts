@@ -1,18 +1,20 @@
 // Routes of tools and tool calls: the envelope in, the call as it stands out.
 import * as z from "zod/mini";
 import type { ActiveConfig } from "../../core/config/published.ts";
-import { refuse, type Refusal } from "../../core/errors.ts";
+import { accept, refuse, type ErrorCode, type Outcome, type Refusal } from "../../core/errors.ts";
 import { matchesAny } from "../../core/policy/constraints.ts";
 import { explainTo, isAgentOnly, type Explain } from "../../core/policy/disclosure.ts";
 import { mayActAs } from "../../core/principal.ts";
-import type { ToolCallRecord } from "../../core/state/tool-call-record.ts";
+import type { ToolCallRecord, ToolCallStatus } from "../../core/state/tool-call-record.ts";
+import { isOnItsWay } from "../../core/state/tool-call.ts";
 import { isToolCallId } from "../../core/units/identifier.ts";
 import { decideTool } from "../../gateway/preflight.ts";
-import { callTool, type ToolCallAnswer } from "../../gateway/tool-call.ts";
+import type { ToolCallAnswer } from "../../gateway/tool-call.ts";
+import { callToolInSaga } from "../../gateway/unwind-saga.ts";
 import { deferOf, type HttpContext } from "../context.ts";
 import { setCallHeaders } from "../middleware/call-context.ts";
 import { CALL_HEADERS } from "./call-headers.ts";
-import { notFound, problem } from "./errors.ts";
+import { problem } from "./errors.ts";
 import { Envelope, readToolCall } from "./read-tool-call.ts";
 import { pathParameter, readWait, WAIT, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
@@ -69,14 +71,17 @@ export const toolCallRoutes: readonly ApiRoute[] = [
         description: "It succeeded, was kept as a draft, or was answered from the first call with this key",
         schema: ToolCallView,
       },
-      202: { description: "It waits for people, or still runs; `Location` names the call", schema: ToolCallView },
+      202: {
+        description: "It waits for people, is held for its undo window, or still runs; `Location` names the call",
+        schema: ToolCallView,
+      },
       400: { description: "The envelope or the arguments are not valid" },
       403: { description: "The policy does not allow it; the decision is in the problem" },
       404: { description: "No such tool" },
       413: { description: "The body is larger than 1 MiB" },
       429: { description: "A budget, a limit or a rate is used up, or as many calls of the tool run as may" },
       503: { description: "The tool is left alone for a while, records cannot be kept, or nothing is published" },
-      409: { description: "The first call with this key is still running" },
+      409: { description: "The first call with this key is still running; `saga_closed`" },
       422: { description: "The key was used with another body" },
       502: { description: "The tool refused it, or was never reached" },
       504: { description: "The tool did not answer in time; `outcome_unknown` when the effect may have happened" },
@@ -93,23 +98,32 @@ export const toolCallRoutes: readonly ApiRoute[] = [
     parameters: [{ name: "id", in: "path", description: "The call id, `tc_…`", required: true }, WAIT],
     responses: { 200: { description: "The call", schema: ToolCallView }, 404: { description: "No such call" } },
     answer: async (c) => {
-      const tenant = await tenantOf(c);
-      if (!tenant.ok) return problem(tenant);
       const wait = readWait(c);
       if (!wait.ok) return problem(wait);
-      const id = pathParameter(c, "id");
-      const { toolCalls } = c.var.runtime.ports;
-      const record = isToolCallId(id) ? await toolCalls.read(tenant.value, id, wait.value) : undefined;
+      const found = await findOwnCall(c, wait.value);
+      if (!found.ok) return problem(found);
       const { principal } = c.var;
-      const isOthers =
-        record !== undefined &&
-        principal.roles.every((role) => role === "agent") &&
-        !mayActAs(principal, record.request.ask.actor);
-      if (record === undefined || isOthers) return notFound(`tool call "${id}"`);
-      return Response.json(viewOf(record, false, explainTo(principal, await readConfig(c, tenant.value))));
+      const { tenant, record } = found.value;
+      return Response.json(viewOf(record, false, explainTo(principal, await readConfig(c, tenant))));
     },
   },
 ];
+
+/** The call of the path, as far as it is the key's to see: an agent's key sees those of its actors. */
+export async function findOwnCall(
+  c: HttpContext,
+  waitMs = 0,
+): Promise<Outcome<{ readonly tenant: string; readonly record: ToolCallRecord }>> {
+  const tenant = await tenantOf(c);
+  if (!tenant.ok) return tenant;
+  const id = pathParameter(c, "id");
+  const { principal, runtime } = c.var;
+  const record = isToolCallId(id) ? await runtime.ports.toolCalls.read(tenant.value, id, waitMs) : undefined;
+  const isOthers = record !== undefined && isAgentOnly(principal) && !mayActAs(principal, record.request.ask.actor);
+  return record === undefined || isOthers
+    ? refuse("not_found", `tool call "${id}" is not here`)
+    : accept({ tenant: tenant.value, record });
+}
 
 async function postToolCall(c: HttpContext): Promise<Response> {
   const call = await readToolCall(c);
@@ -124,7 +138,7 @@ async function postToolCall(c: HttpContext): Promise<Response> {
     return Response.json({ dry_run: true, tool, decision: decisionView(decision, explain) });
   }
   const defer = deferOf(c);
-  const calling = callTool(ports, call.value.call, c.var.runtime.recorder(defer));
+  const calling = callToolInSaga(ports, call.value.call, c.var.runtime.recorder(defer));
   // A caller that leaves does not cancel a write that has begun.
   defer(calling.catch(() => undefined));
   const answer = await calling;
@@ -134,7 +148,7 @@ async function postToolCall(c: HttpContext): Promise<Response> {
 }
 
 /** The tenant's active config, for a caller who may not be told all of it; nobody else's answer needs it. */
-async function readConfig(c: HttpContext, tenant: string): Promise<ActiveConfig | undefined> {
+export async function readConfig(c: HttpContext, tenant: string): Promise<ActiveConfig | undefined> {
   const { principal, runtime } = c.var;
   return isAgentOnly(principal) ? runtime.ports.configs.active(tenant) : undefined;
 }
@@ -153,7 +167,7 @@ function render({ outcome, record }: ToolCallAnswer, explain: Explain): Response
       replayed: isReplay,
       tool_call: viewOf(call, isReplay, explain),
     });
-  const isWaiting = call.status === "pending_approval" || call.status === "executing";
+  const isWaiting = isOnItsWay({ record: call, admitting: null }) && call.status !== "drafted";
   return isWaiting
     ? Response.json(viewOf(call, isReplay, explain), {
         status: 202,
@@ -162,30 +176,23 @@ function render({ outcome, record }: ToolCallAnswer, explain: Explain): Response
     : Response.json(viewOf(call, isReplay, explain));
 }
 
+/** What a call that was not executed, and will not be, answers over HTTP. */
+const NOT_EXECUTED: Partial<Record<ToolCallStatus, { readonly code: ErrorCode; readonly detail: string }>> = {
+  approval_denied: { code: "approval_denied", detail: "a person denied this call" },
+  approval_expired: { code: "approval_expired", detail: "nobody approved this call in time" },
+  approval_withdrawn: { code: "approval_withdrawn", detail: "this call was withdrawn before anyone decided" },
+  withdrawn: { code: "call_withdrawn", detail: "this call was taken back within its undo window" },
+  denied: { code: "policy_denied", detail: "the policy denied this call" },
+};
+
 /** What a call that did not succeed answers over HTTP. */
 function refusalOfStatus(record: ToolCallRecord): Refusal | undefined {
   const { status, decision } = record;
-  const told = { extensions: { decision } };
-  switch (status) {
-    case "failed":
-    case "unknown":
-      return refusalOfOutcome(record);
-    case "approval_denied":
-      return refuse("approval_denied", `a person denied this call: ${denialOf(record)}; it was not executed`, told);
-    case "approval_expired":
-      return refuse("approval_expired", "nobody approved this call in time; it was not executed", told);
-    case "approval_withdrawn":
-      return refuse("approval_withdrawn", "this call was withdrawn before anyone decided; it was not executed", told);
-    case "denied":
-      return refuse("policy_denied", "the policy denied this call", told);
-    case "drafted":
-    case "pending_approval":
-    case "executing":
-    case "succeeded":
-      return undefined;
-    default:
-      return status satisfies never;
-  }
+  if (status === "failed" || status === "unknown") return refusalOfOutcome(record);
+  const told = NOT_EXECUTED[status];
+  if (told === undefined) return undefined;
+  const comment = status === "approval_denied" ? `: ${denialOf(record)}` : "";
+  return refuse(told.code, `${told.detail}${comment}; it was not executed`, { extensions: { decision } });
 }
 
 function refusalOfOutcome({ status, outcome }: ToolCallRecord): Refusal {

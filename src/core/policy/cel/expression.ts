@@ -48,7 +48,7 @@ export interface CompiledExpression {
   /** The variables it reads. */
   readonly variables: ReadonlySet<string>;
   /** Never throws. A budget that is used up is `cost_exceeded`, also where CEL itself would have absorbed the error. */
-  evaluate(world: World): Evaluation;
+  evaluate(world: Pick<World, "meter" | "variables">): Evaluation;
 }
 
 /** The longest source text, in characters. */
@@ -74,7 +74,19 @@ function compiledPattern(pattern: string): { test(text: string): boolean } {
 
 const { DYN } = CelScalar;
 const environment = celEnv({
-  variables: { args: DYN, tool: DYN, call: DYN, actor: DYN, principal: DYN, session: DYN, now: DYN, local: DYN },
+  // NOTE: `result` and `status` are bound for probes alone; checking a rule refuses the names.
+  variables: {
+    result: DYN,
+    status: DYN,
+    args: DYN,
+    tool: DYN,
+    call: DYN,
+    actor: DYN,
+    principal: DYN,
+    session: DYN,
+    now: DYN,
+    local: DYN,
+  },
   funcs: [...strings, ...BOUNDED_FUNCTIONS, ...FUNCTIONS],
   re2: { compile: compiledPattern },
 });

@@ -87,6 +87,21 @@ export function bindWorld(input: WorldInput): World {
   return { input, meter, variables };
 }
 
+/** Binds what a probe's conditions look at: its result, whose numbers are doubles, and the call it is about. */
+export function bindFinding(
+  seen: { readonly result: Json; readonly status: number; readonly args: JsonObject; readonly call: JsonObject },
+  argsSchema: Schema,
+): Pick<World, "meter" | "variables"> {
+  const meter = new Meter();
+  const bound = (value: Json, schema: Schema): CelInput => bindJson(value, { schema, root: schema, meter, depth: 0 });
+  const variables = bare();
+  variables["result"] = bound(seen.result, {});
+  variables["status"] = BigInt(seen.status);
+  variables["args"] = bound(seen.args, argsSchema);
+  variables["call"] = bound(seen.call, {});
+  return { meter, variables };
+}
+
 /** An object that inherits nothing: the engine looks variables up by whatever name a rule has. */
 function bare(): Record<string, CelInput> {
   const none: Record<string, CelInput> = {};
