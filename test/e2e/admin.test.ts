@@ -54,6 +54,7 @@ const ROUTES: readonly GuardedRoute[] = [
   { method: "DELETE", path: "/v1/switches/none", allowed: ["operator", "admin", "root"] },
   { method: "PUT", path: "/v1/secrets/guarded", allowed: ["admin", "root"], body: {} },
   { method: "GET", path: "/v1/secrets", allowed: ["admin", "root"] },
+  { method: "POST", path: "/v1/secrets/rotate", allowed: ["admin", "root"], body: { data_key: "none" } },
   { method: "DELETE", path: "/v1/secrets/none", allowed: ["admin", "root"] },
   { method: "POST", path: "/v1/tenants", allowed: ["root"], body: {} },
   { method: "POST", path: "/v1/keys", allowed: ["admin", "root"], body: {} },
@@ -344,7 +345,7 @@ describe("the reference", () => {
     );
     const guarded = ROUTES.map(
       (route) =>
-        `${route.method} ${route.path.replace(/\/(tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}").replace(/secrets\/.+$/, "secrets/{name}")}`,
+        `${route.method} ${route.path.replace(/\/(tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}").replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")}`,
     );
     for (const route of guarded) expect(described).toContain(route);
     expect(described.filter((route) => route.includes(" /v1/")).toSorted()).toEqual(
