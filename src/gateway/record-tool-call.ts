@@ -73,7 +73,7 @@ function attemptSpan(attempt: Attempt, toolName: string, parentId: string): Span
   return {
     span_id: attempt.spanId,
     parent_span_id: parentId,
-    name: `attempt ${number} ${toolName}`,
+    name: `attempt ${toolName}`,
     kind: "client",
     start_ms: attempt.startedAt,
     end_ms: attempt.endedAt,

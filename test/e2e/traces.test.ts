@@ -60,7 +60,9 @@ describe("a session of model, tool and denied calls under one traceparent", () =
       const span = trace.spans.find((each) => each.span_id === call.span_id);
       expect(span?.parent_span_id).toBe(PARENT);
       const below = trace.spans.filter((each) => each.parent_span_id === call.span_id);
-      expect(below.map((each) => each.name)).toEqual(["policy.evaluate"]);
+      // What was sent to a tool has a span of its own.
+      const sent = call.kind === "execute_tool" && call.status === "succeeded" ? ["attempt billing.refund"] : [];
+      expect(below.map((each) => each.name)).toEqual(["policy.evaluate", ...sent]);
     }
   });
 
@@ -69,6 +71,7 @@ describe("a session of model, tool and denied calls under one traceparent", () =
     const names = new Set(spans.map((span) => span.name));
     expect(names).toEqual(
       new Set([
+        "attempt billing.refund",
         "chat demo-large",
         "chat demo-small",
         "chat unlisted",
