@@ -221,11 +221,8 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
 
   async #admit(asked: ToolCallReply & { type: "ask_ledger" }, ask: LedgerAsk, draft: DraftTerms): Promise<Answer> {
     const { request, approved } = asked;
-    const known = { ...ask.policy, approved };
-    // What will be held is not sent now: its upstream is asked when its time has come.
-    const isToBeHeld = request.holdMs > 0 && this.#state.record?.status !== "held";
-    const policy = isToBeHeld ? withoutProbes(known) : known;
-    const { unavailable = null } = policy.upstream ?? {};
+    const policy = this.#policyOf(request, { ...ask.policy, approved });
+    const unavailable = policy.upstream?.unavailable ?? null;
     if (unavailable !== null) {
       this.#apply({ type: "not_admitted" });
       return { ledger: unavailable, record: this.#state.record };
@@ -239,14 +236,26 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
     }
     if (answer.type !== "charged" && answer.type !== "not_allowed")
       return { ledger: answer, record: this.#state.record };
-    const reasons = [...policy.reasons, ...answer.reasons];
-    const decision = decide({ reasons, standby: policy.standby }, policy.version);
-    const reply =
-      answer.type === "charged"
-        ? this.#apply({ type: "admitted", seq: answer.seq, decision })
-        : this.#apply({ type: "decided", decision, draft });
+    const reply = this.#decided(answer, policy, draft);
     await this.#settleDebts();
     return { call: reply, remainingUsd: answer.type === "charged" ? answer.remainingUsd : null };
+  }
+
+  /** What will be held is not sent now: its upstream is asked when its time has come. */
+  #policyOf({ holdMs }: ToolCallRequest, policy: LedgerPolicy): LedgerPolicy {
+    return holdMs > 0 && this.#state.record?.status !== "held" ? withoutProbes(policy) : policy;
+  }
+
+  #decided(
+    answer: SessionReply & { type: "charged" | "not_allowed" },
+    policy: LedgerPolicy,
+    draft: DraftTerms,
+  ): ToolCallReply {
+    const reasons = [...policy.reasons, ...answer.reasons];
+    const decision = decide({ reasons, standby: policy.standby }, policy.version);
+    return answer.type === "charged"
+      ? this.#apply({ type: "admitted", seq: answer.seq, decision })
+      : this.#apply({ type: "decided", decision, draft });
   }
 
   /**

@@ -54,67 +54,53 @@ export function ledgerRefusal(reply: SessionReply): Refusal | undefined {
   return isRefused(reply) ? refusalIn(reply) : undefined;
 }
 
-const REFUSALS: Readonly<Record<SessionRefusal["type"], true>> = {
-  budget_exceeded: true,
-  other_actor: true,
-  outbox_full: true,
-  too_many_tasks: true,
-  too_many_calls: true,
-  session_paused: true,
-  saga_closed: true,
-  limit_exceeded: true,
-  rate_limited: true,
-  concurrency_limited: true,
-  tool_unavailable: true,
-};
+const REFUSALS: { readonly [T in SessionRefusal["type"]]: (reply: SessionRefusal & { readonly type: T }) => Refusal } =
+  {
+    budget_exceeded: budgetRefusal,
+    other_actor: () =>
+      refuse(
+        "session_forbidden",
+        "this session was opened by another actor; send an Interlock-Session of its own for each actor (without one, the trace id is the session)",
+      ),
+    outbox_full: () =>
+      refuse("trace_store_down", "too many records wait to be stored; calls resume once they are", { retryAfterS: 5 }),
+    too_many_tasks: ({ limit }) =>
+      refuse("budget_exceeded", `the session already has ${limit} tasks; start a new session`),
+    too_many_calls: ({ limit, what }) =>
+      refuse("budget_exceeded", `the session already has ${limit} ${what}; start a new session`),
+    session_paused: ({ pause }) => pausedRefusal(pause),
+    saga_closed: ({ task }) =>
+      refuse("saga_closed", `the saga of task "${task}" is being undone, or was; use another task`),
+    limit_exceeded: limitRefusal,
+    rate_limited: rateRefusal,
+    concurrency_limited: concurrencyRefusal,
+    tool_unavailable: unavailableRefusal,
+  };
 
 function isRefused(reply: SessionReply): reply is SessionRefusal {
   return Object.hasOwn(REFUSALS, reply.type);
 }
 
 function refusalIn(reply: SessionRefusal): Refusal {
-  switch (reply.type) {
-    case "budget_exceeded":
-      return budgetRefusal(reply);
-    case "other_actor":
-      return refuse(
-        "session_forbidden",
-        "this session was opened by another actor; send an Interlock-Session of its own for each actor (without one, the trace id is the session)",
-      );
-    case "outbox_full":
-      return refuse("trace_store_down", "too many records wait to be stored; calls resume once they are", {
-        retryAfterS: 5,
-      });
-    case "too_many_tasks":
-      return refuse("budget_exceeded", `the session already has ${reply.limit} tasks; start a new session`);
-    case "too_many_calls":
-      return refuse("budget_exceeded", `the session already has ${reply.limit} ${reply.what}; start a new session`);
-    case "session_paused":
-      return pausedRefusal(reply.pause);
-    case "saga_closed":
-      return refuse("saga_closed", `the saga of task "${reply.task}" is being undone, or was; use another task`);
-    case "limit_exceeded":
-      return limitRefusal(reply);
-    case "rate_limited":
-      return refuse(
-        "rate_limited",
-        `the rate of ${reply.limit} is used up; the next call fits in ${Math.ceil(reply.retryAfterMs / 1000)} s`,
-        {
-          retryAfterS: Math.ceil(reply.retryAfterMs / 1000),
-          extensions: { rate: { limit: reply.limit, reset_at: iso(reply.resetAt) } },
-        },
-      );
-    case "concurrency_limited":
-      return refuse(
-        "concurrency_limited",
-        `${reply.max} ${reply.max === 1 ? "call" : "calls"} of "${reply.tool}" may run at once, and as many do; nothing was sent`,
-        { retryAfterS: 1, extensions: { concurrency: { tool: reply.tool, max: reply.max } } },
-      );
-    case "tool_unavailable":
-      return unavailableRefusal(reply);
-    default:
-      return reply satisfies never;
-  }
+  // Each entry takes the reply of its own name: the table's type says so, which a look-up by name forgets.
+  const tell = REFUSALS[reply.type] as (reply: SessionRefusal) => Refusal;
+  return tell(reply);
+}
+
+function rateRefusal({ limit, retryAfterMs, resetAt }: SessionRefusal & { type: "rate_limited" }): Refusal {
+  const retryAfterS = Math.ceil(retryAfterMs / 1000);
+  return refuse("rate_limited", `the rate of ${limit} is used up; the next call fits in ${retryAfterS} s`, {
+    retryAfterS,
+    extensions: { rate: { limit, reset_at: iso(resetAt) } },
+  });
+}
+
+function concurrencyRefusal({ tool, max }: SessionRefusal & { type: "concurrency_limited" }): Refusal {
+  return refuse(
+    "concurrency_limited",
+    `${max} ${max === 1 ? "call" : "calls"} of "${tool}" may run at once, and as many do; nothing was sent`,
+    { retryAfterS: 1, extensions: { concurrency: { tool, max } } },
+  );
 }
 
 function unavailableRefusal({ upstream, retryAfterMs }: Unavailable): Refusal {

@@ -101,8 +101,9 @@ describe("a saga", () => {
 
   it("needs a task; a call outside it has none to undo", async () => {
     const payer = await createPayer();
-    new Bank();
+    const bank = new Bank();
     expect(await pay(payer, "one", { saga: true })).toMatchObject({ http: 400, code: "invalid_request" });
+    expect(bank.payments).toBe(0);
     const { id } = await pay(payer, "one", { task_id: "trip" });
     expect(await act(payer.agent, id, "compensate", { saga: true })).toMatchObject({
       http: 409,

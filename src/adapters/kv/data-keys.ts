@@ -31,11 +31,11 @@ const MAX_KNOWN = 1_024;
 export class DataKeys {
   readonly #kv: KVNamespace;
   readonly #roots: RootKeys;
-  readonly #system: System;
+  readonly #system: Pick<System, "now" | "randomHex">;
   readonly #known = new Map<string, CryptoKey>();
   readonly #wrapping = new Map<string, Promise<CryptoKey>>();
 
-  constructor(kv: KVNamespace, roots: RootKeys, system: System) {
+  constructor(kv: KVNamespace, roots: RootKeys, system: Pick<System, "now" | "randomHex">) {
     this.#kv = kv;
     this.#roots = roots;
     this.#system = system;

@@ -15,7 +15,7 @@ const Sealed = z.object({ v: z.literal(2), key: z.string(), version: z.int(), se
 type Sealed = z.infer<typeof Sealed>;
 
 /** Credentials in a KV namespace, under data keys that the root keys wrap. */
-export function kvSecrets(kv: KVNamespace, roots: RootKeys, system: System): Secrets {
+export function kvSecrets(kv: KVNamespace, roots: RootKeys, system: Pick<System, "now" | "randomHex">): Secrets {
   const store = new SecretStore(kv, roots, system);
   const revealed = new Map<string, { readonly text: string | undefined; readonly at: number }>();
   return {
@@ -57,7 +57,7 @@ class SecretStore {
   readonly #keys: DataKeys;
   readonly #derived = new Map<string, Promise<CryptoKey>>();
 
-  constructor(kv: KVNamespace, roots: RootKeys, system: System) {
+  constructor(kv: KVNamespace, roots: RootKeys, system: Pick<System, "now" | "randomHex">) {
     this.#kv = kv;
     this.#roots = roots;
     this.#keys = new DataKeys(kv, roots, system);

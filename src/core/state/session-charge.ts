@@ -32,9 +32,8 @@ type ChargeCommand = SessionCommand & { type: "charge" };
  */
 export function charge(state: SessionLedgerState, command: ChargeCommand, now: number): SessionTransition {
   const prior = priorOf(command, now);
-  const { task } = command.scopes;
-  if (command.isInSaga && task !== null && prior === null && state.closedSagas.includes(task.id))
-    return refused(state, { type: "saga_closed", task: task.id });
+  const closed = prior === null ? closedSaga(state, command) : undefined;
+  if (closed !== undefined) return refused(state, { type: "saga_closed", task: closed });
   if (prior !== null && prior.fingerprint !== command.policy.fingerprint) return chargeAnew(state, command, prior, now);
   // What this very call has left behind is not a call before it.
   const asked =
@@ -48,18 +47,31 @@ export function charge(state: SessionLedgerState, command: ChargeCommand, now: n
   const effect = effectOf(asked, reasons);
   if (effect !== "allow") return notAllowed(state, asked, { effect, reasons, books: opened, now });
   if (prior === null) return chargeOnce(state, command, { reasons, books: opened, now });
+  return chargedAlready(state, command, { prior, reasons });
+}
+
+/** The task of the call's saga where that takes no more calls. */
+function closedSaga(
+  { closedSagas }: SessionLedgerState,
+  { isInSaga, scopes: { task } }: ChargeCommand,
+): string | undefined {
+  return isInSaga && task !== null && closedSagas.includes(task.id) ? task.id : undefined;
+}
+
+/** A call that was charged before and is sent only now: its charge stands, its slots are taken now. */
+function chargedAlready(
+  state: SessionLedgerState,
+  command: ChargeCommand,
+  { prior, reasons }: { readonly prior: Charge; readonly reasons: readonly Reason[] },
+): SessionTransition {
+  const taken = slotsOf(command);
   // The slot that it was given may be somebody else's by now.
-  if (command.policy.upstream !== undefined && command.policy.upstream.slots.length > 0 && !command.isGranted)
+  if (taken.slots !== undefined && !command.isGranted)
     return { next: state, reply: { type: "needs_grants", shortages: [] }, effects: [] };
   const reply = { type: "charged", seq: prior.seq, remainingUsd: remaining(state.session), reasons } as const;
-  const slots = slotsOf(command);
-  // One that was held took its slot only now; whoever concludes it gives that back.
-  const isNewlyHeld = slots.slots !== undefined && prior.slots === undefined;
-  return {
-    next: state,
-    reply,
-    effects: isNewlyHeld ? [{ type: "write_charge", charge: { ...prior, ...slots } }] : [],
-  };
+  // One that was held has had none until now; whoever concludes it gives it back.
+  const isNew = taken.slots !== undefined && prior.slots === undefined;
+  return { next: state, reply, effects: isNew ? [{ type: "write_charge", charge: { ...prior, ...taken } }] : [] };
 }
 
 /** Charges a call that may run, if its budgets and limits cover it. */
