@@ -35,14 +35,7 @@ import { SqlStore, type RecordQueue } from "./sql-store.ts";
 
 /** The session's ledger, as this object calls it. */
 interface RemoteLedger {
-  charge(call: {
-    readonly callId: string;
-    readonly scopes: Scopes;
-    readonly amounts: Amounts;
-    readonly ref: CallRef;
-    readonly policy: LedgerPolicy;
-    readonly isInSaga: boolean;
-  }): Promise<SessionReply>;
+  charge(call: LedgerAsk & { readonly callId: string; readonly isInSaga: boolean }): Promise<SessionReply>;
   conclude(callId: string, outcome: ChargeOutcome, learnt: Learnt | null): Promise<SessionReply>;
   revisit(asked: {
     readonly ref: CallRef;
@@ -227,18 +220,18 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
       this.#apply({ type: "not_admitted" });
       return { ledger: unavailable, record: this.#state.record };
     }
+    const { id: callId, isInSaga } = request;
     let answer: SessionReply | undefined;
     try {
-      const { id: callId, isInSaga } = request;
       answer = await this.#ledgerOf(request).charge({ callId, isInSaga, ...ask, policy });
     } finally {
       if (answer?.type !== "charged" && answer?.type !== "not_allowed") this.#apply({ type: "not_admitted" });
     }
     if (answer.type !== "charged" && answer.type !== "not_allowed")
       return { ledger: answer, record: this.#state.record };
-    const reply = this.#decided(answer, policy, draft);
+    const call = this.#decided(answer, policy, draft);
     await this.#settleDebts();
-    return { call: reply, remainingUsd: answer.type === "charged" ? answer.remainingUsd : null };
+    return { call, remainingUsd: answer.type === "charged" ? answer.remainingUsd : null };
   }
 
   /** What will be held is not sent now: its upstream is asked when its time has come. */
@@ -251,8 +244,8 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
     policy: LedgerPolicy,
     draft: DraftTerms,
   ): ToolCallReply {
-    const reasons = [...policy.reasons, ...answer.reasons];
-    const decision = decide({ reasons, standby: policy.standby }, policy.version);
+    const spoken = { reasons: [...policy.reasons, ...answer.reasons], standby: policy.standby };
+    const decision = decide(spoken, policy.version);
     return answer.type === "charged"
       ? this.#apply({ type: "admitted", seq: answer.seq, decision })
       : this.#apply({ type: "decided", decision, draft });
