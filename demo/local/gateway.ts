@@ -83,7 +83,8 @@ export async function startLocal(options: LocalOptions): Promise<LocalGateway> {
     }),
   );
   await miniflare.ready;
-  await migrate(miniflare);
+  // A database whose last runtime was killed may fail its first statements while it recovers.
+  await migrate(miniflare).catch(() => migrate(miniflare));
   const origin = async (worker: string): Promise<string> =>
     new URL(String(await miniflare.unsafeGetDirectURL(worker))).origin;
   const cron = setInterval(() => void runCrons(miniflare), 60_000);

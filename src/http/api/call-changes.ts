@@ -1,4 +1,5 @@
 // Routes of tool calls after their answer: which there are by status, and how they are resolved, undone and taken back.
+import type { Json } from "../../core/json/canonical.ts";
 import * as z from "zod/mini";
 import { didYouMean } from "../../core/config/mistakes.ts";
 import { accept, type Mistake, type Outcome } from "../../core/errors.ts";
@@ -29,11 +30,13 @@ const Line = z.object({
   changed_at: z.string(),
 });
 const evidence = z.string().check(z.trim(), z.minLength(1, "expected how you know"), z.maxLength(2_000));
+// Whatever a body was parsed to. Said as its own schema, it would be a recursive one.
+const json = z.custom<Json>(() => true);
 const Resolve = z.discriminatedUnion("outcome", [
   z.strictObject({
     outcome: z.literal("succeeded"),
     evidence,
-    result: z.optional(z.json().check(z.describe("What the tool would have answered; a compensation reads it"))),
+    result: z.optional(json.check(z.describe("What the tool would have answered; a compensation reads it"))),
   }),
   z.strictObject({ outcome: z.literal("failed"), evidence }),
 ]);
