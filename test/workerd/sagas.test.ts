@@ -101,7 +101,7 @@ describe("a saga", () => {
 
   it("needs a task; a call outside it has none to undo", async () => {
     const payer = await createPayer();
-    new Bank();
+    expect(new Bank().payments).toBe(0);
     expect(await pay(payer, "one", { saga: true })).toMatchObject({ http: 400, code: "invalid_request" });
     const { id } = await pay(payer, "one", { task_id: "trip" });
     expect(await act(payer.agent, id, "compensate", { saga: true })).toMatchObject({

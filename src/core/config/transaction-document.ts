@@ -1,5 +1,6 @@
 // Decides the shape of what a tool's entry says of its calls as transactions: idempotency, undo window, probe, compensation.
 import * as z from "zod/mini";
+import { readMappingPath } from "../policy/argument-mapping.ts";
 import { readDuration } from "../units/window.ts";
 import { name } from "./policy-document.ts";
 
@@ -34,7 +35,10 @@ export const TransactionFields = {
       failed_when: z.optional(condition),
       /** Which part of the probe's result is the call's own. */
       result: z.optional(
-        z.string().check(z.regex(/^result(\.[A-Za-z0-9_-]+)*$/, "expected a path such as `result.data.0`")),
+        z.string().check(
+          z.regex(/^result[A-Za-z0-9_.-]{0,200}$/, "expected a path such as `result.data.0`"),
+          z.refine((text) => readMappingPath(text)?.of === "result", "expected a path such as `result.data.0`"),
+        ),
       ),
     }),
   ),

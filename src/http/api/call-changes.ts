@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import { didYouMean } from "../../core/config/mistakes.ts";
 import { accept, type Mistake, type Outcome } from "../../core/errors.ts";
+import type { Json } from "../../core/json/canonical.ts";
 import { explainTo, isAgentOnly } from "../../core/policy/disclosure.ts";
 import { TOOL_CALL_STATUSES, type ToolCallRecord } from "../../core/state/tool-call-record.ts";
 import { compensateCall } from "../../gateway/compensate-call.ts";
@@ -33,7 +34,7 @@ const Resolve = z.discriminatedUnion("outcome", [
   z.strictObject({
     outcome: z.literal("succeeded"),
     evidence,
-    result: z.optional(z.json().check(z.describe("What the tool would have answered; a compensation reads it"))),
+    result: z.optional(z.unknown().check(z.describe("What the tool would have answered; a compensation reads it"))),
   }),
   z.strictObject({ outcome: z.literal("failed"), evidence }),
 ]);
@@ -135,7 +136,8 @@ async function resolve(c: HttpContext): Promise<Response> {
   const body = await readBody(c, Resolve);
   if (!body.ok) return problem(body);
   const { outcome } = body.value;
-  const result = body.value.outcome === "succeeded" ? (body.value.result ?? null) : null;
+  // What was read as a JSON body holds nothing but JSON.
+  const result = body.value.outcome === "succeeded" ? ((body.value.result ?? null) as Json) : null;
   const word = { outcome, evidence: body.value.evidence, result, by: c.var.principal.keyId };
   return change(c, ({ tenant, id }, recorder) => resolveCall(c.var.runtime.ports, { tenant, id, ...word }, recorder));
 }
