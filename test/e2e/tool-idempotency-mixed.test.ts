@@ -16,7 +16,7 @@ test("1,000 parallel calls, mixed and with duplicates, have as many effects as d
     const key = (each * 7_919) % 260;
     const kind = key % 3;
     return kind === 0
-      ? { key, name: "billing.refund", args: { customer_id: "cus_123", amount_usd: 1 + (key % 40) / 100 } }
+      ? { key, name: "billing.refund", args: { customer_id: "cus_123", amount_usd: 1 + (key % 9) } }
       : kind === 1
         ? { key, name: "crm.note", args: { customer_id: "cus_456", text: `note ${key}` } }
         : { key, name: "crm.get_customer", args: { customer_id: "cus_789" } };
@@ -29,7 +29,8 @@ test("1,000 parallel calls, mixed and with duplicates, have as many effects as d
   );
   const took = Date.now() - startedAt;
   const of = (status: number): readonly Answer[] => answers.filter((each) => each.status === status);
-  expect([...new Set(answers.map((each) => each.status))].filter((each) => each !== 200 && each !== 409)).toEqual([]);
+  const others = answers.filter((each) => each.status !== 200 && each.status !== 409);
+  expect([...new Set(others.map((each) => each.text))]).toEqual([]);
   const distinct = (kind: number): number =>
     new Set(calls.filter(({ key }) => key % 3 === kind).map(({ key }) => key)).size;
   const { refunds, notes } = await stage.effects();

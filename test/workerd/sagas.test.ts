@@ -1,8 +1,11 @@
 // Proves that the calls of a saga stand or fall together: undone last first, past what cannot be undone, with an exact report.
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { act, Bank, createPayer, errand, pay, read, TOOLS, type Payer } from "./payments.ts";
+import { act, Bank, createPayer, errand, pay, read, TOOLS, type Payer, stopPayers } from "./payments.ts";
 
-afterEach(() => vi.restoreAllMocks());
+afterEach(async () => {
+  await stopPayers();
+  vi.restoreAllMocks();
+});
 
 const { compensation: _, ...final } = TOOLS.pay;
 /** A payment that has no way back. */

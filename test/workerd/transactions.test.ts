@@ -1,9 +1,12 @@
 // Proves that unknown outcomes are settled by evidence alone, that held calls can be taken back, and that calls are undone once.
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { act, Bank, createPayer, errand, makeDue, pay, read, TOOLS, used } from "./payments.ts";
+import { act, Bank, createPayer, errand, makeDue, pay, read, TOOLS, used, stopPayers } from "./payments.ts";
 import { asRoot, createKey, request, testConfig } from "./tenant.ts";
 
-afterEach(() => vi.restoreAllMocks());
+afterEach(async () => {
+  await stopPayers();
+  vi.restoreAllMocks();
+});
 
 describe("an outcome that is unknown", () => {
   it("is found by its probe, keeps its charge, and answers repeats with what the probe found", async () => {

@@ -1,13 +1,11 @@
 // Decides the shape of what a tool's entry says of its calls as transactions: idempotency, undo window, probe, compensation.
 import * as z from "zod/mini";
+import { readMappingPath } from "../policy/argument-mapping.ts";
 import { readDuration } from "../units/window.ts";
 import { name } from "./policy-document.ts";
 
 const mapping = z.record(z.string().check(z.minLength(1)), z.unknown());
 const condition = z.string().check(z.minLength(1), z.maxLength(4096));
-
-// Not in the JSON Schema: validators that guard against slow patterns refuse nested repeats.
-const RESULT_PATH = /^result(\.[A-Za-z0-9_-]+)*$/;
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -37,7 +35,10 @@ export const TransactionFields = {
       failed_when: z.optional(condition),
       /** Which part of the probe's result is the call's own. */
       result: z.optional(
-        z.string().check(z.refine((text) => RESULT_PATH.test(text), "expected a path such as `result.data.0`")),
+        z.string().check(
+          z.regex(/^result[A-Za-z0-9_.-]{0,200}$/, "expected a path such as `result.data.0`"),
+          z.refine((text) => readMappingPath(text)?.of === "result", "expected a path such as `result.data.0`"),
+        ),
       ),
     }),
   ),

@@ -3,6 +3,7 @@ import type { Json } from "../../core/json/canonical.ts";
 import * as z from "zod/mini";
 import { didYouMean } from "../../core/config/mistakes.ts";
 import { accept, type Mistake, type Outcome } from "../../core/errors.ts";
+import type { Json } from "../../core/json/canonical.ts";
 import { explainTo, isAgentOnly } from "../../core/policy/disclosure.ts";
 import { TOOL_CALL_STATUSES, type ToolCallRecord } from "../../core/state/tool-call-record.ts";
 import { compensateCall } from "../../gateway/compensate-call.ts";
@@ -30,13 +31,11 @@ const Line = z.object({
   changed_at: z.string(),
 });
 const evidence = z.string().check(z.trim(), z.minLength(1, "expected how you know"), z.maxLength(2_000));
-// Whatever a body was parsed to. Said as its own schema, it would be a recursive one.
-const json = z.custom<Json>(() => true);
 const Resolve = z.discriminatedUnion("outcome", [
   z.strictObject({
     outcome: z.literal("succeeded"),
     evidence,
-    result: z.optional(json.check(z.describe("What the tool would have answered; a compensation reads it"))),
+    result: z.optional(z.unknown().check(z.describe("What the tool would have answered; a compensation reads it"))),
   }),
   z.strictObject({ outcome: z.literal("failed"), evidence }),
 ]);
@@ -138,7 +137,8 @@ async function resolve(c: HttpContext): Promise<Response> {
   const body = await readBody(c, Resolve);
   if (!body.ok) return problem(body);
   const { outcome } = body.value;
-  const result = body.value.outcome === "succeeded" ? (body.value.result ?? null) : null;
+  // What was read as a JSON body holds nothing but JSON.
+  const result = body.value.outcome === "succeeded" ? ((body.value.result ?? null) as Json) : null;
   const word = { outcome, evidence: body.value.evidence, result, by: c.var.principal.keyId };
   return change(c, ({ tenant, id }, recorder) => resolveCall(c.var.runtime.ports, { tenant, id, ...word }, recorder));
 }
