@@ -3,7 +3,6 @@ import type { Json } from "../../core/json/canonical.ts";
 import * as z from "zod/mini";
 import { didYouMean } from "../../core/config/mistakes.ts";
 import { accept, type Mistake, type Outcome } from "../../core/errors.ts";
-import type { Json } from "../../core/json/canonical.ts";
 import { explainTo, isAgentOnly } from "../../core/policy/disclosure.ts";
 import { TOOL_CALL_STATUSES, type ToolCallRecord } from "../../core/state/tool-call-record.ts";
 import { compensateCall } from "../../gateway/compensate-call.ts";
