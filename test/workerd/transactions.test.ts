@@ -1,7 +1,7 @@
 // Proves that unknown outcomes are settled by evidence alone, that held calls can be taken back, and that calls are undone once.
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { act, Bank, createPayer, errand, makeDue, pay, read, TOOLS, used, stopPayers } from "./payments.ts";
-import { asRoot, createKey, request, testConfig } from "./tenant.ts";
+import { asRoot, bindings, createKey, request, testConfig } from "./tenant.ts";
 
 afterEach(async () => {
   await stopPayers();
@@ -264,7 +264,7 @@ describe("a call that is undone", () => {
     const payer = await createPayer();
     const bank = new Bank();
     const { id } = await pay(payer, "dee");
-    const stub = (await import("./tenant.ts")).bindings.TOOL_CALL.getByName(`${payer.id}/${id}`);
+    const stub = bindings.TOOL_CALL.getByName(`${payer.id}/${id}`);
     const args = { payment: "p_dee", to: "dee", reason: "r" };
     await stub.compensate(
       { tool: "reverse", args, principal: { key_id: "k", roles: ["agent"], scopes: ["*"] } },
