@@ -68,6 +68,7 @@ interface ChargeRequest {
   readonly ref: CallRef;
   readonly policy: LedgerPolicy;
   readonly isInSaga: boolean;
+  readonly isHeld: boolean;
 }
 
 /** The outbox is tried again after this long. */

@@ -18,7 +18,7 @@ import { storedToolCall } from "../src/core/state/stored-shapes.ts";
 import { learntFrom, type Learnt } from "../src/core/state/teaching.ts";
 import * as calls from "../src/core/state/tool-call.ts";
 import type { ToolOutcome } from "../src/core/policy/tool-outcome.ts";
-import { withoutProbes } from "../src/core/policy/upstream.ts";
+import { stayingHeld, withoutProbes } from "../src/core/policy/upstream.ts";
 import type {
   Finding,
   Redecision,
@@ -35,7 +35,9 @@ import { SqlStore, type RecordQueue } from "./sql-store.ts";
 
 /** The session's ledger, as this object calls it. */
 interface RemoteLedger {
-  charge(call: LedgerAsk & { readonly callId: string; readonly isInSaga: boolean }): Promise<SessionReply>;
+  charge(
+    call: LedgerAsk & { readonly callId: string; readonly isInSaga: boolean; readonly isHeld: boolean },
+  ): Promise<SessionReply>;
   conclude(callId: string, outcome: ChargeOutcome, learnt: Learnt | null): Promise<SessionReply>;
   revisit(asked: {
     readonly ref: CallRef;
@@ -44,14 +46,9 @@ interface RemoteLedger {
   }): Promise<SessionReply>;
 }
 
-/** Another tool call, as this object calls it. */
-interface RemoteCall {
-  compensationStands(id: string, status: string, message: string | null): Promise<unknown>;
-}
-
 /** What the object needs of its Worker. */
 interface ToolCallEnv {
-  readonly TOOL_CALL: { getByName(name: string): RemoteCall };
+  readonly TOOL_CALL: { getByName(name: string): Pick<ToolCall, "compensationStands"> };
   readonly SESSION_LEDGER: { getByName(name: string): RemoteLedger };
   readonly TRACES: RecordQueue;
   readonly NOTICES: RecordQueue;
@@ -221,9 +218,10 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
       return { ledger: unavailable, record: this.#state.record };
     }
     const { id: callId, isInSaga } = request;
+    const isHeld = this.#state.record?.status === "held";
     let answer: SessionReply | undefined;
     try {
-      answer = await this.#ledgerOf(request).charge({ callId, isInSaga, ...ask, policy });
+      answer = await this.#ledgerOf(request).charge({ callId, isInSaga, isHeld, ...ask, policy });
     } finally {
       if (answer?.type !== "charged" && answer?.type !== "not_allowed") this.#apply({ type: "not_admitted" });
     }
@@ -236,7 +234,8 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
 
   /** What will be held is not sent now: its upstream is asked when its time has come. */
   #policyOf({ holdMs }: ToolCallRequest, policy: LedgerPolicy): LedgerPolicy {
-    return holdMs > 0 && this.#state.record?.status !== "held" ? withoutProbes(policy) : policy;
+    if (this.#state.record?.status === "held") return stayingHeld(policy);
+    return holdMs > 0 ? withoutProbes(policy) : policy;
   }
 
   #decided(
@@ -275,7 +274,7 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
 
   #apply(command: ToolCallCommand): ToolCallReply {
     const now = Date.now();
-    const before = this.#state.record?.status;
+    const before = this.#state.record;
     const { next, reply, effects } = calls.transition(this.#state, command, now);
     this.#state = next;
     for (const effect of effects) {
@@ -299,14 +298,18 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
           effect satisfies never;
       }
     }
-    if (next.record?.status !== before) {
-      this.#wake();
-      for (const done of this.#waiting) done();
-    }
+    this.#changedSince(before);
     return reply;
   }
 
-  /** One alarm per status: set when the call enters it, for whatever is due next. */
+  #changedSince(before: ToolCallRecord | null): void {
+    const { record } = this.#state;
+    const isNew = record?.status !== before?.status;
+    if (isNew || record?.work?.dueAt !== before?.work?.dueAt) this.#wake();
+    if (isNew) for (const done of this.#waiting) done();
+  }
+
+  /** One alarm per status and piece of work: set when that comes to the call, for whatever is due next. */
   #wake(): void {
     const due = calls.nextWake(this.#state);
     if (due !== null) void this.ctx.storage.setAlarm(due);

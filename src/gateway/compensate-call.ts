@@ -78,7 +78,7 @@ async function makeCompensation(ports: Ports, record: ToolCallRecord, recorder: 
   if (compensation === null) return;
   const { id } = compensation;
   const { outcome } = await callTool(ports, compensating(record, compensation), recorder);
-  // Somebody else is making it, or its tool has no room for it now: the call's object asks for it again.
+  // Somebody else is making it, or it cannot be made at this instant: the call's object asks for it again.
   if (!outcome.ok && ASKED_AGAIN.has(outcome.code)) return;
   // What was answered now may be less than what is known: only the call's own record says what it did.
   const made = await ports.toolCalls.read(request.tenant, id);
@@ -87,7 +87,15 @@ async function makeCompensation(ports: Ports, record: ToolCallRecord, recorder: 
   await ports.toolCalls.compensationStands(request.tenant, request.id, { id, status, message });
 }
 
-const ASKED_AGAIN: ReadonlySet<ErrorCode> = new Set(["call_in_flight", "tool_unavailable", "concurrency_limited"]);
+const ASKED_AGAIN: ReadonlySet<ErrorCode> = new Set([
+  "call_in_flight",
+  "tool_unavailable",
+  "concurrency_limited",
+  "rate_limited",
+  "session_paused",
+  "trace_store_down",
+  "not_configured",
+]);
 
 function messageOf(record: ToolCallRecord | undefined): string | null {
   const outcome = record?.outcome ?? null;

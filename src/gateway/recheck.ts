@@ -43,6 +43,16 @@ function isCovered({ approval }: ToolCallRecord, decision: Decision, config: Act
   return approval !== null && unasked({ ...approval, draft: config.draftTerms }, decision).length === 0;
 }
 
+/** Whether the policy, the switches and the session of this instant let a recorded call be sent once more. */
+export async function isStillAllowed(
+  ports: Ports,
+  { config, record }: { readonly config: ActiveConfig; readonly record: ToolCallRecord },
+): Promise<boolean> {
+  const { switches } = await ports.controls.current(record.request.tenant);
+  const again = await decideAgain(ports, { config, record, switches, isPauseAsked: true });
+  return again !== undefined && !again.isPaused && again.effect !== "deny" && isCovered(record, again, config);
+}
+
 /** The whole decision of this instant, its session's rules included; the call itself is not one before it. */
 async function decideAgain(
   ports: Ports,
@@ -50,16 +60,23 @@ async function decideAgain(
     config,
     record,
     switches,
-  }: { readonly config: ActiveConfig; readonly record: ToolCallRecord; readonly switches: readonly Switch[] },
-): Promise<Decision | undefined> {
+    isPauseAsked = false,
+  }: {
+    readonly config: ActiveConfig;
+    readonly record: ToolCallRecord;
+    readonly switches: readonly Switch[];
+    readonly isPauseAsked?: boolean;
+  },
+): Promise<(Decision & { readonly isPaused: boolean }) | undefined> {
   const { tenant, ask, id, traceHex, spanId } = record.request;
   // What breakers say was asked when the call was let through.
   const prepared = prepareCall(config, ask, { switches, breakers: [], now: ports.system.now() });
   if (!prepared.ok) return undefined;
-  const { policy } = prepared.value;
-  if (policy.rules.length === 0) return prepared.value.decision;
+  const { policy, decision: atEdge } = prepared.value;
+  if (policy.rules.length === 0 && !isPauseAsked) return { ...atEdge, isPaused: false };
   const { session, actor, tool: subject } = ask;
   const ref = { tenant, session, actor, traceHex, spanId, subject, policyVersion: config.policyVersion };
-  const { reasons } = await ports.sessions.consult(tenant, session, { policy, ref, callId: id });
-  return decide({ reasons: [...policy.reasons, ...reasons], standby: policy.standby }, policy.version);
+  const { reasons, pause } = await ports.sessions.consult(tenant, session, { policy, ref, callId: id });
+  const decision = decide({ reasons: [...policy.reasons, ...reasons], standby: policy.standby }, policy.version);
+  return { ...decision, isPaused: pause !== null };
 }

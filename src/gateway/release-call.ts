@@ -1,6 +1,7 @@
 // Sequences the end of an undo window: the held call is decided and admitted once more, and sent, once; or taken back before.
 import { decide, type Decision } from "../core/policy/decision.ts";
-import { probeKeys } from "../core/policy/upstream.ts";
+import { breakerState, probeKeys } from "../core/policy/upstream.ts";
+import type { Controls } from "../core/state/tenant-ledger.ts";
 import { accept, refuse, type Outcome } from "../core/errors.ts";
 import type { ActiveConfig } from "../core/config/published.ts";
 import type { ToolCallRecord } from "../core/state/tool-call-record.ts";
@@ -27,7 +28,9 @@ export async function releaseCall(ports: Ports, { tenant, id }: NamedCall, recor
   const config = await ports.configs.active(tenant);
   if (config === undefined) return;
   const spanId = ports.system.randomHex(8);
-  const { decision, ask } = await decideNow(ports, config, { record, spanId });
+  const controls = await ports.controls.current(tenant);
+  if (isLeftAlone(config, record, { ...controls, now: ports.system.now() })) return;
+  const { decision, ask } = decideNow(ports, config, { record, spanId, controls });
   const reply = await ports.toolCalls.release(tenant, id, { decision, draft: config.draftTerms, ...ask });
   const around = { config, recorder, spanId };
   const startedAt = ports.system.now();
@@ -41,15 +44,28 @@ export async function releaseCall(ports: Ports, { tenant, id }: NamedCall, recor
   }
 }
 
+/** Whether the call's tool keeps failing: a held call waits for it, as it waited for its time. */
+function isLeftAlone(
+  config: ActiveConfig,
+  { request }: ToolCallRecord,
+  around: Pick<Controls, "breakers"> & { readonly now: number },
+): boolean {
+  const tool = config.tool(request.ask.tool);
+  return tool !== undefined && breakerState(tool.name, tool.entry, around).phase === "open";
+}
+
 /** What the policy of this instant says to a held call, as far as the edge can tell, and how to ask its session. */
-async function decideNow(
+function decideNow(
   ports: Ports,
   config: ActiveConfig,
-  { record: { request }, spanId }: { readonly record: ToolCallRecord; readonly spanId: string },
-): Promise<{ readonly decision: Decision; readonly ask: LedgerAsk }> {
-  const { switches, breakers } = await ports.controls.current(request.tenant);
+  {
+    record: { request },
+    spanId,
+    controls,
+  }: { readonly record: ToolCallRecord; readonly spanId: string; readonly controls: Controls },
+): { readonly decision: Decision; readonly ask: LedgerAsk } {
   const ref = storedRef(request, config.policyVersion, spanId);
-  const prepared = prepareCall(config, request.ask, { switches, breakers, now: ports.system.now() });
+  const prepared = prepareCall(config, request.ask, { ...controls, now: ports.system.now() });
   if (prepared.ok && prepared.value.tool.definitionDigest === request.definitionDigest)
     return { decision: prepared.value.decision, ask: ledgerAsk(config, prepared.value, ref) };
   const message = "the tool changed, or is gone, while the call was held";

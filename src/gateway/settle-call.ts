@@ -11,6 +11,7 @@ import { scrubValue } from "../core/trace/scrub.ts";
 import { writeTraceparent } from "../core/trace/trace-context.ts";
 import { upstreamKey } from "../core/units/identifier.ts";
 import type { Ports, Recorder, ToolExecuted } from "./ports.ts";
+import { isStillAllowed } from "./recheck.ts";
 import { recordToolCall } from "./record-tool-call.ts";
 import type { NamedCall } from "./release-call.ts";
 import { callOf, recordStored } from "./stored-call.ts";
@@ -67,7 +68,8 @@ async function runProbe(
   const probing = { ...record, request: { ...record.request, ask: asked, definitionDigest: reader.definitionDigest } };
   if ((await stoppedBy(ports, { config, tool: reader, record: probing })) !== undefined) return undefined;
   const startedAt = ports.system.now();
-  const { outcome, credentials } = await send(ports, { ...unknown, record: probing }, reader);
+  // Never under the key of the call itself: an upstream would answer that from what it stored.
+  const { outcome, credentials } = await send(ports, { ...unknown, record: probing, callId: `${id}/probe` }, reader);
   const answered = { ...probing, status: outcome.status, outcome };
   const happened = { tool: reader, decision: record.decision, spanId: unknown.spanId, callId: null, startedAt };
   recordToolCall(
@@ -98,17 +100,23 @@ const NOT_LET_IN: ReadonlySet<number> = new Set([401, 403, 408, 425, 429]);
 async function repeat(ports: Ports, unknown: Unknown, tool: ResolvedTool): Promise<Finding | undefined> {
   const { config, record } = unknown;
   if ((await stoppedBy(ports, { config, tool, record })) !== undefined) return undefined;
-  const { outcome } = await send(ports, unknown, tool);
+  // It may be the first that the upstream sees of the call.
+  if (!(await isStillAllowed(ports, { config, record }))) return undefined;
+  const { outcome } = await send(ports, { ...unknown, callId: record.request.id }, tool);
   if (outcome.status !== "succeeded") return undefined;
   const evidence = `the upstream answered ${outcome.httpStatus} to the same idempotency key`;
   return { type: "settled", outcome, resolution: { by: "repeat", evidence, keyId: null } };
 }
 
-async function send(ports: Ports, { config, record, spanId }: Unknown, tool: ResolvedTool): Promise<ToolExecuted> {
-  const { tenant, id, ask, traceHex } = record.request;
+async function send(
+  ports: Ports,
+  { config, record, spanId, callId }: Unknown & { readonly callId: string },
+  tool: ResolvedTool,
+): Promise<ToolExecuted> {
+  const { tenant, ask, traceHex } = record.request;
   const executed = await ports.tools.execute({
     tenant,
-    callId: id,
+    callId,
     tool,
     args: ask.args,
     traceparent: writeTraceparent(traceHex, spanId, { isSampled: true, isRandom: false }),

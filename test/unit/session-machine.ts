@@ -109,6 +109,7 @@ export class Machine {
     return this.send({
       type: "charge",
       isInSaga: false,
+      isHeld: false,
       callId,
       scopes: { session: parts.limits ?? {}, task: null },
       amounts: parts.amounts ?? amounts({ tool_calls: 1 }),

@@ -118,7 +118,7 @@ function keyOf({ record, admitting }: ToolCallState): string {
     record?.approval?.status,
     record?.compensation?.attempt === 1,
     record?.compensation?.status,
-    record?.absences,
+    record?.absentAt != null,
     record?.work?.kind,
     record?.work?.attempts === 0,
     record?.work?.dueAt === null,

@@ -209,10 +209,12 @@ export async function makeDue({ id }: Payer, call: string, rings = false): Promi
     const record = JSON.parse(row?.body ?? "{}") as {
       heldUntil: number | null;
       work: { dueAt: number | null } | null;
+      absentAt: number | null;
     };
     const past = Date.now() - 1;
     if (record.heldUntil !== null) record.heldUntil = past;
     if (record.work !== null) record.work.dueAt = past;
+    if (record.absentAt !== null) record.absentAt -= 60_000;
     state.storage.sql.exec("UPDATE state SET body = ?", JSON.stringify(record));
   });
   await evictDurableObject(stub);

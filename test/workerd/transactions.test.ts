@@ -34,7 +34,10 @@ describe("an outcome that is unknown", () => {
     bank.meddle = (path) => (path === "/pay" ? Promise.reject(new Error("lost on the way")) : undefined);
     const id = (await pay(payer, "ben")).tool_call?.id ?? "";
     await errand(payer, id, "settle");
+    // The same message once more is not a second look.
+    await errand(payer, id, "settle");
     expect(await read(payer, id)).toMatchObject({ status: "unknown" });
+    await makeDue(payer, id);
     await errand(payer, id, "settle");
     expect(await read(payer, id)).toMatchObject({ status: "failed", resolution: { by: "probe" } });
     expect(await used(payer)).toBe("0.00");

@@ -145,6 +145,11 @@ export function probeKeys({ upstream }: Pick<UpstreamPolicy, "upstream">): reado
   return (upstream?.probes ?? []).map(({ key }) => key);
 }
 
+/** The same policy for a call that is held: while its upstream is left alone it stays held, and becomes no draft. */
+export function stayingHeld<P extends UpstreamPolicy>(policy: P): P {
+  return policy.upstream === undefined ? policy : { ...policy, upstream: { ...policy.upstream, degraded: "refuse" } };
+}
+
 /** The same policy for a call that will not be sent, or not yet. */
 export function withoutProbes<P extends UpstreamPolicy>(policy: P): P {
   return { ...policy, upstream: NO_UPSTREAM_NEEDS };

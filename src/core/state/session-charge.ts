@@ -65,8 +65,9 @@ function chargedAlready(
   { prior, reasons }: { readonly prior: Charge; readonly reasons: readonly Reason[] },
 ): SessionTransition {
   const taken = slotsOf(command);
+  const probes = command.policy.upstream?.probes ?? [];
   // The slot that it was given may be somebody else's by now.
-  if (taken.slots !== undefined && !command.isGranted)
+  if ((taken.slots !== undefined || probes.length > 0) && !command.isGranted)
     return { next: state, reply: { type: "needs_grants", shortages: [] }, effects: [] };
   const reply = { type: "charged", seq: prior.seq, remainingUsd: remaining(state.session), reasons } as const;
   // One that was held has had none until now; whoever concludes it gives it back.
@@ -96,10 +97,11 @@ function chargeOnce(
 /**
  * What an earlier attempt of the same call was charged, whose reply never arrived: it did not run, and is not charged
  * again. One whose outcome was told is over: once its own object has forgotten it, the same key is a new call.
+ * One that was held is known to its object for as long as it was.
  */
-function priorOf({ priorCharge: prior }: ChargeCommand, now: number): Charge | null {
+function priorOf({ priorCharge: prior, isHeld }: ChargeCommand, now: number): Charge | null {
   const isOpen = prior?.status === "charged" && prior.outcome === undefined;
-  return isOpen && now - prior.at < RETENTION_MS ? prior : null;
+  return isOpen && (isHeld || now - prior.at < RETENTION_MS) ? prior : null;
 }
 
 /** Another call under the id of one that never ran: that one's charge is given back first. */

@@ -132,6 +132,8 @@ export type SessionCommand =
       readonly policy: LedgerPolicy;
       /** Whether the call is one of its task's that stand or fall together. */
       readonly isInSaga: boolean;
+      /** Whether it was charged when it was held, and is sent now. */
+      readonly isHeld: boolean;
       readonly history: readonly Charge[];
       readonly cache: ExpressionCache;
       /** Whether the tenant's ledger has just granted what limits and rates need. */

@@ -1,6 +1,6 @@
 // Decides which calls can be undone, that each is undone by one call at a time, and what came of it.
 import { compensationId, type SagaReport } from "./tool-call-after.ts";
-import { unwindingLater } from "./tool-call-work.ts";
+import { isUnwinding, unwindingLater } from "./tool-call-work.ts";
 import type {
   ToolCallCommand,
   ToolCallRecord,
@@ -65,7 +65,9 @@ export function compensationStands(
   const { record } = state;
   if (record?.compensation == null) return unchanged(state, { type: "nothing" });
   const reply = { type: "compensating", record, isNew: false } as const;
-  if (record.status !== "compensating" || record.compensation.id !== id) return unchanged(state, reply);
+  // Where somebody was refused while somebody else made it, what it did is what counts.
+  const isOpen = record.status === "compensating" || (record.status === "compensation_failed" && !IN_VAIN.has(status));
+  if (!isOpen || record.compensation.id !== id) return unchanged(state, reply);
   if (record.compensation.status === status && !isOver(status)) return unchanged(state, reply);
   const next: ToolCallRecord = {
     ...record,
@@ -84,18 +86,16 @@ function statusBy(status: string): ToolCallStatus {
   return IN_VAIN.has(status) ? "compensation_failed" : "compensating";
 }
 
-/** Members in these statuses are looked at again, so that nothing is left standing, or reported so, for having been slow. */
-const MAY_CHANGE: ReadonlySet<string> = new Set(["executing", "unknown", "compensating"]);
-
 /** Keeps what became of the saga that this call let fail, or was asked to undo; `null` where that was not to be undone. */
 export function unwound(state: ToolCallState, report: SagaReport | null, now: number): ToolCallTransition {
   const { record } = state;
   if (record === null) return unchanged(state, { type: "nothing" });
-  const isLeft = report?.members.some((each) => MAY_CHANGE.has(each.status)) === true;
+  const isLeft = isUnwinding({ saga: report });
   const own = record.work?.kind === "unwind" || record.work === null;
   const work = isLeft ? (record.work ?? unwindingLater(now)) : own ? null : record.work;
   const next: ToolCallRecord = { ...record, saga: report ?? record.saga, work };
-  return persisted(next, { type: "settled", record: next });
+  // An admission under way goes on.
+  return { next: { ...state, record: next }, reply: { type: "settled", record: next }, effects: [{ type: "persist" }] };
 }
 
 function persisted(record: ToolCallRecord, reply: ToolCallReply): ToolCallTransition {

@@ -82,8 +82,8 @@ export interface ToolCallRecord {
   readonly owesReport: boolean;
   /** What the gateway has yet to do for it. */
   readonly work: DueWork | null;
-  /** Probes in a row that found no effect. */
-  readonly absences: number;
+  /** When a probe first found no effect. */
+  readonly absentAt: number | null;
   /** Who turned an unknown outcome into this one, and on what evidence. */
   readonly resolution: Resolution | null;
   readonly compensation: Compensation | null;

@@ -58,8 +58,8 @@ export function revoked(held: ToolCallRecord, decision: Decision, now: number): 
   return persisted(record, { type: "denied", record });
 }
 
-/** One probe that finds nothing may have been faster than the effect; two in a row were not. */
-const ABSENCES_NEEDED = 2;
+/** One probe that finds nothing may have been faster than the effect; a second one this much later, in milliseconds, is not. A message that is delivered twice is no second one. */
+const ABSENCE_GAP_MS = 4_000;
 
 /** Takes what somebody found out about an unknown outcome. A definite outcome never changes. */
 export function settle(state: ToolCallState, finding: Finding, now: number): ToolCallTransition {
@@ -95,11 +95,12 @@ function settled(
 }
 
 function absent(record: ToolCallRecord, message: string, now: number): ToolCallTransition {
-  const absences = record.absences + 1;
-  if (absences < ABSENCES_NEEDED) {
-    const next = { ...record, absences };
+  const { absentAt } = record;
+  if (absentAt === null) {
+    const next = { ...record, absentAt: now };
     return persisted(next, { type: "known", record: next });
   }
+  if (now - absentAt < ABSENCE_GAP_MS) return persisted(record, { type: "known", record });
   const outcome = { status: "failed", code: "tool_failed", message, httpStatus: null, result: null } as const;
   return settled(
     record,

@@ -38,9 +38,19 @@ export function workOf(record: ToolCallRecord, was: ToolCallStatus | null, now: 
   if (status === "held" && heldUntil !== null) return due("send", heldUntil);
   if (status === "unknown") return request.settle === "person" ? null : due("settle", now + firstWait("settle"));
   if (status === "compensating") return due("compensate", now + firstWait("compensate"));
+  // It was being undone itself when its saga was: the rest of that is still to come.
+  if (was === "compensating" && isUnwinding(record)) return unwindingLater(now);
   // What turns out to have happened in a saga that was undone meanwhile is undone too.
   const isLate = was === "unknown" && status === "succeeded";
   return request.isInSaga && (FAILED.has(status) || isLate) ? due("unwind", now + firstWait("unwind")) : null;
+}
+
+/** Members in these statuses are looked at again, so that nothing is left standing, or reported so, for having been slow. */
+const MAY_CHANGE: ReadonlySet<string> = new Set(["executing", "unknown", "compensating"]);
+
+/** Whether the saga that was undone at this call has members that are not settled. */
+export function isUnwinding({ saga }: Pick<ToolCallRecord, "saga">): boolean {
+  return saga?.members.some(({ status }) => MAY_CHANGE.has(status)) === true;
 }
 
 /** Undoing a saga that is not wholly undone yet. */
@@ -101,7 +111,7 @@ export const NOTHING_AFTER = {
   owesListing: false,
   owesReport: false,
   work: null,
-  absences: 0,
+  absentAt: null,
   resolution: null,
   compensation: null,
   saga: null,
