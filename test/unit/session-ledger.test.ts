@@ -169,6 +169,16 @@ describe("a charge that its call has forgotten", () => {
     machine.now += RETENTION_MS;
     expect(charge()).toMatchObject({ type: "budget_exceeded", dimension: "tool_usd" });
   });
+
+  it("is not charged again when it was held until now, however long its session was paused", () => {
+    const machine = new Machine();
+    const charge = (isHeld: boolean): SessionReply =>
+      machine.charge("c1", { isHeld, limits: { tool_usd: 50 }, amounts: amounts({ tool_calls: 1, tool_usd: 42 }) });
+    const first = charge(false);
+    machine.now += 3 * RETENTION_MS;
+    expect(charge(true)).toEqual(first);
+    expect(machine.state.session?.used.tool_usd).toBe(42);
+  });
 });
 
 type Step =

@@ -76,6 +76,7 @@ export interface ChargeParts {
   readonly amounts?: Amounts;
   readonly policy?: Partial<LedgerPolicy>;
   readonly subject?: string;
+  readonly isHeld?: boolean;
   readonly isGranted?: boolean;
 }
 
@@ -109,7 +110,7 @@ export class Machine {
     return this.send({
       type: "charge",
       isInSaga: false,
-      isHeld: false,
+      isHeld: parts.isHeld ?? false,
       callId,
       scopes: { session: parts.limits ?? {}, task: null },
       amounts: parts.amounts ?? amounts({ tool_calls: 1 }),

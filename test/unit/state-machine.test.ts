@@ -204,3 +204,14 @@ describe("the state machine of a tool call", () => {
     expect(after("unknown").toSorted()).toEqual(["failed", "succeeded"]);
   });
 });
+
+describe("unwinding the saga of a call that is being admitted", () => {
+  it("leaves the admission as it is", () => {
+    const call = request({});
+    const begun = transition(NO_CALL, { type: "begin", request: call, decision: says("allow") }, 1).next;
+    const { next } = transition(begun, { type: "decided", decision: says("require_approval"), draft }, 2);
+    const admitting = { request: call, decision: says("require_approval"), vote: null, isHeld: false };
+    const after = transition({ ...next, admitting }, { type: "unwound", report: null }, 3).next;
+    expect([after.record?.status, after.admitting]).toEqual(["pending_approval", admitting]);
+  });
+});
