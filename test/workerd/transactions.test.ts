@@ -90,6 +90,21 @@ describe("an outcome that is unknown", () => {
     expect(bank.log).toEqual(["pay fay"]);
   });
 
+  it("is not repeated in a session that a person has ended: the repeat may be the first that arrives", async () => {
+    const { probe: _, ...without } = TOOLS.pay;
+    const payer = await createPayer({ pay: { ...without, settle: "repeat" } });
+    const bank = new Bank();
+    bank.meddle = () => Promise.reject(new Error("lost on the way"));
+    const id = (await pay(payer, "eli")).tool_call?.id ?? "";
+    bank.meddle = () => undefined;
+    const body = JSON.stringify({ reason: "enough" });
+    const ended = await request("/v1/sessions/s1/end", payer.operator, { method: "POST", body });
+    expect(ended.status).toBe(200);
+    await errand(payer, id, "settle");
+    expect(await read(payer, id)).toMatchObject({ status: "unknown" });
+    expect(bank.log).toEqual([]);
+  });
+
   it("is resolved by an operator with evidence, once; by nobody else", async () => {
     const { probe: _, ...without } = TOOLS.pay;
     const payer = await createPayer({ pay: without });
