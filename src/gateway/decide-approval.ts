@@ -9,8 +9,8 @@ import { ledgerRefusal, refusalOf } from "./enforce.ts";
 import { probeKeys } from "../core/policy/upstream.ts";
 import type { Ports, Recorder } from "./ports.ts";
 import { recordApproval } from "./record-approval.ts";
-import { ledgerAsk, nothingAsked, prepareCall, type PreparedCall } from "./tool-ask.ts";
-import { executeStored, storedRef } from "./stored-call.ts";
+import { ledgerAsk, nothingAsked, prepareCall, storedRef, type PreparedCall } from "./tool-ask.ts";
+import { executeStored } from "./stored-call.ts";
 
 /** What a person decides. `digest`, when given, is what they saw: anything else is `approval_stale`. */
 export interface PersonsDecision {

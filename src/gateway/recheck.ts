@@ -7,7 +7,7 @@ import { unasked } from "../core/state/approval.ts";
 import type { Controls } from "../core/state/tenant-ledger.ts";
 import type { ToolCallRecord } from "../core/state/tool-call-record.ts";
 import type { Ports } from "./ports.ts";
-import { prepareCall } from "./tool-ask.ts";
+import { prepareCall, storedRef } from "./tool-ask.ts";
 
 /**
  * What a config that became active since the decision makes of a call whose intent is on disk: `undefined` where it
@@ -68,15 +68,14 @@ async function decideAgain(
     readonly isPauseAsked?: boolean;
   },
 ): Promise<(Decision & { readonly isPaused: boolean }) | undefined> {
-  const { tenant, ask, id, traceHex, spanId } = record.request;
+  const { tenant, ask, id, spanId } = record.request;
   // What breakers say was asked when the call was let through.
   const prepared = prepareCall(config, ask, { switches, breakers: [], now: ports.system.now() });
   if (!prepared.ok) return undefined;
   const { policy, decision: atEdge } = prepared.value;
   if (policy.rules.length === 0 && !isPauseAsked) return { ...atEdge, isPaused: false };
-  const { session, actor, tool: subject } = ask;
-  const ref = { tenant, session, actor, traceHex, spanId, subject, policyVersion: config.policyVersion };
-  const { reasons, pause } = await ports.sessions.consult(tenant, session, { policy, ref, callId: id });
+  const ref = storedRef(record.request, config.policyVersion, spanId);
+  const { reasons, pause } = await ports.sessions.consult(tenant, ask.session, { policy, ref, callId: id });
   const decision = decide({ reasons: [...policy.reasons, ...reasons], standby: policy.standby }, policy.version);
   return { ...decision, isPaused: pause !== null };
 }

@@ -7,8 +7,8 @@ import type { ActiveConfig } from "../core/config/published.ts";
 import type { ToolCallRecord } from "../core/state/tool-call-record.ts";
 import { voteRefusal, withdrawApproval } from "./decide-approval.ts";
 import type { LedgerAsk, Ports, Recorder } from "./ports.ts";
-import { executeStored, recordStored, storedRef } from "./stored-call.ts";
-import { ledgerAsk, nothingAsked, prepareCall } from "./tool-ask.ts";
+import { executeStored, recordStored } from "./stored-call.ts";
+import { ledgerAsk, nothingAsked, prepareCall, storedRef } from "./tool-ask.ts";
 import { approvalId } from "../core/state/approval.ts";
 
 /** A call of a tenant. */

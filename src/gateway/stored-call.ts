@@ -2,8 +2,7 @@
 import type { ToolCall } from "../core/call.ts";
 import type { ActiveConfig } from "../core/config/published.ts";
 import type { JsonObject } from "../core/json/canonical.ts";
-import type { CallRef } from "../core/state/session-messages.ts";
-import type { ToolCallRecord, ToolCallRequest } from "../core/state/tool-call-record.ts";
+import type { ToolCallRecord } from "../core/state/tool-call-record.ts";
 import type { Ports, Recorder } from "./ports.ts";
 import { recordToolCall, type ToolCallEnd } from "./record-tool-call.ts";
 import { execute } from "./tool-execution.ts";
@@ -42,12 +41,6 @@ export function recordStored(
   const call = callOf(record);
   const { decision } = record;
   recordToolCall(ports, recorder, { call, ask, tool, decision, spanId, callId: id, startedAt }, end);
-}
-
-/** What the ledger keeps of a stored call. */
-export function storedRef({ tenant, ask, traceHex }: ToolCallRequest, policyVersion: string, spanId: string): CallRef {
-  const { session, actor, tool } = ask;
-  return { tenant, session, actor, traceHex, spanId, subject: tool, policyVersion };
 }
 
 /** The stored call as its surface once understood it. */

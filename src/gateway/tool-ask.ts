@@ -15,6 +15,7 @@ import type { Switch } from "../core/policy/switches.ts";
 import { upstreamNeeds } from "../core/policy/upstream.ts";
 import type { ListedBreaker } from "../core/state/breaker.ts";
 import type { CallRef, LedgerPolicy } from "../core/state/session-messages.ts";
+import type { ToolCallRequest } from "../core/state/tool-call-record.ts";
 import { usdFromJson } from "../core/units/money.ts";
 import { scopesOf } from "./enforce.ts";
 import type { LedgerAsk } from "./ports.ts";
@@ -115,6 +116,12 @@ export function ledgerAsk(config: ActiveConfig, { tool, facts, policy }: Prepare
     ref,
     policy,
   };
+}
+
+/** What the ledger keeps of a stored call. */
+export function storedRef({ tenant, ask, traceHex }: ToolCallRequest, policyVersion: string, spanId: string): CallRef {
+  const { session, actor, tool } = ask;
+  return { tenant, session, actor, traceHex, spanId, subject: tool, policyVersion };
 }
 
 /** What asks nothing of the session: it cannot lead to an effect. */

@@ -10,11 +10,11 @@ import {
   type Approval,
   type DraftTerms,
 } from "./approval.ts";
+import { persisted, unchanged } from "./tool-call-record.ts";
 import type {
   Redecision,
   ToolCallCommand,
   ToolCallRecord,
-  ToolCallReply,
   ToolCallRequest,
   ToolCallState,
   ToolCallStatus,
@@ -195,12 +195,4 @@ function resolved(
     owesNotice: false,
     finishedAt: now,
   };
-}
-
-function persisted(record: ToolCallRecord, reply: ToolCallReply): ToolCallTransition {
-  return { next: { record, admitting: null }, reply, effects: [{ type: "persist" }] };
-}
-
-function unchanged(state: ToolCallState, reply: ToolCallReply): ToolCallTransition {
-  return { next: state, reply, effects: [] };
 }

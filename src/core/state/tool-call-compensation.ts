@@ -1,10 +1,10 @@
 // Decides which calls can be undone, that each is undone by one call at a time, and what came of it.
 import { compensationId, type SagaReport } from "./tool-call-after.ts";
 import { isUnwinding, unwindingLater } from "./tool-call-work.ts";
+import { persisted, unchanged } from "./tool-call-record.ts";
 import type {
   ToolCallCommand,
   ToolCallRecord,
-  ToolCallReply,
   ToolCallState,
   ToolCallStatus,
   ToolCallTransition,
@@ -96,12 +96,4 @@ export function unwound(state: ToolCallState, report: SagaReport | null, now: nu
   const next: ToolCallRecord = { ...record, saga: report ?? record.saga, work };
   // An admission under way goes on.
   return { next: { ...state, record: next }, reply: { type: "settled", record: next }, effects: [{ type: "persist" }] };
-}
-
-function persisted(record: ToolCallRecord, reply: ToolCallReply): ToolCallTransition {
-  return { next: { record, admitting: null }, reply, effects: [{ type: "persist" }] };
-}
-
-function unchanged(state: ToolCallState, reply: ToolCallReply): ToolCallTransition {
-  return { next: state, reply, effects: [] };
 }

@@ -211,3 +211,13 @@ export interface ToolCallTransition {
   readonly reply: ToolCallReply;
   readonly effects: readonly ToolCallEffect[];
 }
+
+/** The transition to a record that is written before the reply; what was being admitted is not any more. */
+export function persisted(record: ToolCallRecord, reply: ToolCallReply): ToolCallTransition {
+  return { next: { record, admitting: null }, reply, effects: [{ type: "persist" }] };
+}
+
+/** The transition of a command that changes nothing. */
+export function unchanged(state: ToolCallState, reply: ToolCallReply): ToolCallTransition {
+  return { next: state, reply, effects: [] };
+}

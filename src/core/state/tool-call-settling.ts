@@ -1,10 +1,10 @@
 // Decides when a held call is sent or taken back, and what evidence settles an outcome that is unknown.
 import type { Decision } from "../policy/decision.ts";
+import { persisted, unchanged } from "./tool-call-record.ts";
 import type {
   Finding,
   ToolCallCommand,
   ToolCallRecord,
-  ToolCallReply,
   ToolCallState,
   ToolCallTransition,
 } from "./tool-call-record.ts";
@@ -107,12 +107,4 @@ function absent(record: ToolCallRecord, message: string, now: number): ToolCallT
     { type: "settled", outcome, resolution: { by: "probe", evidence: message, keyId: null } },
     now,
   );
-}
-
-function persisted(record: ToolCallRecord, reply: ToolCallReply): ToolCallTransition {
-  return { next: { record, admitting: null }, reply, effects: [{ type: "persist" }] };
-}
-
-function unchanged(state: ToolCallState, reply: ToolCallReply): ToolCallTransition {
-  return { next: state, reply, effects: [] };
 }

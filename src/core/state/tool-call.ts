@@ -7,6 +7,7 @@ import { release, revoked, sent, settle, withdrawHeld } from "./tool-call-settli
 import { arrived, askedFor, askedInVain, NOTHING_AFTER, retentionOf } from "./tool-call-work.ts";
 import type { ChargeOutcome } from "./session-messages.ts";
 import type { ToolOutcome } from "../policy/tool-outcome.ts";
+import { unchanged } from "./tool-call-record.ts";
 import type {
   ToolCallCommand,
   ToolCallRecord,
@@ -354,8 +355,4 @@ function atDue(state: ToolCallState, record: ToolCallRecord, now: number): ToolC
   if (owes({ ...record, owesNotice: false }) || (record.work?.dueAt ?? null) !== null || state.admitting !== null)
     return unchanged(state, { type: "nothing" });
   return { next: NO_CALL, reply: { type: "nothing" }, effects: [{ type: "forget" }] };
-}
-
-function unchanged(state: ToolCallState, reply: ToolCallReply): ToolCallTransition {
-  return { next: state, reply, effects: [] };
 }

@@ -1,7 +1,6 @@
 // Routes of approvals: the inbox, what exactly is to be decided, and a person's decision.
 import * as z from "zod/mini";
-import { didYouMean } from "../../core/config/mistakes.ts";
-import { accept, type Mistake, type Outcome } from "../../core/errors.ts";
+import { accept, type Outcome } from "../../core/errors.ts";
 import { explainTo, isAgentOnly } from "../../core/policy/disclosure.ts";
 import { mayActAs, type Principal } from "../../core/principal.ts";
 import { APPROVAL_STATUSES, approverRoles, type Vote } from "../../core/state/approval.ts";
@@ -11,7 +10,8 @@ import type { Recorder } from "../../gateway/ports.ts";
 import type { ApprovalInbox, InboxLine } from "../../gateway/ports/approvals.ts";
 import { deferOf, type HttpContext } from "../context.ts";
 import { notFound, problem } from "./errors.ts";
-import { pathParameter, readOptionalBody, readWait, refusedFor, WAIT, type ApiRoute, type Parameter } from "./route.ts";
+import { readPageQuery } from "./page-query.ts";
+import { pathParameter, readOptionalBody, readWait, WAIT, type ApiRoute, type Parameter } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 import { ToolCallView, refusalFor, viewOf } from "./tool-call-view.ts";
 
@@ -221,21 +221,12 @@ async function answerWith(
 const QUERY = ["status", "limit", "cursor", "tenant"];
 
 function readFilter(c: HttpContext): Outcome<Parameters<ApprovalInbox["list"]>[1]> {
-  const asked = c.req.query();
-  const status = APPROVAL_STATUSES.find((each) => each === asked["status"]);
-  const limit = /^\d{1,3}$/.test(asked["limit"] ?? "50") ? Number(asked["limit"] ?? "50") : 0;
-  const cursor = asked["cursor"];
-  const mistakes: Mistake[] = Object.keys(asked)
-    .filter((name) => !QUERY.includes(name))
-    .map((name) => ({ path: name, message: `unknown parameter${didYouMean(name, QUERY)}` }));
-  if (asked["status"] !== undefined && status === undefined)
-    mistakes.push({ path: "status", message: `expected one of ${APPROVAL_STATUSES.join(", ")}` });
-  if (limit < 1 || limit > 200) mistakes.push({ path: "limit", message: "expected 1 to 200" });
-  if (mistakes.length > 0) return refusedFor(mistakes);
+  const page = readPageQuery(c, { known: QUERY, statuses: APPROVAL_STATUSES });
+  if (!page.ok) return page;
+  const { cursor } = c.req.query();
   return accept({
-    limit,
+    ...page.value,
     now: c.var.runtime.ports.system.now(),
-    ...(status === undefined ? {} : { status }),
     ...(cursor === undefined ? {} : { cursor }),
   });
 }

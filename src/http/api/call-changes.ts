@@ -1,8 +1,7 @@
 // Routes of tool calls after their answer: which there are by status, and how they are resolved, undone and taken back.
 import type { Json } from "../../core/json/canonical.ts";
 import * as z from "zod/mini";
-import { didYouMean } from "../../core/config/mistakes.ts";
-import { accept, type Mistake, type Outcome } from "../../core/errors.ts";
+import { accept, type Outcome } from "../../core/errors.ts";
 import { explainTo, isAgentOnly } from "../../core/policy/disclosure.ts";
 import { TOOL_CALL_STATUSES, type ToolCallRecord } from "../../core/state/tool-call-record.ts";
 import { compensateCall } from "../../gateway/compensate-call.ts";
@@ -13,6 +12,7 @@ import { resolveCall } from "../../gateway/settle-call.ts";
 import { unwindSaga } from "../../gateway/unwind-saga.ts";
 import { deferOf, type HttpContext } from "../context.ts";
 import { problem } from "./errors.ts";
+import { readPageQuery } from "./page-query.ts";
 import { readBody, readOptionalBody, refusedFor, type ApiRoute, type Parameter } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 import { refusalFor, ToolCallView, viewOf } from "./tool-call-view.ts";
@@ -187,17 +187,8 @@ async function change(
 const QUERY = ["status", "actor", "tool", "limit", "cursor", "tenant"];
 
 function readFilter(c: HttpContext): Outcome<CallFilter> {
-  const asked = c.req.query();
-  const status = TOOL_CALL_STATUSES.find((each) => each === asked["status"]);
-  const limit = /^\d{1,3}$/.test(asked["limit"] ?? "50") ? Number(asked["limit"] ?? "50") : 0;
-  const mistakes: Mistake[] = Object.keys(asked)
-    .filter((name) => !QUERY.includes(name))
-    .map((name) => ({ path: name, message: `unknown parameter${didYouMean(name, QUERY)}` }));
-  if (asked["status"] !== undefined && status === undefined)
-    mistakes.push({ path: "status", message: `expected one of ${TOOL_CALL_STATUSES.join(", ")}` });
-  if (limit < 1 || limit > 200) mistakes.push({ path: "limit", message: "expected 1 to 200" });
-  if (mistakes.length > 0) return refusedFor(mistakes);
-  return accept({ limit, ...(status === undefined ? {} : { status }), ...narrowing(c) });
+  const page = readPageQuery(c, { known: QUERY, statuses: TOOL_CALL_STATUSES });
+  return page.ok ? accept({ ...page.value, ...narrowing(c) }) : page;
 }
 
 function narrowing(c: HttpContext): Omit<CallFilter, "limit" | "status"> {
