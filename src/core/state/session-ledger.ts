@@ -2,6 +2,7 @@
 import { NOTHING, plus, type Amounts } from "../budget/amounts.ts";
 import * as accounts from "./account.ts";
 import type { Account, Want } from "./account.ts";
+import { afterStop, hasSayable, noted, stated, tellingMany } from "./session-admissions.ts";
 import { grantIn, inBooks, open } from "./session-books.ts";
 import { charge, conclude } from "./session-charge.ts";
 import { closeSaga } from "./session-saga.ts";
@@ -51,6 +52,9 @@ export const EMPTY_LEDGER: SessionLedgerState = {
   taint: [],
   facts: {},
   closedSagas: [],
+  sessionId: null,
+  unstated: [],
+  uncertain: [],
 };
 
 /** Applies one command. Total: every state answers every command, and a refusal changes nothing. */
@@ -61,7 +65,7 @@ export function transition(state: SessionLedgerState, command: SessionCommand, n
     command: SessionCommand,
     now: number,
   ) => SessionTransition;
-  return handle(state, command, now);
+  return tellingMany(handle(state, command, now));
 }
 
 type Handlers = {
@@ -96,6 +100,7 @@ export function reload(stored: SessionLedgerState): SessionLedgerState {
     ...stored,
     session: accounts.forfeited(stored.session),
     tasks: Object.fromEntries(Object.entries(stored.tasks).map(([id, account]) => [id, accounts.forfeited(account)])),
+    ...afterStop(stored),
     holds: {},
     seq: stored.seqCommitted,
     forfeited: plus(stored.forfeited, lost),
@@ -109,11 +114,10 @@ export function reload(stored: SessionLedgerState): SessionLedgerState {
 export function nextWake(state: SessionLedgerState): number | null {
   const expiries = Object.values(state.holds).map((each) => each.expiresAt);
   if (state.session === null) return null;
-  const hasLeases = Object.keys(state.leases).length > 0;
-  // What a person ended for good is not forgotten: its id would begin anew.
-  if (isEnded(state) && state.isExact && !hasLeases) return expiries.length === 0 ? null : Math.min(...expiries);
   // Shares that nobody draws any more go back to the tenant once the session is quiet.
-  const isDone = state.isExact && !hasLeases;
+  const isDone = state.isExact && Object.keys(state.leases).length === 0 && !hasSayable(state);
+  // What a person ended for good is not forgotten: its id would begin anew.
+  if (isEnded(state) && isDone) return expiries.length === 0 ? null : Math.min(...expiries);
   return Math.min(...expiries, state.lastActivityAt + (isDone ? SESSION_RETENTION_MS : QUIET_MS));
 }
 
@@ -138,6 +142,7 @@ function admit(state: SessionLedgerState, command: SessionCommand & { type: "adm
     ...state,
     ...books,
     ...budgetPause(state, { books, task, settings: command.stopAndAsk, now }),
+    ...noted(state, ref, { seq, kind: "chat", call_id: null, at: now }),
     tenant: ref.tenant,
     actor: ref.actor,
     stopAndAsk: command.stopAndAsk,
@@ -260,8 +265,12 @@ function tick(state: SessionLedgerState, outboxDepth: number, now: number): Sess
   const counted = expired.length === 0 ? settled : { ...settled, expiredHolds: settled.expiredHolds + expired.length };
   const isQuiet = now - state.lastActivityAt >= QUIET_MS;
   const mayWriteBack = state.isExact ? expired.length > 0 : isQuiet;
-  const next = mayWriteBack ? writtenBack(counted) : counted;
-  const reports = expired.map((hold): SessionEffect => ({ type: "report_expired", hold }));
+  const exact = mayWriteBack ? writtenBack(counted) : counted;
+  const { next, statements } = isQuiet || mayWriteBack ? stated(exact) : { next: exact, statements: [] };
+  const reports = [
+    ...expired.map((hold): SessionEffect => ({ type: "report_expired", hold })),
+    ...(statements.length === 0 ? [] : [{ type: "state_admissions", statements } as const]),
+  ];
   return { next, reply: { type: "ticked" }, effects: next === state ? [] : [...reports, { type: "persist" }] };
 }
 
@@ -270,6 +279,7 @@ function isForgotten(state: SessionLedgerState, now: number): boolean {
     state.session !== null &&
     state.isExact &&
     !isEnded(state) &&
+    !hasSayable(state) &&
     Object.keys(state.holds).length === 0 &&
     now - state.lastActivityAt >= SESSION_RETENTION_MS
   );
