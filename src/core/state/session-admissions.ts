@@ -1,12 +1,14 @@
 // Decides which admitted calls a session's ledger has yet to state to the trace store, and when: what is stated can be missed.
-import { hourOf, type AdmissionStatement, type AdmittedCall, type UncertainRange } from "../trace/admissions.ts";
+import { hourOf, type AdmissionStatement, type AdmittedCall } from "../trace/admissions.ts";
 import type { CallRef, SessionLedgerState, SessionTransition } from "./session-messages.ts";
 
 /** So many calls are stated without waiting for the session to be quiet. */
 export const STATE_AT = 100;
 
 /** Numbers that may or may not have been given to calls, since `at`. */
-export interface UncertainSince extends UncertainRange {
+export interface UncertainRange {
+  readonly from: number;
+  readonly to: number;
   readonly at: number;
 }
 
@@ -37,7 +39,7 @@ function sayable({ unstated, holds }: SessionLedgerState): readonly AdmittedCall
   return open.size === 0 ? unstated : unstated.filter((each) => !open.has(each.seq));
 }
 
-/** The state without what can be stated, and the statements that tell it: one an hour. Both become durable together. */
+/** The state without what can be stated, and the statements that tell it: one for the calls of an hour, one for each range. Both become durable together. */
 export function stated(state: SessionLedgerState): {
   readonly next: SessionLedgerState;
   readonly statements: readonly AdmissionStatement[];
@@ -46,23 +48,25 @@ export function stated(state: SessionLedgerState): {
   if (tenant === null || sessionId === null || !hasSayable(state)) return { next: state, statements: [] };
   const calls = sayable(state);
   const said = new Set(calls);
-  const hours = new Set([...calls, ...state.uncertain].map(({ at }) => hourOf(at)));
-  const statements = [...hours].map((hour): AdmissionStatement => {
-    const within = calls.filter(({ at }) => hourOf(at) === hour);
-    const uncertain = state.uncertain.filter(({ at }) => hourOf(at) === hour).map(({ from, to }) => ({ from, to }));
-    return {
-      tenant,
-      session: sessionId,
-      hour,
-      from_seq: Math.min(...within.map(({ seq }) => seq), ...uncertain.map(({ from }) => from)),
-      to_seq: Math.max(...within.map(({ seq }) => seq), ...uncertain.map(({ to }) => to)),
-      calls: within,
-      uncertain,
-    };
+  const who = { tenant, session: sessionId };
+  const certain = [...Map.groupBy(calls, ({ at }) => hourOf(at))].map(([hour, within]): AdmissionStatement => {
+    const numbers = within.map(({ seq }) => seq);
+    const range = { from_seq: Math.min(...numbers), to_seq: Math.max(...numbers) };
+    return { ...who, hour, ...range, is_uncertain: false, calls: within };
   });
+  const uncertain = state.uncertain.map(
+    ({ from, to, at }): AdmissionStatement => ({
+      ...who,
+      hour: hourOf(at),
+      from_seq: from,
+      to_seq: to,
+      is_uncertain: true,
+      calls: [],
+    }),
+  );
   return {
     next: { ...state, unstated: state.unstated.filter((each) => !said.has(each)), uncertain: [] },
-    statements,
+    statements: [...certain, ...uncertain],
   };
 }
 

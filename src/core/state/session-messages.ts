@@ -11,7 +11,7 @@ import type { Account, Shortage, Want } from "./account.ts";
 import type { Approved } from "./approval.ts";
 import type { GivenUp, Leases } from "./lease.ts";
 import type { LeaseGrant } from "./meter.ts";
-import type { UncertainSince } from "./session-admissions.ts";
+import type { UncertainRange } from "./session-admissions.ts";
 import type { Learnt } from "./teaching.ts";
 import type { JsonObject } from "../json/canonical.ts";
 
@@ -79,7 +79,7 @@ export interface SessionLedgerState {
   /** Admitted calls that the trace store has not been told of. */
   readonly unstated: readonly AdmittedCall[];
   /** Numbers of which an unclean stop left nothing known, not told yet either. */
-  readonly uncertain: readonly UncertainSince[];
+  readonly uncertain: readonly UncertainRange[];
 }
 
 /** Why a session takes no calls: until a person resumes it, or for good. */

@@ -16,17 +16,14 @@ const Call = z.object({
   at: z.int(),
 });
 
-/** Numbers of which the ledger cannot say whether a call had them: it was stopped before it could tell. Both ends count. */
-const Range = z.object({ from: z.int().check(z.positive()), to: z.int().check(z.positive()) });
-
 const Statement = z.object({
   tenant: z.string().check(z.minLength(1)),
   session: z.string().check(z.minLength(1)),
   hour: z.int(),
   from_seq: z.int(),
   to_seq: z.int(),
+  is_uncertain: z.boolean(),
   calls: z.array(Call).check(z.maxLength(MAX_STATED)),
-  uncertain: z.array(Range).check(z.maxLength(MAX_STATED)),
 });
 
 const Line = z.object({ v: z.literal(1), admissions: Statement });
@@ -34,18 +31,16 @@ const Line = z.object({ v: z.literal(1), admissions: Statement });
 /** One admitted call as its ledger tells it. */
 export type AdmittedCall = z.infer<typeof Call>;
 
-/** Numbers of which nothing is known. */
-export type UncertainRange = z.infer<typeof Range>;
-
 /**
- * What one ledger says of one hour (hours since 1970): the calls it admitted, each told in one statement only. `from_seq`
- * is the lowest number it speaks of, which no other statement of the session and hour begins with.
+ * What one ledger says of one hour (epoch milliseconds of its start): the calls it admitted, each told in one statement
+ * only. `from_seq` is the lowest number it speaks of, which no other statement of the session begins with. One that is
+ * uncertain names no call: a stop left the ledger unable to say which of the numbers, both ends included, were given.
  */
 export type AdmissionStatement = z.infer<typeof Statement>;
 
-/** The hour an instant lies in: hours since 1970. */
+/** The start of the hour that an instant lies in. */
 export function hourOf(at: number): number {
-  return Math.floor(at / HOUR_MS);
+  return Math.floor(at / HOUR_MS) * HOUR_MS;
 }
 
 /** A statement's line in the trace queue. */
