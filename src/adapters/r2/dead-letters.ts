@@ -22,13 +22,10 @@ export function r2DeadLetters(bucket: R2Bucket, queue: LetterQueue): DeadLetters
     },
     list: async (tenant, { cursor, limit }) => {
       const prefix = tenant === undefined ? ROOT : `${ROOT}${tenant}/`;
-      const found = await bucket.list({
-        prefix,
-        limit,
-        include: ["customMetadata"],
-        ...(cursor === undefined ? {} : { cursor }),
-      });
-      return { letters: found.objects.map(parkedLetter), nextCursor: found.truncated ? found.cursor : null };
+      const startAfter = cursor === undefined ? {} : { startAfter: `${ROOT}${cursor}` };
+      const found = await bucket.list({ prefix, limit, include: ["customMetadata"], ...startAfter });
+      const letters = found.objects.map(parkedLetter);
+      return { letters, nextCursor: found.truncated ? (letters.at(-1)?.id ?? null) : null };
     },
     redrive: async (id) => {
       const object = await bucket.get(`${ROOT}${id}`);

@@ -54,16 +54,14 @@ export function stated(state: SessionLedgerState): {
     const range = { from_seq: Math.min(...numbers), to_seq: Math.max(...numbers) };
     return { ...who, hour, ...range, is_uncertain: false, calls: within };
   });
-  const uncertain = state.uncertain.map(
-    ({ from, to, at }): AdmissionStatement => ({
-      ...who,
-      hour: hourOf(at),
-      from_seq: from,
-      to_seq: to,
-      is_uncertain: true,
-      calls: [],
-    }),
-  );
+  const uncertain = state.uncertain.map(({ from, to, at }): AdmissionStatement => ({
+    ...who,
+    hour: hourOf(at),
+    from_seq: from,
+    to_seq: to,
+    is_uncertain: true,
+    calls: [],
+  }));
   return {
     next: { ...state, unstated: state.unstated.filter((each) => !said.has(each)), uncertain: [] },
     statements: [...certain, ...uncertain],
