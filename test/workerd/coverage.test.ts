@@ -286,7 +286,7 @@ describe("a mix of all faults", () => {
       await store.deliverDead();
     }
     const down = { waiting: store.waiting.length, dead: store.dead.length };
-    await Promise.all(sessions.map((session) => untilStated(tenant.id, session)));
+    for (const session of sessions) await untilStated(tenant.id, session);
     const faulty = { ...store.counts };
     for (let at = 0; at < 300 && store.waiting.length + store.dead.length > 0; at += 1) {
       await store.deliver();
