@@ -1,5 +1,7 @@
 // Proves that every admitted call is accounted for when queue, consumer, D1, R2 and objects fail: stored once, or named as missing.
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { MAX_OUTBOX } from "../../src/core/state/session-books.ts";
+import type { TraceRecord } from "../../src/core/trace/record.ts";
 import { FaultyStore, stop, untilStated, type Faults } from "./faulty-store.ts";
 import {
   asRoot,
@@ -233,6 +235,39 @@ describe("dead letters", () => {
     expect(listed.data).toMatchObject([{ tenant: tenant.id, reason: "not_a_record", lines: 1 }]);
     const all = await (await request("/v1/dead-letters?limit=200", "root-key-of-the-tests")).json<Letters>();
     expect(all.data.filter((each) => each.tenant === null).length).toBeGreaterThan(0);
+  });
+});
+
+describe("back-pressure", () => {
+  it("stops model calls and tool writes of a session before anything is sent, says why, and ends once the queue takes records", async () => {
+    const tenant = await createTenant({});
+    const store = new FaultyStore();
+    answers();
+    await callTwice(tenant);
+    const line = store.waiting.flatMap((each) => each.body.split("\n")).find((each) => each.includes('"kind":"chat"'));
+    const record = JSON.parse(line ?? "") as TraceRecord;
+    store.faults = { send: () => true };
+    const ledger = bindings.SESSION_LEDGER.getByName(`${tenant.id}/s1`);
+    const spanOf = (at: number): string => at.toString(16).padStart(16, "0");
+    await ledger.stash(
+      Array.from({ length: MAX_OUTBOX }, (_, at) => ({ ...record, index: { ...record.index, span_id: spanOf(at) } })),
+    );
+    const { sent } = upstream(() => completion());
+    const stopped = [await chat(tenant.agent, "s1"), await refund(tenant.agent, "s1", "k2")];
+    for (const answer of stopped) {
+      expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "5"]);
+      expect(await answer.text()).toMatch(
+        /trace_store_down.*too many records wait to be stored|too many records wait to be stored.*trace_store_down/s,
+      );
+    }
+    expect(sent).toHaveLength(0);
+    // Another session goes on: the bound is each session's own.
+    expect((await chat(tenant.agent, "s2")).status).toBe(200);
+    store.faults = {};
+    await untilStated(tenant.id, "s1");
+    answers();
+    expect((await refund(tenant.agent, "s1", "k2")).status).toBe(200);
+    expect((await chat(tenant.agent, "s1")).status).toBe(200);
   });
 });
 
