@@ -2,7 +2,7 @@
 import { NOTHING, plus, type Amounts } from "../budget/amounts.ts";
 import * as accounts from "./account.ts";
 import type { Account, Want } from "./account.ts";
-import { afterStop, hasSayable, noted, stated, tellingMany } from "./session-admissions.ts";
+import { afterStop, hasSayable, noted, over, stated, tellingMany } from "./session-admissions.ts";
 import { grantIn, inBooks, open } from "./session-books.ts";
 import { charge, conclude } from "./session-charge.ts";
 import { closeSaga } from "./session-saga.ts";
@@ -65,7 +65,7 @@ export function transition(state: SessionLedgerState, command: SessionCommand, n
     command: SessionCommand,
     now: number,
   ) => SessionTransition;
-  return tellingMany(handle(state, command, now));
+  return tellingMany(handle(state, command, now), now);
 }
 
 type Handlers = {
@@ -179,13 +179,19 @@ function settle(state: SessionLedgerState, holdId: string, actual: Amounts, now:
   if (held === undefined || state.session === null)
     return { next: state, reply: { type: "unknown_hold" }, effects: [] };
   const settled = settleHold(state, state.session, held, actual);
-  const next = { ...settled.next, isExact: false, lastActivityAt: now };
+  const next = { ...settled.next, ...over(state, held.seq, now), isExact: false, lastActivityAt: now };
   const mustPersist = state.isExact || settled.isCommitted;
   return {
     next,
     reply: { type: "settled", remainingUsd: remaining(next.session) },
     effects: mustPersist ? [{ type: "persist" }] : [],
   };
+}
+
+/** A hold that was never settled costs all of it, and its record is the ledger's own. */
+function expire(state: SessionLedgerState, session: Account, held: Hold): SessionLedgerState {
+  const { next } = settleHold(state, session, held, held.amounts);
+  return { ...next, ...over(next, held.seq, 0) };
 }
 
 function settleHold(
@@ -259,14 +265,14 @@ function tick(state: SessionLedgerState, outboxDepth: number, now: number): Sess
     return { next: EMPTY_LEDGER, reply: { type: "ticked" }, effects: [{ type: "forget" }] };
   const expired = Object.values(state.holds).filter((each) => each.expiresAt <= now);
   const settled = expired.reduce(
-    (next, each) => (next.session === null ? next : settleHold(next, next.session, each, each.amounts).next),
+    (next, each) => (next.session === null ? next : expire(next, next.session, each)),
     state,
   );
   const counted = expired.length === 0 ? settled : { ...settled, expiredHolds: settled.expiredHolds + expired.length };
   const isQuiet = now - state.lastActivityAt >= QUIET_MS;
   const mayWriteBack = state.isExact ? expired.length > 0 : isQuiet;
   const exact = mayWriteBack ? writtenBack(counted) : counted;
-  const { next, statements } = isQuiet || mayWriteBack ? stated(exact) : { next: exact, statements: [] };
+  const { next, statements } = isQuiet || mayWriteBack ? stated(exact, now) : { next: exact, statements: [] };
   const reports = [
     ...expired.map((hold): SessionEffect => ({ type: "report_expired", hold })),
     ...(statements.length === 0 ? [] : [{ type: "state_admissions", statements } as const]),

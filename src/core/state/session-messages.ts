@@ -6,12 +6,12 @@ import type { EdgeReasons, Reason } from "../policy/decision.ts";
 import type { MeterNeed, RateNeed } from "../policy/limits.ts";
 import type { ExpressionCache, StoredRule } from "../policy/rules.ts";
 import type { Unavailable, UpstreamNeeds } from "../policy/upstream.ts";
-import type { AdmissionStatement, AdmittedCall } from "../trace/admissions.ts";
+import type { AdmissionStatement } from "../trace/admissions.ts";
 import type { Account, Shortage, Want } from "./account.ts";
 import type { Approved } from "./approval.ts";
 import type { GivenUp, Leases } from "./lease.ts";
 import type { LeaseGrant } from "./meter.ts";
-import type { UncertainRange } from "./session-admissions.ts";
+import type { UncertainRange, UnstatedCall } from "./session-admissions.ts";
 import type { Learnt } from "./teaching.ts";
 import type { JsonObject } from "../json/canonical.ts";
 
@@ -77,7 +77,7 @@ export interface SessionLedgerState {
   /** The session's id, once a call was admitted. */
   readonly sessionId: string | null;
   /** Admitted calls that the trace store has not been told of. */
-  readonly unstated: readonly AdmittedCall[];
+  readonly unstated: readonly UnstatedCall[];
   /** Numbers of which an unclean stop left nothing known, not told yet either. */
   readonly uncertain: readonly UncertainRange[];
 }
