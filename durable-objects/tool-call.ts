@@ -28,6 +28,7 @@ import type {
   ToolCallRequest,
   ToolCallState,
 } from "../src/core/state/tool-call-record.ts";
+import { whyCallStays, type Forgetting } from "../src/core/state/forgetting.ts";
 import { abandonedCallRecord, expiredApprovalRecord } from "../src/core/trace/orphan.ts";
 import { showInInbox } from "./approval-inbox.ts";
 import { showInList } from "./call-list.ts";
@@ -195,6 +196,17 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
       const timer = setTimeout(done, Math.min(waitMs, MAX_WAIT_MS));
       this.#waiting.add(done);
     });
+  }
+
+  /** Forgets the call, unless something of it is open. */
+  forget(): Forgetting {
+    this.#apply({ type: "tick" });
+    const why = whyCallStays(this.#state, this.#store.outboxDepth());
+    if (why !== undefined) return { type: "left", why };
+    if (this.#state.record === null) return { type: "nothing" };
+    this.#store.forget();
+    this.#state = { record: null, admitting: null };
+    return { type: "forgotten" };
   }
 
   override async alarm(): Promise<void> {

@@ -4,6 +4,8 @@ import { d1Admissions } from "./adapters/d1/admissions.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
+import { d1Erasures } from "./adapters/d1/erasures.ts";
+import { d1TraceKeeping } from "./adapters/d1/trace-keeping.ts";
 import { oneShard } from "./adapters/d1/trace-shards.ts";
 import { DurableBreakers } from "./adapters/durable/breakers.ts";
 import { DurableControls } from "./adapters/durable/controls.ts";
@@ -19,14 +21,13 @@ import { openAiModels } from "./adapters/models/openai-models.ts";
 import { listPrices } from "./adapters/prices.ts";
 import { QueueRecorder } from "./adapters/queue/recorder.ts";
 import { r2DeadLetters } from "./adapters/r2/dead-letters.ts";
-import { offloadPayloads, restorePayloads } from "./adapters/r2/payloads.ts";
+import { offloadPayloads } from "./adapters/r2/payloads.ts";
 import { r2Segments } from "./adapters/r2/segments.ts";
 import { runtimeSystem } from "./adapters/system.ts";
 import { httpTools } from "./adapters/tools/http-tools.ts";
 import { createWebhooks } from "./adapters/webhooks.ts";
 import { readSettings, type Env, type Settings } from "./env.ts";
 import type { Ports } from "./gateway/ports.ts";
-import type { Segments } from "./gateway/ports/trace-store.ts";
 import type { Runtime } from "./http/context.ts";
 
 /** A runtime over these bindings. Throws when the deployment is incomplete. */
@@ -58,7 +59,10 @@ export function compose(env: Env): Runtime {
     index: d1TraceIndex(oneShard(env.DB)),
     admissions: d1Admissions(oneShard(env.DB)),
     deadLetters: r2DeadLetters(env.BLOBS, env.TRACES),
-    segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
+    rebuilt: d1TraceIndex(oneShard(env.DB)),
+    segments: r2Segments(env.BLOBS, runtimeSystem),
+    keeping: d1TraceKeeping(oneShard(env.DB)),
+    erasures: d1Erasures(env.DB),
   };
   const recorder = new QueueRecorder({
     queue: env.TRACES,
@@ -77,15 +81,6 @@ export function compose(env: Env): Runtime {
 
 function rootKeysOf({ SECRETS_KEY, SECRETS_KEY_PREVIOUS }: Settings): RootKeys {
   return { current: SECRETS_KEY, previous: SECRETS_KEY_PREVIOUS };
-}
-
-/** Segments whose records come back with their offloaded bodies. */
-function whole(segments: Segments, bucket: R2Bucket): Segments {
-  return {
-    put: (tenant, lines) => segments.put(tenant, lines),
-    read: async (tenant, segment, lines) =>
-      Promise.all((await segments.read(tenant, segment, lines)).map((record) => restorePayloads(bucket, record))),
-  };
 }
 
 const SERVICE_PREFIX = "SERVICE_";

@@ -3,7 +3,9 @@ import { createApp } from "./app.ts";
 import { compose } from "./compose.ts";
 import type { Env } from "./env.ts";
 import type { Runtime } from "./http/context.ts";
+import { runErasures } from "./jobs/erase.ts";
 import { reconcile } from "./jobs/reconcile.ts";
+import { retain } from "./jobs/retention.ts";
 import { runErrands } from "./jobs/run-errands.ts";
 import { notifyApprovers } from "./jobs/notify-approvers.ts";
 import { storeDeadLetters } from "./jobs/dead-letters.ts";
@@ -39,6 +41,9 @@ export default {
     return runErrands(ports, batch.messages, recorder);
   },
   async scheduled(_controller, env) {
-    await reconcile(runtimeOf(env).ports);
+    const { ports } = runtimeOf(env);
+    await reconcile(ports);
+    await retain(ports);
+    await runErasures(ports);
   },
 } satisfies ExportedHandler<Env>;

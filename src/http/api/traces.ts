@@ -13,7 +13,7 @@ import { readTrace } from "../../gateway/read-trace.ts";
 import type { TraceFilter } from "../../gateway/ports/trace-store.ts";
 import type { HttpContext } from "../context.ts";
 import { notFound, problem } from "./errors.ts";
-import { pathParameter, type ApiRoute } from "./route.ts";
+import { pathParameter, type ApiRoute, type Parameter } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
 const Call = z.object({
@@ -92,14 +92,25 @@ const ACT_STATUSES = ["approved", "withdrawn", "expired", "set", "cleared", "pau
 const STATUSES = [...CALL_STATUSES, ...WAITING_STATUSES, ...ACT_STATUSES];
 const FILTERS = ["actor", "session", "task", "user", "tool", "model", "release", "rule"] as const;
 const OUTCOMES = ["resolved", "escalated", "overridden", "refunded", "complaint"];
-const query = (
-  name: string,
-  description: string,
-): { readonly name: string; readonly in: "query"; readonly description: string } => ({
+const query = (name: string, description: string): Parameter => ({
   name,
   in: "query",
   description,
 });
+
+/** The filters of a search, and where it goes on. */
+export const SEARCH_PARAMETERS: readonly Parameter[] = [
+  query("decision", `Only calls with this decision: ${EFFECTS.join(", ")}`),
+  query("status", `Only calls with this status: ${STATUSES.join(", ")}`),
+  ...FILTERS.map((name) => query(name, `Only calls with this ${name}`)),
+  query("kind", `Only records of this kind: ${RECORD_KINDS.join(", ")}`),
+  query("outcome", `Only calls of traces with this reported outcome: ${OUTCOMES.join(", ")}`),
+  query("q", 'Words, "phrases" and prefix* that must all occur in the masked text; at most ten'),
+  query("from", "RFC 3339 time or epoch milliseconds, inclusive"),
+  query("to", "RFC 3339 time or epoch milliseconds, inclusive"),
+  query("min_cost_usd", "Only calls that cost at least this"),
+  query("cursor", "`next_cursor` of the page before"),
+];
 
 /** The routes. */
 export const traceRoutes: readonly ApiRoute[] = [
@@ -111,17 +122,8 @@ export const traceRoutes: readonly ApiRoute[] = [
     tag: "traces",
     permission: "traces.read",
     parameters: [
-      query("decision", `Only calls with this decision: ${EFFECTS.join(", ")}`),
-      query("status", `Only calls with this status: ${STATUSES.join(", ")}`),
-      ...FILTERS.map((name) => query(name, `Only calls with this ${name}`)),
-      query("kind", `Only records of this kind: ${RECORD_KINDS.join(", ")}`),
-      query("outcome", `Only calls of traces with this reported outcome: ${OUTCOMES.join(", ")}`),
-      query("q", 'Words, "phrases" and prefix* that must all occur in the masked text; at most ten'),
-      query("from", "RFC 3339 time or epoch milliseconds, inclusive"),
-      query("to", "RFC 3339 time or epoch milliseconds, inclusive"),
-      query("min_cost_usd", "Only calls that cost at least this"),
+      ...SEARCH_PARAMETERS,
       query("limit", "1 to 200, 50 when left out"),
-      query("cursor", "`next_cursor` of the page before"),
     ],
     responses: {
       200: {
@@ -162,9 +164,10 @@ export const traceRoutes: readonly ApiRoute[] = [
   },
 ];
 
-function readFilter(c: HttpContext): Outcome<TraceFilter> {
+/** The filter that a request asks for; `more` names further parameters it may have. Refuses `invalid_request` with every mistake. */
+export function readFilter(c: HttpContext, more: readonly string[] = []): Outcome<TraceFilter> {
   const mistakes: Mistake[] = Object.keys(c.req.query())
-    .filter((name) => !QUERY.includes(name))
+    .filter((name) => !QUERY.includes(name) && !more.includes(name))
     .map((name) => ({ path: name, message: `unknown filter${didYouMean(name, QUERY)}` }));
   const read = <T>(
     name: string,
