@@ -14,6 +14,7 @@ import { processStreams, Terminal } from "./terminal.ts";
 import { addToolCallCommands } from "./tool-call-commands.ts";
 import { addToolCommands } from "./tool-commands.ts";
 import { addTraceCommands } from "./trace-commands.ts";
+import { addTraceStoreCommands } from "./trace-store-commands.ts";
 
 const EXIT_HELP = `
 Exit codes: ${EXIT.ok} ok, ${EXIT.refused} refused or not valid, ${EXIT.usage} usage error, ${EXIT.couldNotRun} could not run`;
@@ -65,6 +66,7 @@ function program(): Command {
     addToolCallCommands,
     addToolCommands,
     addTraceCommands,
+    addTraceStoreCommands,
   ])
     add(command, terminal);
   return command;

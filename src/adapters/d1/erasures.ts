@@ -13,10 +13,15 @@ export function d1Erasures(database: D1Database): Erasures {
   const db = drizzle(database);
   return {
     create: async ({ progress, receipt, ...erasure }) => {
-      await db.insert(erasures).values({ ...erasure, progress: JSON.stringify(progress), receipt: JSON.stringify(receipt) });
+      await db
+        .insert(erasures)
+        .values({ ...erasure, progress: JSON.stringify(progress), receipt: JSON.stringify(receipt) });
     },
     get: async (tenant, id) => {
-      const [row] = await db.select().from(erasures).where(and(eq(erasures.tenant, tenant), eq(erasures.id, id)));
+      const [row] = await db
+        .select()
+        .from(erasures)
+        .where(and(eq(erasures.tenant, tenant), eq(erasures.id, id)));
       return row === undefined ? undefined : erasureOf(row);
     },
     list: async (tenant) => {
@@ -57,5 +62,10 @@ const Scope = z.enum(ERASURE_SCOPES);
 const Status = z.enum(ERASURE_STATUSES);
 
 function erasureOf(row: typeof erasures.$inferSelect): Erasure {
-  return { ...row, scope: Scope.parse(row.scope), status: Status.parse(row.status), ...readErasure(row.progress, row.receipt) };
+  return {
+    ...row,
+    scope: Scope.parse(row.scope),
+    status: Status.parse(row.status),
+    ...readErasure(row.progress, row.receipt),
+  };
 }

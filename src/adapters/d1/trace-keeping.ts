@@ -19,13 +19,17 @@ const PAGES = 500;
 export function d1TraceKeeping(shards: TraceShards): TraceKeeping {
   const all = (tenant: string): readonly D1Database[] => shards.within(tenant, undefined, undefined);
   return {
-    removeBefore: (tenant, rows, before) => firstThatHas(all(tenant), (database) => removeIn(database, tenant, { rows, before })),
+    removeBefore: (tenant, rows, before) =>
+      firstThatHas(all(tenant), (database) => removeIn(database, tenant, { rows, before })),
     rowsOf: async (tenant, subject, { before, limit }) => {
       const bound = { match: matchOf(tenant, subject), before, limit };
       return (await gathered(all(tenant), (database) => matching(database, bound))).slice(0, limit);
     },
     related: (tenant, { traces, calls }, before) => {
-      const tokens = [...traces.map((hex) => facet(tenant, "trace", hex)), ...calls.map((id) => facet(tenant, "call", id))];
+      const tokens = [
+        ...traces.map((hex) => facet(tenant, "trace", hex)),
+        ...calls.map((id) => facet(tenant, "call", id)),
+      ];
       if (tokens.length === 0) return Promise.resolve([]);
       const bound = { match: `facets : (${tokens.join(" OR ")})`, before, limit: MAX_RELATED };
       return gathered(all(tenant), (database) => matching(database, bound));
@@ -39,7 +43,11 @@ export function d1TraceKeeping(shards: TraceShards): TraceKeeping {
       return new Map(rows.toSorted((a, b) => a.at - b.at).map(({ trace_hex, ...joined }) => [trace_hex, joined]));
     },
     hasOthers: async (tenant, session, besides) => {
-      const bound = { match: `facets : ${facet(tenant, "session", session)}`, before: Number.MAX_SAFE_INTEGER, limit: besides.length + 1 };
+      const bound = {
+        match: `facets : ${facet(tenant, "session", session)}`,
+        before: Number.MAX_SAFE_INTEGER,
+        limit: besides.length + 1,
+      };
       const found = await gathered(all(tenant), (database) => matching(database, bound));
       return found.some(({ id }) => !besides.includes(id));
     },
@@ -69,7 +77,8 @@ export function d1TraceKeeping(shards: TraceShards): TraceKeeping {
     },
     compact: async () => {
       let isDone = true;
-      for (const database of new Set(shards.within("", undefined, undefined))) isDone = (await compactIn(database)) && isDone;
+      for (const database of new Set(shards.within("", undefined, undefined)))
+        isDone = (await compactIn(database)) && isDone;
       return isDone;
     },
   };
@@ -116,7 +125,12 @@ async function removeIn(
     .bind(`facets : ${facet(tenant, "tenant", tenant)}`, String(firstIdAt(before)), AT_ONCE)
     .all<{ readonly id: string }>();
   if (results.length === 0) return 0;
-  await database.batch(deleteRows(database, results.map(({ id }) => id)));
+  await database.batch(
+    deleteRows(
+      database,
+      results.map(({ id }) => id),
+    ),
+  );
   return results.length;
 }
 
@@ -131,10 +145,16 @@ function deleteRows(database: D1Database, ids: readonly string[]): D1PreparedSta
   ];
 }
 
-function eraseStatements(database: D1Database, tenant: string, { ids, traces, calls }: ErasedRows): D1PreparedStatement[] {
+function eraseStatements(
+  database: D1Database,
+  tenant: string,
+  { ids, traces, calls }: ErasedRows,
+): D1PreparedStatement[] {
   const inList = (column: string): string => `${column} IN (SELECT value FROM json_each(?2))`;
   const drop = (table: string, column: string, values: readonly string[]): D1PreparedStatement =>
-    database.prepare(`DELETE FROM ${table} WHERE tenant = ?1 AND ${inList(column)}`).bind(tenant, JSON.stringify(values));
+    database
+      .prepare(`DELETE FROM ${table} WHERE tenant = ?1 AND ${inList(column)}`)
+      .bind(tenant, JSON.stringify(values));
   return [
     ...deleteRows(database, ids),
     drop("outcomes", "trace_hex", traces),

@@ -22,7 +22,10 @@ export async function removeDaysBefore(
     while (removed < limit) {
       const { objects } = await bucket.list({ prefix: each, limit: Math.min(AT_ONCE, limit - removed) });
       if (objects.length === 0) break;
-      removed += await remove(bucket, objects.map(({ key }) => key));
+      removed += await remove(
+        bucket,
+        objects.map(({ key }) => key),
+      );
     }
   }
   return removed;

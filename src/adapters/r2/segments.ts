@@ -32,7 +32,11 @@ export function r2Segments(bucket: R2Bucket, system: System): Segments {
     },
     list: async (tenant, day, { cursor, limit }) => {
       const prefix = `segments/${tenant}/${day}/`;
-      const found = await bucket.list({ prefix, limit, ...(cursor === null ? {} : { startAfter: `${prefix}${cursor}` }) });
+      const found = await bucket.list({
+        prefix,
+        limit,
+        ...(cursor === null ? {} : { startAfter: `${prefix}${cursor}` }),
+      });
       const segments = found.objects.map(({ key }) => key);
       return { segments, cursor: found.truncated ? (segments.at(-1)?.slice(prefix.length) ?? null) : null };
     },

@@ -30,13 +30,9 @@ export function whyCallStays({ record, admitting }: ToolCallState, outboxDepth: 
 }
 
 function owesSomething(record: ToolCallRecord): boolean {
-  return [
-    record.owesConclusion,
-    record.owesInbox,
-    record.owesListing,
-    record.owesNotice,
-    record.owesReport,
-  ].some(Boolean);
+  return [record.owesConclusion, record.owesInbox, record.owesListing, record.owesNotice, record.owesReport].some(
+    Boolean,
+  );
 }
 
 /** Why a session cannot be forgotten; `undefined` where it can. */

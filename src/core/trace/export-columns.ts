@@ -61,10 +61,7 @@ export const EXPORT_COLUMNS: readonly ExportColumn[] = [
 ];
 
 /** The row of a record: every column, each a text, a whole number or null. */
-export function exportRow(
-  index: IndexRow,
-  joined: JoinedOutcome | undefined,
-): Readonly<Record<string, ColumnValue>> {
+export function exportRow(index: IndexRow, joined: JoinedOutcome | undefined): Readonly<Record<string, ColumnValue>> {
   const values: Readonly<Record<string, ColumnValue>> = {
     ...index,
     rules: index.rules.join(" "),

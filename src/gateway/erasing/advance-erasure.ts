@@ -11,9 +11,7 @@ import { eraseRows } from "./erase-rows.ts";
 import { eraseLetters, eraseSegments } from "./erase-segments.ts";
 import type { ErasurePorts } from "./forget-objects.ts";
 
-const STEPS: Readonly<
-  Record<ErasureProgress["phase"], (ports: ErasurePorts, erasure: Erasure) => Promise<Erasure>>
-> = {
+const STEPS: Readonly<Record<ErasureProgress["phase"], (ports: ErasurePorts, erasure: Erasure) => Promise<Erasure>>> = {
   rows: eraseRows,
   lists: eraseLists,
   segments: eraseSegments,

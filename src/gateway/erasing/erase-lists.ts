@@ -13,11 +13,20 @@ export async function eraseLists(ports: ErasurePorts, erasure: Erasure): Promise
   const done = { ...progress, phase: "segments" as const, day: null, cursor: null };
   if (scope === "user") return { ...erasure, progress: done };
   const session = scope === "session" ? subject : null;
-  const ids = await ports.keeping.callsListed(tenant, { session, before, after: progress.cursor ?? "", limit: PER_STEP });
+  const ids = await ports.keeping.callsListed(tenant, {
+    session,
+    before,
+    after: progress.cursor ?? "",
+    limit: PER_STEP,
+  });
   const last = ids.at(-1);
   if (last !== undefined) {
     const calls = await forgetCalls(ports, tenant, ids);
-    const { calls: lines, approvals } = await ports.keeping.erase(tenant, { ids: [], traces: [], calls: calls.forgotten });
+    const { calls: lines, approvals } = await ports.keeping.erase(tenant, {
+      ids: [],
+      traces: [],
+      calls: calls.forgotten,
+    });
     const receipt = addTo(erasure.receipt, { tool_calls: lines, approvals }, calls.left);
     return { ...erasure, receipt, progress: { ...progress, cursor: last } };
   }

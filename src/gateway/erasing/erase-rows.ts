@@ -30,10 +30,11 @@ export async function eraseRows(ports: ErasurePorts, erasure: Erasure): Promise<
   const raw = await eraseRaw(ports, tenant, known.traces);
   const admissions = await nameless(ports, erasure, { victims, known });
   const counts = await deleteVictims(ports, erasure, { victims, known, calls });
-  const receipt = addTo(erasure.receipt, { ...counts, raw_records: raw, admissions, sessions: sessions.forgotten.length }, [
-    ...calls.left,
-    ...sessions.left,
-  ]);
+  const receipt = addTo(
+    erasure.receipt,
+    { ...counts, raw_records: raw, admissions, sessions: sessions.forgotten.length },
+    [...calls.left, ...sessions.left],
+  );
   return { ...erasure, receipt, progress: learnt(erasure, { victims, known }) };
 }
 
@@ -109,5 +110,11 @@ function learnt({ scope, progress }: Erasure, { victims, known }: Found): Erasur
   const traces = [...new Set([...progress.traces, ...known.traces])];
   const calls = [...new Set([...progress.calls, ...known.calls])];
   const isFull = traces.length >= MAX_KNOWN || calls.length >= MAX_KNOWN;
-  return { ...progress, from_day, traces, calls, ...(isFull ? { phase: "segments" as const, day: null, cursor: null } : {}) };
+  return {
+    ...progress,
+    from_day,
+    traces,
+    calls,
+    ...(isFull ? { phase: "segments" as const, day: null, cursor: null } : {}),
+  };
 }

@@ -24,10 +24,17 @@ export async function requestErasure(ports: Ports, recorder: Recorder, ask: Eras
   const mistakes = (["session", "user"] as const).flatMap((name) => {
     const isNeeded = needed.includes(name);
     if (isNeeded === (given[name] !== undefined)) return [];
-    return [{ path: name, message: isNeeded ? `expected with the scope "${scope}"` : `not expected with the scope "${scope}"` }];
+    return [
+      {
+        path: name,
+        message: isNeeded ? `expected with the scope "${scope}"` : `not expected with the scope "${scope}"`,
+      },
+    ];
   });
   if (mistakes.length > 0)
-    return refuse("invalid_request", mistakes.map(({ path, message }) => `${path}: ${message}`).join("; "), { mistakes });
+    return refuse("invalid_request", mistakes.map(({ path, message }) => `${path}: ${message}`).join("; "), {
+      mistakes,
+    });
   const erasure: Erasure = {
     tenant,
     id: `er_${ports.system.randomHex(16)}`,

@@ -1,6 +1,12 @@
 // Names what ending the life of records needs from the world: rows that are too old, rows of one subject, and erasures themselves.
 import type { AdmittedEntry } from "../../core/trace/erased-admissions.ts";
-import type { Erasure, ErasureProgress, ErasureReceipt, ErasureStatus, ErasureSubject } from "../../core/trace/erasure.ts";
+import type {
+  Erasure,
+  ErasureProgress,
+  ErasureReceipt,
+  ErasureStatus,
+  ErasureSubject,
+} from "../../core/trace/erasure.ts";
 import type { JoinedOutcome } from "../../core/trace/export-columns.ts";
 import type { IndexRow } from "../../core/trace/record.ts";
 
@@ -28,7 +34,11 @@ export interface TraceKeeping {
   /** Deletes rows of one kind that are older than an instant, the oldest first, at most 500; answers how many. */
   removeBefore(tenant: string, rows: AgeingRows, before: number): Promise<number>;
   /** Rows that name a subject and began before an instant, oldest first. */
-  rowsOf(tenant: string, subject: ErasureSubject, bound: { readonly before: number; readonly limit: number }): Promise<readonly NumberedRow[]>;
+  rowsOf(
+    tenant: string,
+    subject: ErasureSubject,
+    bound: { readonly before: number; readonly limit: number },
+  ): Promise<readonly NumberedRow[]>;
   /** Every row of these traces and tool calls that began before an instant, at most 5,000. */
   related(
     tenant: string,

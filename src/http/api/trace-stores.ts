@@ -30,14 +30,18 @@ export const traceStoreRoutes: readonly ApiRoute[] = [
     tag: "traces",
     permission: "traces.read",
     parameters: [
-      { name: "format", in: "query", description: "`ndjson` for whole records, `rows` for flat columns; ndjson when left out" },
+      {
+        name: "format",
+        in: "query",
+        description: "`ndjson` for whole records, `rows` for flat columns; ndjson when left out",
+      },
       { name: "max", in: "query", description: `1 to ${MOST} records, ${USUAL} when left out` },
       ...SEARCH_PARAMETERS,
     ],
     responses: {
       200: {
         description:
-          "application/x-ndjson. The last line is `{\"interlock_export\": {\"records\": …, \"next_cursor\": …}}`; without it the export is not whole",
+          'application/x-ndjson. The last line is `{"interlock_export": {"records": …, "next_cursor": …}}`; without it the export is not whole',
       },
     },
     answer: async (c) => {
@@ -53,7 +57,9 @@ export const traceStoreRoutes: readonly ApiRoute[] = [
       if (most < 1 || most > MOST)
         return problem(refusedFor([{ path: "max", message: `expected a whole number from 1 to ${MOST}` }]));
       const lines = exportTraces(c.var.runtime.ports, tenant.value, { filter: filter.value, format, most });
-      return new Response(streamOf(lines), { headers: { "content-type": "application/x-ndjson", "cache-control": "no-store" } });
+      return new Response(streamOf(lines), {
+        headers: { "content-type": "application/x-ndjson", "cache-control": "no-store" },
+      });
     },
   },
   {

@@ -121,10 +121,7 @@ export const traceRoutes: readonly ApiRoute[] = [
     summary: "Find recorded calls, newest first",
     tag: "traces",
     permission: "traces.read",
-    parameters: [
-      ...SEARCH_PARAMETERS,
-      query("limit", "1 to 200, 50 when left out"),
-    ],
+    parameters: [...SEARCH_PARAMETERS, query("limit", "1 to 200, 50 when left out")],
     responses: {
       200: {
         description: "One page of calls",
