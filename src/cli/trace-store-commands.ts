@@ -20,7 +20,9 @@ const Reindexed = z.object({ segments: z.int(), records: z.int(), next_cursor: z
 
 /** Adds the `traces` commands. */
 export function addTraceStoreCommands(program: Command, terminal: Terminal): void {
-  const traces = program.command("traces").description("all recorded calls");
+  const traces =
+    program.commands.find((each) => each.name() === "traces") ??
+    program.command("traces").description("all recorded calls");
   traces
     .command("export")
     .description("write records to a file, newest first, one line of JSON each")

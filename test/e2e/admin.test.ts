@@ -31,6 +31,11 @@ const ROUTES: readonly GuardedRoute[] = [
   { method: "GET", path: "/v1/coverage", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/dead-letters", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "POST", path: "/v1/dead-letters/redrive", allowed: ["operator", "admin", "root"], body: {} },
+  { method: "GET", path: "/v1/traces/export", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/traces/reindex", allowed: ["admin", "root"], body: { from: "none" } },
+  { method: "POST", path: "/v1/erasures", allowed: ["admin", "root"], body: {} },
+  { method: "GET", path: "/v1/erasures", allowed: ["admin", "root"] },
+  { method: "GET", path: "/v1/erasures/er_none", allowed: ["admin", "root"] },
   { method: "GET", path: "/v1/config", allowed: ["operator", "auditor", "admin", "root"] },
   { method: "PUT", path: "/v1/config", allowed: ["admin", "root"], body: { nonsense: 1 } },
   { method: "GET", path: "/v1/config/versions", allowed: ["operator", "auditor", "admin", "root"] },
@@ -367,7 +372,7 @@ describe("the reference", () => {
     );
     const guarded = ROUTES.map(
       (route) =>
-        `${route.method} ${route.path.replace(/\/(tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}").replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")}`,
+        `${route.method} ${route.path.replace(/\/(er_none|tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}").replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")}`,
     );
     for (const route of guarded) expect(described).toContain(route);
     expect(described.filter((route) => route.includes(" /v1/")).toSorted()).toEqual(

@@ -9,6 +9,7 @@ import type { Env } from "../../src/env.ts";
 import type { ObjectNamespace } from "../../src/adapters/durable/rpc.ts";
 import { createApp } from "../../src/app.ts";
 import { untilStated } from "./faulty-store.ts";
+import { D1_ROWS, OBJECT_ROWS } from "../../bench/call-cost.ts";
 import { bindings, completion, createTenant, upstream } from "./tenant.ts";
 
 afterEach(() => vi.restoreAllMocks());
@@ -136,6 +137,13 @@ describe("a tool call", () => {
       await rowsIn(object, "state"),
       await rowsIn(object, "rows"),
     ]).toEqual([1, 1, 1, 0]);
+    const written = (stub: DurableObjectStub): Promise<number> =>
+      runInDurableObject(
+        stub,
+        (_instance, state) => state.storage.sql.exec<{ n: number }>("SELECT total_changes() AS n").one().n,
+      );
+    expect([await written(object), await written(ledger)]).toEqual([OBJECT_ROWS.call, OBJECT_ROWS.chargeOfCall]);
+    console.log("XX", await written(object), await written(ledger));
   });
 });
 
@@ -219,9 +227,20 @@ describe("a record", () => {
     const index = d1TraceIndex(oneShard(bill.database));
     const stored = Array.from({ length: 100 }, (_, line) => ({ record: recordOf(line), segment: "x", line }));
     await index.insert("rows", stored);
-    expect(bill.written).toBe(200);
+    expect(bill.written).toBe(100 * D1_ROWS.record);
     await index.insert("rows", stored);
-    expect(bill.written).toBe(200);
+    expect(bill.written).toBe(100 * D1_ROWS.record);
+  });
+
+  it("of a tool call costs three more: its line in the list of calls and that line's two indexes", async () => {
+    const bill = billing();
+    const stored = Array.from({ length: 100 }, (_, line) => {
+      const record = recordOf(1_000 + line);
+      const index = { ...record.index, kind: "execute_tool" as const, call_id: `tc_${line}` };
+      return { record: { ...record, index }, segment: "x", line };
+    });
+    await d1TraceIndex(oneShard(bill.database)).insert("rows", stored);
+    expect(bill.written).toBe(100 * (D1_ROWS.record + D1_ROWS.listedCall));
   });
 
   it("is found by one full-text match and its number, without sorting", async () => {
