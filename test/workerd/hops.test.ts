@@ -73,6 +73,14 @@ async function rowsIn(stub: DurableObjectStub, table: string): Promise<number> {
   );
 }
 
+/** Rows that an object has written since it was started. */
+async function written(stub: DurableObjectStub): Promise<number> {
+  return runInDurableObject(
+    stub,
+    (_instance, state) => state.storage.sql.exec<{ n: number }>("SELECT total_changes() AS n").one().n,
+  );
+}
+
 describe("a model call", () => {
   it("takes one object hop before the upstream and one after, and shares durable writes with its neighbours", async () => {
     const tenant = await createTenant({ session: { usd: 100 } });
@@ -137,13 +145,36 @@ describe("a tool call", () => {
       await rowsIn(object, "state"),
       await rowsIn(object, "rows"),
     ]).toEqual([1, 1, 1, 0]);
-    const written = (stub: DurableObjectStub): Promise<number> =>
-      runInDurableObject(
-        stub,
-        (_instance, state) => state.storage.sql.exec<{ n: number }>("SELECT total_changes() AS n").one().n,
-      );
     expect([await written(object), await written(ledger)]).toEqual([OBJECT_ROWS.call, OBJECT_ROWS.chargeOfCall]);
-    console.log("XX", await written(object), await written(ledger));
+  });
+});
+
+describe("a denied tool call", () => {
+  it("takes one hop, and one row that remembers it", async () => {
+    const rule = { id: "no.refunds", tools: ["refund"], effect: "deny", message: "not today" };
+    const tenant = await createTenant({}, {}, { sections: { policy: { rules: [rule] } } });
+    const log: string[] = [];
+    const call = watchedApp(log);
+    const once = async (key: string): Promise<Response> =>
+      call(
+        "/v1/tool-calls",
+        tenant.agent,
+        { tool_call: { name: "refund", args: { amount_usd: 1 } } },
+        {
+          "interlock-session": "s0",
+          "idempotency-key": key,
+        },
+      );
+    await once("k0");
+    log.length = 0;
+    const answer = await once("k1");
+    expect(answer.status).toBe(403);
+    // `begin` asks the session's ledger itself.
+    expect(log).toEqual(["tool-call.begin"]);
+    const { tool_call: denied } = (await answer.json()) as { tool_call: { id: string } };
+    const object = (bindings.TOOL_CALL as unknown as DurableObjectNamespace).getByName(`${tenant.id}/${denied.id}`);
+    const ledger = (bindings.SESSION_LEDGER as unknown as DurableObjectNamespace).getByName(`${tenant.id}/s0`);
+    expect([await written(object), await written(ledger)]).toEqual([OBJECT_ROWS.deniedCall, 0]);
   });
 });
 
@@ -232,7 +263,7 @@ describe("a record", () => {
     expect(bill.written).toBe(100 * D1_ROWS.record);
   });
 
-  it("of a tool call costs three more: its line in the list of calls and that line's two indexes", async () => {
+  it("of a tool call costs four more: its line in the list of calls, that line's key and two indexes", async () => {
     const bill = billing();
     const stored = Array.from({ length: 100 }, (_, line) => {
       const record = recordOf(1_000 + line);
