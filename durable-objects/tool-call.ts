@@ -201,8 +201,8 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   /** Forgets the call, unless something of it is open. */
   forget(): Forgetting {
     this.#apply({ type: "tick" });
-    const why = whyCallStays(this.#state, this.#store.outboxDepth());
-    if (why !== undefined) return { type: "left", why };
+    const left = whyCallStays(this.#state, this.#store.outboxDepth(), Date.now());
+    if (left !== undefined) return { type: "left", ...left };
     if (this.#state.record === null) return { type: "nothing" };
     this.#store.forget();
     this.#state = { record: null, admitting: null };

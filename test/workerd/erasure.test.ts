@@ -120,7 +120,7 @@ describe("an end user", () => {
 
 describe("a session", () => {
   it("is erased with its ledger, calls, outcomes and statements, which still count", async () => {
-    const tenant = await createTenant({ session: { usd: 100 } });
+    const tenant = await createTenant({ session: { usd: 100 } }, { effect: "read" });
     upstream(() => Response.json({ id: "re_1" }, { status: 201 }));
     const answer = await refund(tenant.agent, "gone", "k1");
     expect(answer.status).toBe(200);
@@ -169,6 +169,35 @@ describe("a session", () => {
     const [left] = await statements();
     expect([left?.session_id, left?.calls]).toEqual([expect.stringMatching(/^erased_/), '[{"seq":1,"erased":true}]']);
     expect((await textsOf(ports, tenant.id)).length).toBe(1);
+  });
+
+  it("whose write had its effect keeps that call for as long as its key answers repeats; the second pass waits for it", async () => {
+    const tenant = await createTenant({ session: { usd: 100 } });
+    upstream(() => Response.json({ id: "re_1" }, { status: 201 }));
+    const answer = await refund(tenant.agent, "fresh", "k1");
+    const { id: call } = (await answer.json()) as { id: string };
+    const clock = { now: Date.now() + 60_000 };
+    const ports = portsAt(clock);
+    await vi.waitUntil(
+      async () => (await ports.index.list(tenant.id, { session: "fresh", limit: 1 })).rows.length === 1,
+      {
+        timeout: 15_000,
+        interval: 200,
+      },
+    );
+    const begun = await asked(ports, tenant.id, { scope: "session", subject: "fresh" });
+    const first = await advanceErasure(ports, begun, 10_000);
+    const why = "its key still answers repeats, so that they have no second effect";
+    expect(first.receipt.left).toContainEqual({ kind: "tool_call", id: call, why, until: first.progress.not_before });
+    expect(first.progress.not_before).toBeGreaterThan(clock.now + 23 * 3_600_000);
+    expect(await (await refund(tenant.agent, "fresh", "k1")).json()).toMatchObject({ id: call, replayed: true });
+    clock.now = first.progress.not_before;
+    const forgotten = vi.fn((_tenant: string, id: string) => Promise.resolve({ type: "forgotten" as const, id }));
+    const later = { ...ports, toolCalls: { ...ports.toolCalls, forget: forgotten } };
+    const done = await advanceErasure(later, first, 10_000);
+    expect(forgotten).toHaveBeenCalledWith(tenant.id, call);
+    expect(done.receipt.left.filter(({ kind }) => kind === "tool_call")).toEqual([]);
+    expect(done.receipt.counts.tool_calls).toBe(1);
   });
 
   it("whose call has an unknown outcome keeps that call and its ledger, and the receipt says why", async () => {

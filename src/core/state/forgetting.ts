@@ -8,7 +8,8 @@ export type Forgetting =
   | { readonly type: "forgotten" }
   /** It remembered nothing. */
   | { readonly type: "nothing" }
-  | { readonly type: "left"; readonly why: string };
+  /** `until`: when nothing will stand against it any more, in epoch milliseconds, where that is known. */
+  | { readonly type: "left"; readonly why: string; readonly until?: number };
 
 const OPEN: ReadonlyMap<ToolCallStatus, string> = new Map([
   ["pending_approval", "it waits for people's approval"],
@@ -19,14 +20,24 @@ const OPEN: ReadonlyMap<ToolCallStatus, string> = new Map([
   ["compensating", "it is being undone"],
 ]);
 
+/** Statuses of calls that had their effect: a repeat of the key must not have it once more. */
+const EFFECTIVE: ReadonlySet<ToolCallStatus> = new Set(["succeeded", "compensated", "compensation_failed"]);
+
 /** Why a tool call cannot be forgotten; `undefined` where it can. */
-export function whyCallStays({ record, admitting }: ToolCallState, outboxDepth: number): string | undefined {
-  if (admitting !== null) return "its session is being asked";
+export function whyCallStays(
+  { record, admitting }: ToolCallState,
+  outboxDepth: number,
+  now: number,
+): Omit<Forgetting & { readonly type: "left" }, "type"> | undefined {
+  if (admitting !== null) return { why: "its session is being asked" };
   if (record === null) return undefined;
   const open = OPEN.get(record.status);
-  if (open !== undefined) return open;
-  if (record.work !== null) return "something of it is still to be done";
-  return owesSomething(record) || outboxDepth > 0 ? "what became of it has yet to be told" : undefined;
+  if (open !== undefined) return { why: open };
+  if (record.work !== null) return { why: "something of it is still to be done" };
+  if (owesSomething(record) || outboxDepth > 0) return { why: "what became of it has yet to be told" };
+  const until = record.changedAt + record.request.retentionMs;
+  const isGuard = record.request.effect !== "read" && EFFECTIVE.has(record.status) && now < until;
+  return isGuard ? { why: "its key still answers repeats, so that they have no second effect", until } : undefined;
 }
 
 function owesSomething(record: ToolCallRecord): boolean {

@@ -36,7 +36,13 @@ export type ErasedKind = (typeof ERASED_KINDS)[number];
 /** How many of each kind were removed. */
 export type ErasedCounts = Readonly<Partial<Record<ErasedKind, number>>>;
 
-const LeftOver = z.object({ kind: z.enum(["tool_call", "session"]), id: z.string(), why: z.string() });
+const LeftOver = z.object({
+  kind: z.enum(["tool_call", "session"]),
+  id: z.string(),
+  why: z.string(),
+  /** When nothing will stand against it any more, in epoch milliseconds, where that is known. */
+  until: z.optional(z.number()),
+});
 
 /** Something that was left where it is, and why. */
 export type LeftOver = z.infer<typeof LeftOver>;
@@ -89,6 +95,15 @@ export interface Erasure extends ErasureSubject {
 
 /** How long after the first pass what was still on its way is looked for. */
 export const SECOND_PASS_MS = 60 * 60_000;
+
+/** What has to stay until an instant is waited for with the second pass, but no longer than this. */
+const LONGEST_WAIT_MS = 26 * 60 * 60_000;
+
+/** When the second pass begins: an hour after the first, or once what had to stay for a known time need not. */
+export function secondPassAt({ left }: ErasureReceipt, now: number): number {
+  const latest = Math.max(0, ...left.flatMap(({ until }) => until ?? []));
+  return Math.max(now + SECOND_PASS_MS, Math.min(latest, now + LONGEST_WAIT_MS));
+}
 
 /** Traces and calls that are remembered between a look at the index and one at the segments. */
 export const MAX_KNOWN = 1_000;

@@ -2,7 +2,7 @@
 import {
   digestOfSubject,
   NOT_BEGUN,
-  SECOND_PASS_MS,
+  secondPassAt,
   type Erasure,
   type ErasureProgress,
 } from "../../core/trace/erasure.ts";
@@ -46,7 +46,7 @@ async function compact(ports: ErasurePorts, erasure: Erasure): Promise<Erasure> 
     return {
       ...erasure,
       status: "waiting",
-      progress: { ...NOT_BEGUN, pass: 2, from_day, not_before: now + SECOND_PASS_MS },
+      progress: { ...NOT_BEGUN, pass: 2, from_day, not_before: secondPassAt(erasure.receipt, now) },
     };
   }
   return { ...erasure, status: "done", finishedAt: now, subject: digestOfSubject(erasure.tenant, erasure) };

@@ -42,11 +42,31 @@ async function forgetAll(
     const answers = await Promise.all(chunk.map(forget));
     for (const [place, answer] of answers.entries()) {
       const id = chunk[place] ?? "";
-      if (answer.type === "left") left.push({ kind, id, why: answer.why });
+      if (answer.type === "left") left.push(leftOver(kind, id, answer));
       else if (answer.type === "forgotten" || !isCounted) forgotten.push(id);
     }
   }
   return { forgotten, left };
+}
+
+function leftOver(
+  kind: LeftOver["kind"],
+  id: string,
+  { why, until }: Forgetting & { readonly type: "left" },
+): LeftOver {
+  return { kind, id, why, ...(until === undefined ? {} : { until }) };
+}
+
+/** Asks once more for what had to stay; answers the calls that remember nothing now, and what stays still. */
+export async function forgetLeft(
+  ports: ErasurePorts,
+  tenant: string,
+  left: readonly LeftOver[],
+): Promise<{ readonly calls: Forgotten; readonly sessions: Forgotten }> {
+  const of = (kind: LeftOver["kind"]): readonly string[] =>
+    left.filter((each) => each.kind === kind).map(({ id }) => id);
+  const calls = await forgetCalls(ports, tenant, of("tool_call"));
+  return { calls, sessions: await forgetSessions(ports, tenant, of("session")) };
 }
 
 /** Deletes what was kept unmasked of traces; answers how many records. There is no such store yet. */

@@ -28,7 +28,7 @@ const Receipt = z.object({
   pass: z.int(),
   next_pass_at: z.nullable(z.string()),
   counts: z.partialRecord(z.enum(ERASED_KINDS), z.int()),
-  left: z.array(z.object({ kind: z.string(), id: z.string(), why: z.string() })),
+  left: z.array(z.object({ kind: z.string(), id: z.string(), why: z.string(), until: z.optional(z.string()) })),
 });
 
 /** The routes. */
@@ -102,6 +102,6 @@ function shown(erasure: Erasure): z.infer<typeof Receipt> {
     pass: progress.pass,
     next_pass_at: erasure.status === "waiting" ? time(progress.not_before) : null,
     counts: receipt.counts,
-    left: [...receipt.left],
+    left: receipt.left.map(({ until, ...rest }) => (until === undefined ? rest : { ...rest, until: time(until) })),
   };
 }

@@ -88,7 +88,7 @@ const QUERY = [
 ];
 const CALL_STATUSES = ["succeeded", "failed", "denied", "refused", "unknown", "caller_left", "replayed"];
 const WAITING_STATUSES = ["drafted", "pending_approval", "approval_denied", "approval_expired", "approval_withdrawn"];
-const ACT_STATUSES = ["approved", "withdrawn", "expired", "set", "cleared", "paused", "resumed", "ended"];
+const ACT_STATUSES = ["approved", "withdrawn", "expired", "set", "cleared", "paused", "resumed", "ended", "requested"];
 const STATUSES = [...CALL_STATUSES, ...WAITING_STATUSES, ...ACT_STATUSES];
 const FILTERS = ["actor", "session", "task", "user", "tool", "model", "release", "rule"] as const;
 const OUTCOMES = ["resolved", "escalated", "overridden", "refunded", "complaint"];
