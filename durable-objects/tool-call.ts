@@ -1,21 +1,13 @@
 // Remembers one tool call; every rule is in src/core/state/tool-call.ts.
 import { DurableObject } from "cloudflare:workers";
-import type { Amounts } from "../src/core/budget/amounts.ts";
 import { decide, type Decision } from "../src/core/policy/decision.ts";
 import type { DraftTerms, Vote } from "../src/core/state/approval.ts";
 import type { ApprovalNotice } from "../src/core/state/approval-notice.ts";
 import type { CallWork, CompensationOrder, SagaReport } from "../src/core/state/tool-call-after.ts";
 import type { CallErrand } from "../src/core/state/call-errand.ts";
-import type {
-  CallRef,
-  ChargeOutcome,
-  LedgerPolicy,
-  Scopes,
-  SessionPause,
-  SessionReply,
-} from "../src/core/state/session-messages.ts";
+import type { ChargeOutcome, LedgerPolicy, SessionReply } from "../src/core/state/session-messages.ts";
 import { storedToolCall } from "../src/core/state/stored-shapes.ts";
-import { learntFrom, type Learnt } from "../src/core/state/teaching.ts";
+import { learntFrom } from "../src/core/state/teaching.ts";
 import * as calls from "../src/core/state/tool-call.ts";
 import type { ToolOutcome } from "../src/core/policy/tool-outcome.ts";
 import { stayingHeld, withoutProbes } from "../src/core/policy/upstream.ts";
@@ -32,20 +24,8 @@ import { whyCallStays, type Forgetting } from "../src/core/state/forgetting.ts";
 import { abandonedCallRecord, expiredApprovalRecord } from "../src/core/trace/orphan.ts";
 import { showInInbox } from "./approval-inbox.ts";
 import { showInList } from "./call-list.ts";
+import type { LedgerAsk, RemoteLedger } from "./remote-ledger.ts";
 import { SqlStore, type RecordQueue } from "./sql-store.ts";
-
-/** The session's ledger, as this object calls it. */
-interface RemoteLedger {
-  charge(
-    call: LedgerAsk & { readonly callId: string; readonly isInSaga: boolean; readonly isHeld: boolean },
-  ): Promise<SessionReply>;
-  conclude(callId: string, outcome: ChargeOutcome, learnt: Learnt | null): Promise<SessionReply>;
-  revisit(asked: {
-    readonly ref: CallRef;
-    readonly scopes: Scopes;
-    readonly pause: Omit<SessionPause, "at"> | null;
-  }): Promise<SessionReply>;
-}
 
 /** What the object needs of its Worker. */
 interface ToolCallEnv {
@@ -55,14 +35,6 @@ interface ToolCallEnv {
   readonly NOTICES: RecordQueue;
   readonly CALLS: RecordQueue;
   readonly DB: D1Database;
-}
-
-/** How a call asks its session to be charged. */
-interface LedgerAsk {
-  readonly scopes: Scopes;
-  readonly amounts: Amounts;
-  readonly ref: CallRef;
-  readonly policy: LedgerPolicy;
 }
 
 /** Reply with what the session has left, where it was asked; or the session's refusal. */

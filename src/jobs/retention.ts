@@ -1,5 +1,5 @@
 // Runs on a cron: deletes records whose time is over, tenant by tenant and in batches; rows go before the objects they point to.
-import { dayOf } from "../core/trace/erasure.ts";
+import { dayOf } from "../core/units/utc-day.ts";
 import type { Ports } from "../gateway/ports.ts";
 import type { AgeingRows } from "../gateway/ports/trace-keeping.ts";
 
@@ -36,7 +36,7 @@ async function retainReported(ports: RetentionPorts, tenant: string): Promise<vo
 
 /** The run of the hour in which a tenant has its turn. */
 export function turnOf(tenant: string): number {
-  return [...tenant].reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 65_521, 0) % TURNS;
+  return Array.from(tenant).reduce((sum, letter) => (sum * 31 + (letter.codePointAt(0) ?? 0)) % 65_521, 0) % TURNS;
 }
 
 /** What one run deleted of one tenant. */

@@ -254,9 +254,19 @@ describe("a tenant", () => {
       };
     const faulty: Ports = {
       ...ports,
-      keeping: { ...ports.keeping, erase: fails(ports.keeping.erase), rowsOf: fails(ports.keeping.rowsOf) },
-      segments: { ...ports.segments, blank: fails(ports.segments.blank) },
-      erasures: { ...ports.erasures, save: fails(ports.erasures.save) },
+      keeping: {
+        ...ports.keeping,
+        erase: fails((...args: Parameters<typeof ports.keeping.erase>) => ports.keeping.erase(...args)),
+        rowsOf: fails((...args: Parameters<typeof ports.keeping.rowsOf>) => ports.keeping.rowsOf(...args)),
+      },
+      segments: {
+        ...ports.segments,
+        blank: fails((...args: Parameters<typeof ports.segments.blank>) => ports.segments.blank(...args)),
+      },
+      erasures: {
+        ...ports.erasures,
+        save: fails((...args: Parameters<typeof ports.erasures.save>) => ports.erasures.save(...args)),
+      },
     };
     const { id } = await asked(ports, tenant, { scope: "tenant", subject: null });
     let stops = 0;
@@ -324,7 +334,7 @@ describe("the routes", () => {
       });
     const wrong = await root("/v1/erasures", { scope: "user", session: "s" });
     expect(wrong.status).toBe(400);
-    expect(((await wrong.json()) as { errors: { path: string }[] }).errors.map(({ path }) => path)).toEqual([
+    expect((await wrong.json<{ errors: { path: string }[] }>()).errors.map(({ path }) => path)).toEqual([
       "session",
       "user",
     ]);

@@ -12,11 +12,10 @@ export interface TestClock {
 }
 
 /** The ports, by this clock. */
-export function portsAt(clock: TestClock, env: Partial<Env> = {}): Ports {
-  const { ports } = compose({ ...bindings, ...env } as unknown as Env);
+export function portsAt(clock: TestClock): Ports {
+  const { ports } = compose({ ...bindings } as unknown as Env);
   const system = { ...ports.system, now: () => clock.now };
-  const bucket = (env["BLOBS"] ?? bindings.BLOBS) as R2Bucket;
-  return { ...ports, system, segments: r2Segments(bucket, system) };
+  return { ...ports, system, segments: r2Segments(bindings.BLOBS, system) };
 }
 
 let count = 0;

@@ -51,17 +51,7 @@ export function d1TraceKeeping(shards: TraceShards): TraceKeeping {
       const found = await gathered(all(tenant), (database) => matching(database, bound));
       return found.some(({ id }) => !besides.includes(id));
     },
-    erase: async (tenant, rows) => {
-      const counts = { rows: 0, outcomes: 0, calls: 0, approvals: 0 };
-      for (const database of all(tenant)) {
-        const [, erased, outcomes, calls, approvals] = await database.batch(eraseStatements(database, tenant, rows));
-        counts.rows += erased?.meta.changes ?? 0;
-        counts.outcomes += outcomes?.meta.changes ?? 0;
-        counts.calls += calls?.meta.changes ?? 0;
-        counts.approvals += approvals?.meta.changes ?? 0;
-      }
-      return counts;
-    },
+    erase: (tenant, rows) => eraseIn(all(tenant), tenant, rows),
     callsListed: (tenant, asked) =>
       gathered(all(tenant), async (database) => {
         const { results } = await database
@@ -82,6 +72,22 @@ export function d1TraceKeeping(shards: TraceShards): TraceKeeping {
       return isDone;
     },
   };
+}
+
+async function eraseIn(
+  databases: readonly D1Database[],
+  tenant: string,
+  rows: ErasedRows,
+): ReturnType<TraceKeeping["erase"]> {
+  const counts = { rows: 0, outcomes: 0, calls: 0, approvals: 0 };
+  for (const database of databases) {
+    const [, erased, outcomes, calls, approvals] = await database.batch(eraseStatements(database, tenant, rows));
+    counts.rows += erased?.meta.changes ?? 0;
+    counts.outcomes += outcomes?.meta.changes ?? 0;
+    counts.calls += calls?.meta.changes ?? 0;
+    counts.approvals += approvals?.meta.changes ?? 0;
+  }
+  return counts;
 }
 
 async function gathered<T>(

@@ -1,6 +1,6 @@
 // Touches bodies too large for a queue message: in R2 under tenant, day and record, so that each goes with its record.
 import { sha256Hex } from "../../core/json/digest.ts";
-import { dayOf } from "../../core/trace/erasure.ts";
+import { dayOf } from "../../core/units/utc-day.ts";
 import type { IndexRow, Payload, TraceRecord } from "../../core/trace/record.ts";
 
 /** Stores each body of a record and answers the record with their digests in their place. */

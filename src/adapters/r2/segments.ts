@@ -1,6 +1,6 @@
 // Touches trace segments in R2: gzipped NDJSON under the tenant's prefix, named by content, so that a redelivery writes the same object.
 import { sha256Hex } from "../../core/json/digest.ts";
-import { dayOf } from "../../core/trace/erasure.ts";
+import { dayOf } from "../../core/units/utc-day.ts";
 import { readRecord } from "../../core/trace/read-record.ts";
 import type { System } from "../../gateway/ports.ts";
 import type { Segments, StoredRecord } from "../../gateway/ports/trace-store.ts";

@@ -183,8 +183,3 @@ export function isOfSubject(subject: ErasureSubject, row: Named, known: KnownOfS
 export function digestOfSubject(tenant: string, { scope, subject }: ErasureSubject): string | null {
   return subject === null ? null : `digest:${sha256Hex(`${tenant}\n${scope}\n${subject}`).slice(0, 32)}`;
 }
-
-/** The UTC day that an instant lies in, as yyyy-mm-dd. */
-export function dayOf(at: number): string {
-  return new Date(at).toISOString().slice(0, 10);
-}

@@ -2,7 +2,6 @@
 import { hourOf } from "../../core/trace/admissions.ts";
 import {
   addTo,
-  dayOf,
   isOfSubject,
   MAX_KNOWN,
   namesAnother,
@@ -10,6 +9,7 @@ import {
   type ErasedCounts,
   type KnownOfSubject,
 } from "../../core/trace/erasure.ts";
+import { dayOf } from "../../core/units/utc-day.ts";
 import type { NumberedRow } from "../ports/trace-keeping.ts";
 import { eraseRaw, forgetCalls, forgetSessions, type ErasurePorts, type Forgotten } from "./forget-objects.ts";
 

@@ -47,10 +47,10 @@ export const erasureRoutes: readonly ApiRoute[] = [
       if (!tenant.ok) return problem(tenant);
       const body = await readBody(c, NewErasure);
       if (!body.ok) return problem(body);
-      const { ports, recorder } = c.var.runtime;
+      const { runtime } = c.var;
       const { reason = null, ...asked } = body.value;
       const ask = { ...asked, reason, tenant: tenant.value, by: c.var.principal.keyId };
-      const erasure = await requestErasure(ports, recorder(deferOf(c)), ask);
+      const erasure = await requestErasure(runtime.ports, runtime.recorder(deferOf(c)), ask);
       return erasure.ok ? Response.json(shown(erasure.value), { status: 202 }) : problem(erasure);
     },
   },
