@@ -17,6 +17,7 @@ export type Permission =
   | "config.read"
   | "config.write"
   | "traces.read"
+  | "traces.write"
   | "keys.write"
   | "approvals.read"
   | "approvals.decide"
@@ -39,7 +40,7 @@ export interface Principal {
 }
 
 const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
-  agent: ["call", "calls.read", "calls.undo", "sessions.read", "approvals.withdraw"],
+  agent: ["call", "calls.read", "calls.undo", "sessions.read", "approvals.withdraw", "traces.write"],
   operator: [
     "calls.read",
     "calls.undo",
@@ -48,6 +49,7 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "sessions.write",
     "config.read",
     "traces.read",
+    "traces.write",
     "approvals.read",
     "approvals.decide",
     "approvals.withdraw",

@@ -130,7 +130,7 @@ function afterCursor(text: string): SQL {
   return or(lt(calls.startedAt, startedAt), and(eq(calls.startedAt, startedAt), lt(calls.spanId, spanId))) ?? sql`0`;
 }
 
-const Kind = z.enum(["chat", "execute_tool", "approval", "switch", "session", "ledger"]);
+const Kind = z.enum(["chat", "execute_tool", "approval", "switch", "session", "ledger", "otel"]);
 
 function indexedRow(row: typeof calls.$inferSelect): IndexedRow {
   return {

@@ -56,6 +56,8 @@ export const ATTR = {
   keyId: "interlock.key.id",
   callerDeclared: "interlock.caller_declared",
   release: "interlock.release",
+  receivedSpans: "interlock.otlp.spans",
+  receivedDropped: "interlock.otlp.dropped",
   approvalId: "interlock.approval.id",
   approvalStatus: "interlock.approval.status",
   approvalBy: "interlock.approval.by",

@@ -104,18 +104,10 @@ export function emptyMessage(name: MessageName): Message {
 }
 
 function defaultOf(type: Field["type"]): unknown {
-  switch (type) {
-    case "string":
-    case "id":
-      return "";
-    case "time":
-    case "int64":
-      return 0n;
-    case "value":
-      return null;
-    default:
-      return isMessage(type) ? emptyMessage(type) : 0;
-  }
+  if (isMessage(type)) return emptyMessage(type);
+  if (type === "value") return null;
+  if (type === "string" || type === "id") return "";
+  return type === "time" || type === "int64" ? 0n : 0;
 }
 
 /** Whether a type is a message of the table. */

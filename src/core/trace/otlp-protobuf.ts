@@ -72,21 +72,22 @@ interface Reading {
 }
 
 function wireTypeOf(type: Field["type"]): WireType {
-  switch (type) {
-    case "time":
-      return WireType.Bit64;
-    case "fixed32":
-      return WireType.Bit32;
-    case "uint32":
-    case "int32":
-    case "int64":
-    case "kind":
-    case "code":
-      return WireType.Varint;
-    default:
-      return WireType.LengthDelimited;
-  }
+  if (isMessage(type)) return WireType.LengthDelimited;
+  return WIRE_TYPES[type];
 }
+
+const WIRE_TYPES: Readonly<Record<ScalarType | "value", WireType>> = {
+  value: WireType.LengthDelimited,
+  string: WireType.LengthDelimited,
+  id: WireType.LengthDelimited,
+  time: WireType.Bit64,
+  fixed32: WireType.Bit32,
+  uint32: WireType.Varint,
+  int32: WireType.Varint,
+  int64: WireType.Varint,
+  kind: WireType.Varint,
+  code: WireType.Varint,
+};
 
 function readMessage(reading: Reading, name: MessageName, end: number, depth = 0): Message {
   const { reader, count } = reading;

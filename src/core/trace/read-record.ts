@@ -3,16 +3,21 @@ import * as z from "zod/mini";
 import type { TraceRecord } from "./record.ts";
 
 const attribute = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]);
+const attributes = z.record(z.string(), attribute);
 
 const Span = z.object({
   span_id: z.string(),
   parent_span_id: z.nullable(z.string()),
   name: z.string(),
-  kind: z.enum(["internal", "server", "client"]),
+  kind: z.enum(["internal", "server", "client", "producer", "consumer"]),
   start_ms: z.number(),
   end_ms: z.number(),
   status: z.enum(["ok", "error", "unset"]),
-  attributes: z.record(z.string(), attribute),
+  status_message: z.optional(z.string()),
+  attributes,
+  events: z.optional(z.array(z.object({ name: z.string(), time_ms: z.number(), attributes }))),
+  links: z.optional(z.array(z.object({ trace_hex: z.string(), span_id: z.string(), attributes }))),
+  trace_state: z.optional(z.string()),
 });
 
 const Index = z.object({
@@ -22,7 +27,7 @@ const Index = z.object({
   trace_id: z.string(),
   started_at: z.int(),
   duration_ms: z.int(),
-  kind: z.enum(["chat", "execute_tool", "approval", "switch", "session", "ledger"]),
+  kind: z.enum(["chat", "execute_tool", "approval", "switch", "session", "ledger", "otel"]),
   session_id: z.string(),
   task_id: z.nullable(z.string()),
   actor: z.string(),

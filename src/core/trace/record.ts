@@ -5,10 +5,24 @@ export type AttributeValue = string | number | boolean | readonly string[];
 /** Attributes of a span; `undefined` members are left out. */
 export type Attributes = Readonly<Record<string, AttributeValue | undefined>>;
 
-/** OpenTelemetry span kinds that we emit. */
-export type SpanKind = "internal" | "server" | "client";
+/** OpenTelemetry span kinds; the last two come from agents only. */
+export type SpanKind = "internal" | "server" | "client" | "producer" | "consumer";
 
-/** One span. Times are epoch milliseconds; ids are lower-case hex. */
+/** Something that happened at one instant of a span. */
+export interface SpanEvent {
+  readonly name: string;
+  readonly time_ms: number;
+  readonly attributes: Attributes;
+}
+
+/** Another span that this one has to do with. */
+export interface SpanLink {
+  readonly trace_hex: string;
+  readonly span_id: string;
+  readonly attributes: Attributes;
+}
+
+/** One span. Times are epoch milliseconds; ids are lower-case hex. The optional members come from agents only. */
 export interface Span {
   readonly span_id: string;
   readonly parent_span_id: string | null;
@@ -17,7 +31,11 @@ export interface Span {
   readonly start_ms: number;
   readonly end_ms: number;
   readonly status: "ok" | "error" | "unset";
+  readonly status_message?: string | undefined;
   readonly attributes: Attributes;
+  readonly events?: readonly SpanEvent[] | undefined;
+  readonly links?: readonly SpanLink[] | undefined;
+  readonly trace_state?: string | undefined;
 }
 
 /** A body that was seen or sent, as text. `omitted` says why it is not kept. */
@@ -39,7 +57,7 @@ export interface IndexRow {
   readonly trace_id: string;
   readonly started_at: number;
   readonly duration_ms: number;
-  readonly kind: "chat" | "execute_tool" | "approval" | "switch" | "session" | "ledger";
+  readonly kind: "chat" | "execute_tool" | "approval" | "switch" | "session" | "ledger" | "otel";
   readonly session_id: string;
   readonly task_id: string | null;
   readonly actor: string;
