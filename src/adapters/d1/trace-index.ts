@@ -2,7 +2,7 @@
 import { and, desc, eq, gte, lt, lte, or, sql, type SQL } from "drizzle-orm";
 import { drizzle, type DrizzleD1Database } from "drizzle-orm/d1";
 import * as z from "zod/mini";
-import type { IndexRow } from "../../core/trace/record.ts";
+import { RECORD_KINDS, type IndexRow } from "../../core/trace/record.ts";
 import type { IndexedRow, TraceFilter, TraceIndex } from "../../gateway/ports/trace-store.ts";
 import { calls } from "./schema.ts";
 
@@ -130,7 +130,7 @@ function afterCursor(text: string): SQL {
   return or(lt(calls.startedAt, startedAt), and(eq(calls.startedAt, startedAt), lt(calls.spanId, spanId))) ?? sql`0`;
 }
 
-const Kind = z.enum(["chat", "execute_tool", "approval", "switch", "session", "ledger", "otel"]);
+const Kind = z.enum(RECORD_KINDS);
 
 function indexedRow(row: typeof calls.$inferSelect): IndexedRow {
   return {

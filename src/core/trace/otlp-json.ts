@@ -30,10 +30,19 @@ import {
  * Never throws: what is no such message is answered as the reason, with the field's path.
  */
 export function readExportJson(text: string): OtlpRead<OtlpExport> {
+  return read<OtlpExport>(text, "Export");
+}
+
+/** Reads an `ExportTraceServiceResponse` from JSON text. Never throws. */
+export function readAnswerJson(text: string): OtlpRead<OtlpExportAnswer> {
+  return read<OtlpExportAnswer>(text, "Answer");
+}
+
+/** Reads a message of the table; `T` is its type. */
+function read<T>(text: string, name: MessageName): OtlpRead<T> {
   try {
-    const value = readMessage({ count: new MessageCount(), depth: 0 }, "Export", parse(text), "");
     // The table fills in every member of the type.
-    return { ok: true, value: value as unknown as OtlpExport };
+    return { ok: true, value: readMessage({ count: new MessageCount(), depth: 0 }, name, parse(text), "") as T };
   } catch (error) {
     return { ok: false, reason: error instanceof MalformedOtlp ? error.message : "the body cannot be read" };
   }

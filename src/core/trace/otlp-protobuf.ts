@@ -38,10 +38,15 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * has, is answered as the reason.
  */
 export function readExportProtobuf(bytes: Uint8Array): OtlpRead<OtlpExport> {
+  return read<OtlpExport>(bytes, "Export");
+}
+
+/** Reads a message of the table; `T` is its type. */
+function read<T>(bytes: Uint8Array, name: MessageName): OtlpRead<T> {
   try {
     const reader = new BinaryReader(bytes, (text) => utf8.decode(text));
     // The table fills in every member of the type.
-    const value = readMessage({ reader, count: new MessageCount() }, "Export", bytes.length) as unknown as OtlpExport;
+    const value = readMessage({ reader, count: new MessageCount() }, name, bytes.length) as T;
     return { ok: true, value };
   } catch (error) {
     const reason = error instanceof MalformedOtlp ? error.message : "the bytes are no protobuf message, or cut short";
@@ -59,6 +64,11 @@ export function writeAnswerProtobuf(value: OtlpExportAnswer): Uint8Array<ArrayBu
   const { rejectedSpans, errorMessage } = value.partialSuccess;
   if (rejectedSpans === 0n && errorMessage === "") return new Uint8Array();
   return writeMessage(new BinaryWriter(), "Answer", { ...value }).finish();
+}
+
+/** Reads an `ExportTraceServiceResponse`. Never throws. */
+export function readAnswerProtobuf(bytes: Uint8Array): OtlpRead<OtlpExportAnswer> {
+  return read<OtlpExportAnswer>(bytes, "Answer");
 }
 
 /** A `google.rpc.Status` as protobuf. */

@@ -1,5 +1,5 @@
 // Decides what is kept of one span that came over OTLP, and which spans are not taken.
-import type { Payload, Span, SpanEvent, SpanKind, SpanLink } from "./record.ts";
+import type { Attributes, Payload, Span, SpanKind } from "./record.ts";
 import { ATTR } from "./attributes.ts";
 import type { OtlpEvent, OtlpLink, OtlpScopeSpans, OtlpSpan } from "./otlp-model.ts";
 import { withoutContent } from "./otlp-content.ts";
@@ -17,6 +17,28 @@ const MAX_SPAN_BYTES = 32_000;
 /** A span may have begun this long ago, and this far ahead of our clock. */
 const MAX_AGE_MS = 30 * 86_400_000;
 const MAX_AHEAD_MS = 3_600_000;
+
+/** Attributes in which a span keeps what it has besides attributes, named as OpenTelemetry's mappings to other formats do. */
+export const OTEL = {
+  statusMessage: "otel.status_description",
+  traceState: "otel.trace_state",
+  events: "otel.events",
+  links: "otel.links",
+} as const;
+
+/** An event of an agent's span, as `otel.events` keeps it. */
+export interface SpanEvent {
+  readonly name: string;
+  readonly time_ms: number;
+  readonly attributes: Attributes;
+}
+
+/** A link of an agent's span, as `otel.links` keeps it. */
+export interface SpanLink {
+  readonly trace_hex: string;
+  readonly span_id: string;
+  readonly attributes: Attributes;
+}
 
 const KINDS: readonly SpanKind[] = ["internal", "internal", "server", "client", "producer", "consumer"];
 
@@ -54,17 +76,20 @@ export function keepSpan(span: OtlpSpan, { scope }: Pick<OtlpScopeSpans, "scope"
   const { attributes, dropped } = keepAttributes(told, SPAN_BOUNDS);
   const events = span.events.slice(0, MAX_EVENTS).map((event) => keepEvent(span.spanId, event));
   const links = span.links.slice(0, MAX_LINKS).map(keepLink);
+  const { message } = span.status;
   const kept: Span = {
     ...core(span),
     attributes: {
       ...attributes,
       ...named("otel.scope.name", scope.name),
       ...named("otel.scope.version", scope.version),
+      ...named(OTEL.statusMessage, message, DETAIL_BOUNDS.length),
+      ...named(OTEL.traceState, span.traceState, MAX_TRACE_STATE),
+      ...listed(OTEL.events, events),
+      ...listed(OTEL.links, links),
       // Last: whatever the sender calls its attributes, this span is its word and not the gateway's.
       [ATTR.callerDeclared]: ["span"],
     },
-    ...(events.length === 0 ? {} : { events: events.map(({ kept: event }) => event) }),
-    ...(links.length === 0 ? {} : { links: links.map(({ kept: link }) => link) }),
   };
   const fitted = fit(kept);
   const inside = [...events, ...links].reduce((sum, each) => sum + each.dropped, 0);
@@ -79,7 +104,6 @@ export function keepSpan(span: OtlpSpan, { scope }: Pick<OtlpScopeSpans, "scope"
 /** What every span has. */
 function core(span: OtlpSpan): Omit<Span, "attributes"> {
   const start = toMs(span.startTimeUnixNano);
-  const { message, code } = span.status;
   return {
     span_id: span.spanId,
     parent_span_id: /^0*$/.test(span.parentSpanId) ? null : span.parentSpanId,
@@ -87,14 +111,20 @@ function core(span: OtlpSpan): Omit<Span, "attributes"> {
     kind: KINDS[span.kind] ?? "internal",
     start_ms: start,
     end_ms: Math.max(start, toMs(span.endTimeUnixNano)),
-    status: STATUSES[code] ?? "unset",
-    ...(message === "" ? {} : { status_message: shortenText(message, DETAIL_BOUNDS.length) }),
-    ...(span.traceState === "" ? {} : { trace_state: shortenText(span.traceState, MAX_TRACE_STATE) }),
+    status: STATUSES[span.status.code] ?? "unset",
   };
 }
 
-function named(key: string, text: string): Readonly<Record<string, string>> {
-  return text === "" ? {} : { [key]: shortenText(text, MAX_NAME) };
+function named(key: string, text: string, max = MAX_NAME): Readonly<Record<string, string>> {
+  return text === "" ? {} : { [key]: shortenText(text, max) };
+}
+
+/** Details of a span as an attribute: one JSON text each, so that they are masked like every other attribute. */
+function listed(
+  key: string,
+  details: readonly { readonly kept: unknown }[],
+): Readonly<Record<string, readonly string[]>> {
+  return details.length === 0 ? {} : { [key]: details.map(({ kept }) => JSON.stringify(kept)) };
 }
 
 function keepEvent(
@@ -117,19 +147,22 @@ function droppedBySender(span: OtlpSpan): number {
   return span.droppedAttributesCount + span.droppedEventsCount + span.droppedLinksCount;
 }
 
-/** A span small enough for a message: links go first, then events, then attributes from the last one on. */
+/** A span small enough for a message: the largest attributes go until it is, and are counted. */
 function fit(span: Span): { readonly span: Span; readonly dropped: number } {
-  if (sizeOf(span) <= MAX_SPAN_BYTES) return { span, dropped: 0 };
-  const { links = [], events = [], ...rest } = span;
-  const entries = Object.entries(rest.attributes);
-  const mark = entries.pop();
-  let size = sizeOf({ ...rest, attributes: {} }) + 64;
-  const kept = entries.filter((entry) => {
-    size += sizeOf(entry);
-    return size <= MAX_SPAN_BYTES;
-  });
-  const attributes = Object.fromEntries(mark === undefined ? kept : [...kept, mark]);
-  return { span: { ...rest, attributes }, dropped: links.length + events.length + entries.length - kept.length };
+  let excess = sizeOf(span) - MAX_SPAN_BYTES;
+  if (excess <= 0) return { span, dropped: 0 };
+  const largestFirst = Object.entries(span.attributes)
+    .filter(([key]) => key !== ATTR.callerDeclared)
+    .map(([key, value]) => ({ key, size: sizeOf({ [key]: value }) }))
+    .toSorted((left, right) => right.size - left.size);
+  const gone = new Set<string>();
+  for (const { key, size } of largestFirst) {
+    if (excess <= 0) break;
+    gone.add(key);
+    excess -= size;
+  }
+  const kept = Object.entries(span.attributes).filter(([key]) => !gone.has(key));
+  return { span: { ...span, attributes: Object.fromEntries(kept) }, dropped: gone.size };
 }
 
 /** Bytes of a value as JSON. */

@@ -1,9 +1,8 @@
 // Decides whether a line of NDJSON is a trace record of ours.
 import * as z from "zod/mini";
-import type { TraceRecord } from "./record.ts";
+import { RECORD_KINDS, type TraceRecord } from "./record.ts";
 
 const attribute = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]);
-const attributes = z.record(z.string(), attribute);
 
 const Span = z.object({
   span_id: z.string(),
@@ -13,11 +12,7 @@ const Span = z.object({
   start_ms: z.number(),
   end_ms: z.number(),
   status: z.enum(["ok", "error", "unset"]),
-  status_message: z.optional(z.string()),
-  attributes,
-  events: z.optional(z.array(z.object({ name: z.string(), time_ms: z.number(), attributes }))),
-  links: z.optional(z.array(z.object({ trace_hex: z.string(), span_id: z.string(), attributes }))),
-  trace_state: z.optional(z.string()),
+  attributes: z.record(z.string(), attribute),
 });
 
 const Index = z.object({
@@ -27,7 +22,7 @@ const Index = z.object({
   trace_id: z.string(),
   started_at: z.int(),
   duration_ms: z.int(),
-  kind: z.enum(["chat", "execute_tool", "approval", "switch", "session", "ledger", "otel"]),
+  kind: z.enum(RECORD_KINDS),
   session_id: z.string(),
   task_id: z.nullable(z.string()),
   actor: z.string(),

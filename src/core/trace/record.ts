@@ -8,21 +8,7 @@ export type Attributes = Readonly<Record<string, AttributeValue | undefined>>;
 /** OpenTelemetry span kinds; the last two come from agents only. */
 export type SpanKind = "internal" | "server" | "client" | "producer" | "consumer";
 
-/** Something that happened at one instant of a span. */
-export interface SpanEvent {
-  readonly name: string;
-  readonly time_ms: number;
-  readonly attributes: Attributes;
-}
-
-/** Another span that this one has to do with. */
-export interface SpanLink {
-  readonly trace_hex: string;
-  readonly span_id: string;
-  readonly attributes: Attributes;
-}
-
-/** One span. Times are epoch milliseconds; ids are lower-case hex. The optional members come from agents only. */
+/** One span. Times are epoch milliseconds; ids are lower-case hex. */
 export interface Span {
   readonly span_id: string;
   readonly parent_span_id: string | null;
@@ -31,11 +17,7 @@ export interface Span {
   readonly start_ms: number;
   readonly end_ms: number;
   readonly status: "ok" | "error" | "unset";
-  readonly status_message?: string | undefined;
   readonly attributes: Attributes;
-  readonly events?: readonly SpanEvent[] | undefined;
-  readonly links?: readonly SpanLink[] | undefined;
-  readonly trace_state?: string | undefined;
 }
 
 /** A body that was seen or sent, as text. `omitted` says why it is not kept. */
@@ -49,6 +31,26 @@ export interface Payload {
   readonly omitted?: string;
 }
 
+/** What a record tells of: a governed call, what a ledger or a person did, or spans received from an agent. */
+export const RECORD_KINDS = [
+  "chat",
+  "execute_tool",
+  "approval",
+  "switch",
+  "session",
+  "ledger",
+  "config",
+  "key",
+  "secret",
+  "outcome",
+  "reveal",
+  "erasure",
+  "otel",
+] as const;
+
+/** One kind of record. */
+export type RecordKind = (typeof RECORD_KINDS)[number];
+
 /** The few columns by which a call is found. */
 export interface IndexRow {
   readonly tenant: string;
@@ -57,7 +59,7 @@ export interface IndexRow {
   readonly trace_id: string;
   readonly started_at: number;
   readonly duration_ms: number;
-  readonly kind: "chat" | "execute_tool" | "approval" | "switch" | "session" | "ledger" | "otel";
+  readonly kind: RecordKind;
   readonly session_id: string;
   readonly task_id: string | null;
   readonly actor: string;

@@ -4,7 +4,7 @@ import { accept, refuse, type Mistake, type Outcome } from "../../core/errors.ts
 import { didYouMean } from "../../core/config/mistakes.ts";
 import { EFFECTS } from "../../core/policy/decision.ts";
 import { SEMCONV_SCHEMA_URL } from "../../core/trace/attributes.ts";
-import type { IndexRow, Span as StoredSpan, SpanEvent, SpanLink, TraceRecord } from "../../core/trace/record.ts";
+import type { IndexRow, TraceRecord } from "../../core/trace/record.ts";
 import { readTraceId } from "../../core/units/identifier.ts";
 import { formatUsd, parseUsd } from "../../core/units/money.ts";
 import { readTrace } from "../../gateway/read-trace.ts";
@@ -43,14 +43,7 @@ const Span = z.object({
   start_time: z.string(),
   end_time: z.string(),
   status: z.string(),
-  status_message: z.optional(z.string()),
   attributes: z.record(z.string(), z.unknown()),
-  events: z.optional(
-    z.array(z.object({ name: z.string(), time: z.string(), attributes: z.record(z.string(), z.unknown()) })),
-  ),
-  links: z.optional(
-    z.array(z.object({ trace_id: z.string(), span_id: z.string(), attributes: z.record(z.string(), z.unknown()) })),
-  ),
 });
 const Trace = z.object({
   trace_id: z.string(),
@@ -231,46 +224,23 @@ function shownCall(row: IndexRow): z.infer<typeof Call> {
 }
 
 function shownTrace(id: string, records: readonly TraceRecord[]): z.infer<typeof Trace> {
+  const time = (ms: number): string => new Date(ms).toISOString();
   return {
     trace_id: id,
     schema_url: SEMCONV_SCHEMA_URL,
     sessions: [...new Set(records.map((record) => record.index.session_id))],
     calls: records.map((record) => shownCall(record.index)),
-    spans: records.flatMap((record) => record.spans.map(shownSpan)),
+    spans: records.flatMap((record) =>
+      record.spans.map(({ start_ms, end_ms, ...span }) => ({
+        ...span,
+        attributes: { ...span.attributes },
+        start_time: time(start_ms),
+        end_time: time(end_ms),
+      })),
+    ),
     payloads: records.flatMap((record) => record.payloads.map((payload) => ({ ...payload }))),
     cost_usd: formatUsd(records.reduce((sum, record) => sum + record.index.cost_micro_usd, 0)),
   };
-}
-
-function shownSpan(span: StoredSpan): z.infer<typeof Span> {
-  const { span_id, parent_span_id, name, kind, status, status_message, attributes, events, links } = span;
-  return {
-    span_id,
-    parent_span_id,
-    name,
-    kind,
-    status,
-    ...(status_message === undefined ? {} : { status_message }),
-    attributes: { ...attributes },
-    ...(events === undefined ? {} : { events: events.map(shownEvent) }),
-    ...(links === undefined ? {} : { links: links.map(shownLink) }),
-    start_time: timeText(span.start_ms),
-    end_time: timeText(span.end_ms),
-  };
-}
-
-type ShownSpan = z.infer<typeof Span>;
-
-function shownEvent({ name, time_ms, attributes }: SpanEvent): NonNullable<ShownSpan["events"]>[number] {
-  return { name, time: timeText(time_ms), attributes: { ...attributes } };
-}
-
-function shownLink({ trace_hex, span_id, attributes }: SpanLink): NonNullable<ShownSpan["links"]>[number] {
-  return { trace_id: `tr_${trace_hex}`, span_id, attributes: { ...attributes } };
-}
-
-function timeText(ms: number): string {
-  return new Date(ms).toISOString();
 }
 
 function isOfTool({ kind }: IndexRow): boolean {
