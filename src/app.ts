@@ -8,6 +8,7 @@ import { approvalRoutes } from "./http/api/approvals.ts";
 import { callChangeRoutes } from "./http/api/call-changes.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
+import { exportRoutes } from "./http/api/exports.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
 import { referenceRoutes } from "./http/api/reference.ts";
 import type { ApiRoute } from "./http/api/route.ts";
@@ -34,6 +35,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...switchRoutes,
   ...traceRoutes,
   ...agentSpanRoutes,
+  ...exportRoutes,
   ...configRoutes,
   ...secretRoutes,
   ...tenantRoutes,

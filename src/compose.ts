@@ -2,7 +2,9 @@
 import { createApprovalLinks } from "./adapters/approval-links.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
+import { d1ExportLedger } from "./adapters/d1/export-ledger.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
+import { oneShard } from "./adapters/d1/trace-shards.ts";
 import { DurableBreakers } from "./adapters/durable/breakers.ts";
 import { DurableControls } from "./adapters/durable/controls.ts";
 import { DurableSessionLedgers } from "./adapters/durable/session-ledgers.ts";
@@ -14,7 +16,9 @@ import { kvKeys } from "./adapters/kv/keys.ts";
 import type { RootKeys } from "./adapters/kv/data-keys.ts";
 import { kvSecrets } from "./adapters/kv/secrets.ts";
 import { openAiModels } from "./adapters/models/openai-models.ts";
+import { otlpExporter } from "./adapters/otlp-exporter.ts";
 import { listPrices } from "./adapters/prices.ts";
+import { queuedExports } from "./adapters/queue/exports.ts";
 import { QueueRecorder } from "./adapters/queue/recorder.ts";
 import { offloadPayloads, restorePayloads } from "./adapters/r2/payloads.ts";
 import { r2Segments } from "./adapters/r2/segments.ts";
@@ -52,8 +56,11 @@ export function compose(env: Env): Runtime {
     callList: d1CallList(env.DB),
     models: openAiModels(egress, secrets),
     tools: httpTools(egress, secrets, runtimeSystem),
-    index: d1TraceIndex(env.DB),
+    index: d1TraceIndex(oneShard(env.DB)),
     segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
+    exportQueue: queuedExports(env.EXPORTS),
+    exporter: otlpExporter(egress, secrets, runtimeSystem),
+    exportLedger: d1ExportLedger(env.DB),
   };
   const recorder = new QueueRecorder({
     queue: env.TRACES,

@@ -18,6 +18,10 @@ export type Permission =
   | "config.write"
   | "traces.read"
   | "traces.write"
+  | "traces.reveal"
+  | "traces.erase"
+  | "audit.read"
+  | "reports.read"
   | "keys.write"
   | "approvals.read"
   | "approvals.decide"
@@ -50,14 +54,34 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "config.read",
     "traces.read",
     "traces.write",
+    "audit.read",
+    "reports.read",
     "approvals.read",
     "approvals.decide",
     "approvals.withdraw",
     "switches.read",
     "switches.write",
   ],
-  approver: ["calls.read", "sessions.read", "traces.read", "approvals.read", "approvals.decide", "switches.read"],
-  auditor: ["calls.read", "sessions.read", "config.read", "traces.read", "approvals.read", "switches.read"],
+  approver: [
+    "calls.read",
+    "sessions.read",
+    "traces.read",
+    "reports.read",
+    "approvals.read",
+    "approvals.decide",
+    "switches.read",
+  ],
+  auditor: [
+    "calls.read",
+    "sessions.read",
+    "config.read",
+    "traces.read",
+    "traces.reveal",
+    "audit.read",
+    "reports.read",
+    "approvals.read",
+    "switches.read",
+  ],
   admin: [
     "calls.read",
     "sessions.read",
@@ -65,6 +89,9 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "config.read",
     "config.write",
     "traces.read",
+    "traces.erase",
+    "audit.read",
+    "reports.read",
     "keys.write",
     "approvals.read",
     "switches.read",

@@ -34,6 +34,7 @@ import type { JsonObject } from "../core/json/canonical.ts";
 import type { ResolvedTool } from "../core/config/published.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
+import type { Exporter, ExportLedger, ExportQueue } from "./ports/exports.ts";
 import type { Segments, TraceIndex } from "./ports/trace-store.ts";
 
 /** The clock and the dice. */
@@ -384,4 +385,7 @@ export interface Ports {
   readonly tools: Tools;
   readonly index: TraceIndex;
   readonly segments: Segments;
+  readonly exportQueue: ExportQueue;
+  readonly exporter: Exporter;
+  readonly exportLedger: ExportLedger;
 }

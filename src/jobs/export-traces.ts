@@ -80,7 +80,7 @@ async function handle(ports: ExportPorts, message: ExportMessage): Promise<void>
       return;
     }
     await count(ports, piece, outcome);
-    // The next piece has been tried as often as it is about to be.
+    // Once one piece has been given up, each of the others has one try.
     attempts = outcome.answer.type === "later" ? MAX_ATTEMPTS : 1;
   }
   message.ack();
@@ -136,8 +136,12 @@ async function sendPiece(
 
 function encoded(tenant: string, records: readonly TraceRecord[], entry: ExportEntry): Uint8Array<ArrayBuffer> {
   const spans = exportOf(tenant, records, { hasContent: entry.content });
-  return entry.encoding === "json" ? new TextEncoder().encode(writeExportJson(spans)) : writeExportProtobuf(spans);
+  return entry.encoding === "json"
+    ? new Uint8Array(encoder.encode(writeExportJson(spans)))
+    : writeExportProtobuf(spans);
 }
+
+const encoder = new TextEncoder();
 
 async function count(ports: ExportPorts, { tenant, exporter }: ExportOrder, { answer, spans }: Outcome): Promise<void> {
   if (spans === 0) return;

@@ -5,7 +5,7 @@ import { ATTR } from "./attributes.ts";
 import type { OtlpExport, OtlpExportAnswer, OtlpResourceSpans } from "./otlp-model.ts";
 import { keepSpan, sizeOf, whyRejected, type KeptSpan } from "./otlp-span.ts";
 import { keepAttributes, textOf } from "./otlp-values.ts";
-import type { IndexRow, Span, TraceRecord } from "./record.ts";
+import { NO_CALLER, type IndexRow, type Span, type TraceRecord } from "./record.ts";
 import { shortenText } from "./shorten.ts";
 
 /** Spans that are taken of one request. */
@@ -207,6 +207,7 @@ function indexRow(
     output_tokens: 0,
     seq: null,
     call_id: null,
+    ...NO_CALLER,
   };
 }
 

@@ -36,6 +36,13 @@ const Index = z.object({
   output_tokens: z.number(),
   seq: z.nullable(z.number()),
   call_id: z.nullable(z.string()),
+  // NOTE: segments written before these columns existed are still read.
+  release: z._default(z.nullable(z.string()), null),
+  user: z._default(z.nullable(z.string()), null),
+  rules: z._default(z.array(z.string()), []),
+  upstream: z._default(z.nullable(z.string()), null),
+  attempts: z._default(z.nullable(z.int()), null),
+  masked: z._default(z.int(), 0),
 });
 
 const Payload = z.object({

@@ -73,7 +73,29 @@ export interface IndexRow {
   readonly output_tokens: number;
   readonly seq: number | null;
   readonly call_id: string | null;
+  /** The release that the caller named. */
+  readonly release: string | null;
+  /** The end user on whose behalf the caller acts, as the masker left it. */
+  readonly user: string | null;
+  /** Ids of the rules that denied the call or asked for approval. */
+  readonly rules: readonly string[];
+  /** Who answered: a provider's name, a tool's host. */
+  readonly upstream: string | null;
+  /** Attempts at the upstream; `null` where none was made. */
+  readonly attempts: number | null;
+  /** Personal data and secrets that were masked in the record. */
+  readonly masked: number;
 }
+
+/** The columns of a record that no call of a caller stands behind. */
+export const NO_CALLER = {
+  release: null,
+  user: null,
+  rules: [],
+  upstream: null,
+  attempts: null,
+  masked: 0,
+} as const satisfies Partial<IndexRow>;
 
 /** One call, whole: what travels over the queue and stands as one line of a segment. */
 export interface TraceRecord {
