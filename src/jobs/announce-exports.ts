@@ -1,7 +1,7 @@
 // Orders the export of records that were just stored: one order per exporter of their tenant, for the lines it takes.
 import { takes } from "../core/config/export-document.ts";
+import type { ExportOrder } from "../core/trace/export-order.ts";
 import type { Ports } from "../gateway/ports.ts";
-import type { ExportOrder } from "../gateway/ports/exports.ts";
 import type { StoredRecord } from "../gateway/ports/trace-store.ts";
 
 /** Lines that one order names at most. */

@@ -1,12 +1,12 @@
 // Consumes the queue of exports: sends a segment's records to one exporter as OTLP, in pieces, each piece once.
-import * as z from "zod/mini";
 import { takes, type ExportEntry } from "../core/config/export-document.ts";
+import { readExportOrder, type ExportOrder } from "../core/trace/export-order.ts";
 import { exportOf } from "../core/trace/otlp-export.ts";
 import { writeExportJson } from "../core/trace/otlp-json.ts";
 import { writeExportProtobuf } from "../core/trace/otlp-protobuf.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { Ports } from "../gateway/ports.ts";
-import type { ExportAnswer, ExportOrder } from "../gateway/ports/exports.ts";
+import type { ExportAnswer } from "../gateway/ports/exports.ts";
 
 /** A queue message as its consumer sees it. */
 export interface ExportMessage {
@@ -25,14 +25,6 @@ const FIRST_RETRY_S = 5;
 const LONGEST_RETRY_S = 3_600;
 /** Deliveries after which a piece is given up: with the delays between them about half a day. */
 const MAX_ATTEMPTS = 20;
-
-const Order = z.object({
-  v: z.literal(1),
-  tenant: z.string(),
-  segment: z.string(),
-  lines: z.array(z.int()),
-  exporter: z.string(),
-});
 
 /**
  * Exports a batch of orders. What an exporter has taken is not sent to it again: when a later piece has to wait, the
@@ -56,7 +48,7 @@ function delayAfter(attempts: number): number {
 }
 
 async function handle(ports: ExportPorts, message: ExportMessage): Promise<void> {
-  const order = readOrder(message.body);
+  const order = readExportOrder(message.body);
   const config = order === undefined ? undefined : await ports.configs.active(order.tenant);
   const entry = order === undefined ? undefined : config?.published.document.trace.exports[order.exporter];
   if (order === undefined || config === undefined || entry === undefined) {
@@ -84,14 +76,6 @@ async function handle(ports: ExportPorts, message: ExportMessage): Promise<void>
     attempts = outcome.answer.type === "later" ? MAX_ATTEMPTS : 1;
   }
   message.ack();
-}
-
-function readOrder(body: unknown): ExportOrder | undefined {
-  try {
-    return Order.safeParse(JSON.parse(typeof body === "string" ? body : "")).data;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Waits as long as the exporter asks; a message of which a piece has been taken is replaced by one for the rest. */

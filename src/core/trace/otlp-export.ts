@@ -1,4 +1,5 @@
 // Decides how stored records read as OpenTelemetry: the one mapping of spans, resources and content to OTLP.
+import { isJsonObject, type Json } from "../json/canonical.ts";
 import { ATTR, SEMCONV_SCHEMA_URL } from "./attributes.ts";
 import { objectIn, requestContent, responseContent, type ContentAttributes } from "./chat-content.ts";
 import type { OtlpAttribute, OtlpExport, OtlpResourceSpans, OtlpSpan, OtlpValue } from "./otlp-model.ts";
@@ -165,21 +166,16 @@ function agentContent(_: Payload, text: string): ContentAttributes {
 }
 
 function ownContent({ name, content_type }: Payload, text: string): ContentAttributes {
-  switch (name) {
-    case "request":
-      return requestContent(text);
-    case "response":
-      return responseContent(text, content_type);
-    case "arguments": {
-      const call = objectIn(text)?.["tool_call"];
-      const args = typeof call === "object" && call !== null && "args" in call ? call["args"] : undefined;
-      return args === undefined ? {} : { "gen_ai.tool.call.arguments": JSON.stringify(args) };
-    }
-    case "result": {
-      const result = objectIn(text)?.["result"];
-      return (result ?? null) === null ? {} : { "gen_ai.tool.call.result": JSON.stringify(result) };
-    }
-    default:
-      return {};
-  }
+  if (name === "request") return requestContent(text);
+  if (name === "response") return responseContent(text, content_type);
+  if (name === "ask") return {};
+  const found = name === "arguments" ? argumentsIn(text) : objectIn(text)?.["result"];
+  const key = name === "arguments" ? "gen_ai.tool.call.arguments" : "gen_ai.tool.call.result";
+  return found === undefined || found === null ? {} : { [key]: JSON.stringify(found) };
+}
+
+/** The arguments in a tool call's envelope. */
+function argumentsIn(text: string): Json | undefined {
+  const call = objectIn(text)?.["tool_call"];
+  return isJsonObject(call) ? call["args"] : undefined;
 }

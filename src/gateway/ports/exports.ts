@@ -1,14 +1,6 @@
 // Names what sending traces elsewhere needs from the world: a queue of what is to be sent, the sending itself, and its figures.
+import type { ExportOrder } from "../../core/trace/export-order.ts";
 import type { ExportEntry } from "../../core/config/export-document.ts";
-
-/** Records of one segment that are to go to one exporter. */
-export interface ExportOrder {
-  readonly tenant: string;
-  readonly segment: string;
-  /** Lines of the segment that are still to be sent. */
-  readonly lines: readonly number[];
-  readonly exporter: string;
-}
 
 /** What waits to be exported. */
 export interface ExportQueue {
