@@ -220,12 +220,13 @@ function same(left: unknown, right: unknown): boolean {
   return JSON.stringify(sorted(left)) === JSON.stringify(sorted(right));
 }
 
-/** A value with its members in order, and those that proto3 does not send left out. */
+/** A value with its members in order, and empty lists, which proto3 does not send, left out. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
     Object.entries(value)
+      .filter(([, each]) => !(Array.isArray(each) && each.length === 0))
       .toSorted(([left], [right]) => (left < right ? -1 : 1))
       .map(([key, each]) => [key, sorted(each)]),
   );

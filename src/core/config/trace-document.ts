@@ -29,8 +29,6 @@ export const TraceDocument = z.strictObject({
   sampling: z.prefault(SamplingDocument, {}),
   retention: z.prefault(RetentionDocument, {}),
   raw: z.optional(RawDocument),
-  /** Whether masked text is searchable by `q`. */
-  search: z._default(z.enum(["text", "none"]), "text"),
   /** Where records go as OpenTelemetry. */
   exports: z._default(ExportsDocument, {}),
   /** Who is told of drift. */
