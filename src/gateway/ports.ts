@@ -338,6 +338,8 @@ export interface ToolExecution {
   readonly tool: ResolvedTool;
   readonly args: JsonObject;
   readonly traceparent: string;
+  /** What others have put into the trace's state; absent where there is none. */
+  readonly tracestate?: string | undefined;
   readonly allowedHosts: readonly string[];
   /** For connecting, headers and body together. */
   readonly timeoutMs: number;

@@ -251,7 +251,9 @@ describe("one trace", () => {
     expect(trace.spans.find((each) => each.name === "chat demo-small")?.parent_span_id).toBe(agent["spanId"]);
     // Found by its kind of subject, and no spending of the gateway's.
     const { json } = await tenant.get("/v1/traces?session=tree", tenant.auditor);
-    expect((json["data"] as readonly JsonRecord[]).map((each) => each["kind"]).toSorted()).toEqual(["chat", "otel"]);
+    expect(new Set((json["data"] as readonly JsonRecord[]).map((each) => each["kind"]))).toEqual(
+      new Set(["chat", "otel"]),
+    );
   });
 
   test("a request that is sent again stores nothing twice", async () => {
