@@ -119,7 +119,7 @@ async function sendPiece(
 }
 
 function encoded(tenant: string, records: readonly TraceRecord[], entry: ExportEntry): Uint8Array<ArrayBuffer> {
-  const spans = exportOf(tenant, records, { hasContent: entry.content });
+  const spans = exportOf(tenant, records, { hasContent: entry.content, resource: entry.resource });
   return entry.encoding === "json"
     ? new Uint8Array(encoder.encode(writeExportJson(spans)))
     : writeExportProtobuf(spans);

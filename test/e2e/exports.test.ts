@@ -108,13 +108,15 @@ describe.each(["protobuf", "json"] as const)("in %s", (encoding) => {
 
   test("content goes along where the config says so, as GenAI messages", async () => {
     const there = await receiver(encoding);
-    const tenant = await tenantWith({ backend: to(there, { encoding, content: true }) });
+    const resource = { "wandb.project": "support", "service.name": "gateway" };
+    const tenant = await tenantWith({ backend: to(there, { encoding, content: true, resource }) });
     await work(tenant, "content");
     const stored = await storedSpans(tenant, "content", 5);
     await until("all spans", async () => there.spans.length >= stored.length);
     expect(there.mistakes).toEqual([]);
     const chats = there.spans.filter((span) => span.name === "chat demo-small");
     expect(chats).toHaveLength(2);
+    expect(chats[0]?.resource).toEqual({ ...resource, "interlock.tenant": tenant.id });
     for (const { attributes } of chats) {
       expect(JSON.parse(String(attributes["gen_ai.input.messages"]))).toEqual([
         { role: "system", parts: [{ type: "text", content: "Be brief." }] },

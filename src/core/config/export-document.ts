@@ -21,6 +21,11 @@ const headerName = z.string().check(
 );
 const headerText = z.string().check(z.regex(/^[\x20-\x7e]{0,512}$/, "expected at most 512 printable characters"));
 
+const attributeName = z.string().check(
+  z.regex(/^[A-Za-z][A-Za-z0-9_.-]{0,127}$/, "expected an attribute such as `deployment.environment.name`"),
+  z.refine((text) => !text.startsWith("interlock."), "names that begin with `interlock.` are the gateway's own"),
+);
+
 /** A header's value: a text that is no secret, or the name of a stored secret with what stands before it. */
 const HeaderValue = z.union([headerText, z.strictObject({ secret: name, prefix: z.optional(headerText) })]);
 
@@ -30,6 +35,8 @@ export const ExportDocument = z.strictObject({
   url: z.url("expected an absolute URL"),
   encoding: z._default(z.enum(["protobuf", "json"]), "protobuf"),
   headers: z._default(z.record(headerName, HeaderValue), {}),
+  /** Further attributes of the resource: backends choose the project by them. */
+  resource: z._default(z.record(attributeName, headerText), {}),
   /** Whether messages, arguments and results go along, masked as they are stored. */
   content: z._default(z.boolean(), false),
   /** Only records of these kinds and actors; without `kinds`, all but the spans that agents sent themselves. */

@@ -12,6 +12,8 @@ import { eventsIn, linksIn, withoutDetails } from "./span-details.ts";
 export interface ExportTerms {
   /** Whether messages, arguments and results go along: the masked payloads, as far as they were kept. */
   readonly hasContent: boolean;
+  /** Further attributes of every resource. */
+  readonly resource: Readonly<Record<string, string>>;
 }
 
 /** The longest content attribute; backends cut or refuse longer ones. */
@@ -63,7 +65,7 @@ function resourceSpans(
   terms: ExportTerms,
 ): OtlpResourceSpans {
   return {
-    resource: { attributes, droppedAttributesCount: 0 },
+    resource: { attributes: withResource(attributes, terms.resource), droppedAttributesCount: 0 },
     scopeSpans: [
       {
         scope: { name: SCOPE, version: "", attributes: [], droppedAttributesCount: 0 },
@@ -73,6 +75,12 @@ function resourceSpans(
     ],
     schemaUrl: SEMCONV_SCHEMA_URL,
   };
+}
+
+/** The attributes with those of the config, which stand where both name one. */
+function withResource(attributes: readonly OtlpAttribute[], more: ExportTerms["resource"]): readonly OtlpAttribute[] {
+  const configured = Object.entries(more).map(([key, value]) => ({ key, value }));
+  return [...attributes.filter(({ key }) => !Object.hasOwn(more, key)), ...configured];
 }
 
 function otlpSpan(record: TraceRecord, span: Span, { hasContent }: ExportTerms): OtlpSpan {
