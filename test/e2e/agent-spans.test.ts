@@ -2,6 +2,10 @@
 import { randomBytes } from "node:crypto";
 import { request } from "node:http";
 import { gzipSync } from "node:zlib";
+import { OTLPTraceExporter as JsonExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { OTLPTraceExporter as ProtobufExporter } from "@opentelemetry/exporter-trace-otlp-proto";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodeOfficialAnswer, encodeOfficial, type OtlpJson } from "../otlp/official.ts";
 import { ACTOR, type JsonRecord } from "./document.ts";
@@ -181,6 +185,34 @@ describe.each([
       if (type === "application/json") expect(JSON.parse(bytes.toString())).toMatchObject({ code });
       else expect([...bytes.subarray(0, 2)]).toEqual([0x08, code]);
     }
+  });
+});
+
+describe("the OpenTelemetry SDK", () => {
+  test.each([
+    ["protobuf", ProtobufExporter],
+    ["JSON", JsonExporter],
+  ])("its own exporter delivers in %s", async (_, Exporter) => {
+    const headers = { authorization: `Bearer ${tenant.agent}`, "Interlock-Session": "sdk" };
+    const exporter = new Exporter({ url: `${stage.gateway.url}/v1/traces`, headers });
+    const provider = new BasicTracerProvider({
+      resource: resourceFromAttributes({ "service.name": "sdk-agent" }),
+      spanProcessors: [new BatchSpanProcessor(exporter)],
+    });
+    const sent = provider.getTracer("sdk", "1.0").startSpan("invoke_agent sdk", { attributes: { n: 1, ratio: 0.5 } });
+    sent.addEvent("thought", { length: 3 });
+    sent.recordException(new Error("nothing came of it"));
+    sent.end();
+    await provider.shutdown();
+    const { traceId, spanId } = sent.spanContext();
+    const trace = await stored(traceId, 2);
+    expect(trace.sessions).toEqual(["sdk"]);
+    expect(trace.spans.find((each) => each.span_id === spanId)).toMatchObject({
+      name: "invoke_agent sdk",
+      attributes: { n: 1, ratio: 0.5, "otel.scope.name": "sdk", "otel.scope.version": "1.0" },
+    });
+    const receipt = trace.spans.find((each) => each.name === "otlp.receive");
+    expect(receipt?.attributes["resource.service.name"]).toBe("sdk-agent");
   });
 });
 
