@@ -6,6 +6,7 @@ import { approvalPageRoutes } from "./http/approval-page/routes.ts";
 import { agentSpanRoutes } from "./http/api/agent-spans.ts";
 import { approvalRoutes } from "./http/api/approvals.ts";
 import { callChangeRoutes } from "./http/api/call-changes.ts";
+import { coverageRoutes } from "./http/api/coverage.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
 import { exportRoutes } from "./http/api/exports.ts";
@@ -36,6 +37,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...traceRoutes,
   ...agentSpanRoutes,
   ...exportRoutes,
+  ...coverageRoutes,
   ...configRoutes,
   ...secretRoutes,
   ...tenantRoutes,

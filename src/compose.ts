@@ -1,5 +1,6 @@
 // Builds the ports from the bindings, once per isolate: the only place that knows which adapter stands behind which port.
 import { createApprovalLinks } from "./adapters/approval-links.ts";
+import { d1Admissions } from "./adapters/d1/admissions.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
 import { d1ExportLedger } from "./adapters/d1/export-ledger.ts";
@@ -20,6 +21,7 @@ import { otlpExporter } from "./adapters/otlp-exporter.ts";
 import { listPrices } from "./adapters/prices.ts";
 import { queuedExports } from "./adapters/queue/exports.ts";
 import { QueueRecorder } from "./adapters/queue/recorder.ts";
+import { r2DeadLetters } from "./adapters/r2/dead-letters.ts";
 import { offloadPayloads, restorePayloads } from "./adapters/r2/payloads.ts";
 import { r2Segments } from "./adapters/r2/segments.ts";
 import { runtimeSystem } from "./adapters/system.ts";
@@ -57,6 +59,8 @@ export function compose(env: Env): Runtime {
     models: openAiModels(egress, secrets),
     tools: httpTools(egress, secrets, runtimeSystem),
     index: d1TraceIndex(oneShard(env.DB)),
+    admissions: d1Admissions(oneShard(env.DB)),
+    deadLetters: r2DeadLetters(env.BLOBS, env.TRACES),
     segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
     exportQueue: queuedExports(env.EXPORTS),
     exporter: otlpExporter(egress, secrets, runtimeSystem),

@@ -35,6 +35,7 @@ import type { ResolvedTool } from "../core/config/published.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
 import type { Exporter, ExportLedger, ExportQueue } from "./ports/exports.ts";
+import type { Admissions, DeadLetters } from "./ports/coverage.ts";
 import type { Segments, TraceIndex } from "./ports/trace-store.ts";
 
 /** The clock and the dice. */
@@ -390,4 +391,6 @@ export interface Ports {
   readonly exportQueue: ExportQueue;
   readonly exporter: Exporter;
   readonly exportLedger: ExportLedger;
+  readonly admissions: Admissions;
+  readonly deadLetters: DeadLetters;
 }
