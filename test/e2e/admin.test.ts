@@ -30,6 +30,7 @@ const ROUTES: readonly GuardedRoute[] = [
   { method: "GET", path: "/v1/sessions/none", allowed: READERS },
   { method: "GET", path: "/v1/traces", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "POST", path: "/v1/traces", allowed: ["agent", "operator"], body: {}, isOtlp: true },
+  { method: "GET", path: "/v1/exports", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/traces/tr_none", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/coverage", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/dead-letters", allowed: ["operator", "approver", "auditor", "admin", "root"] },
