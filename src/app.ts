@@ -5,6 +5,7 @@ import { errorPage } from "./http/approval-page/errors.ts";
 import { approvalPageRoutes } from "./http/approval-page/routes.ts";
 import { approvalRoutes } from "./http/api/approvals.ts";
 import { callChangeRoutes } from "./http/api/call-changes.ts";
+import { auditRoutes } from "./http/api/audit.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
@@ -32,6 +33,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...sessionRoutes,
   ...switchRoutes,
   ...traceRoutes,
+  ...auditRoutes,
   ...configRoutes,
   ...secretRoutes,
   ...tenantRoutes,

@@ -1,5 +1,7 @@
 // Builds the ports from the bindings, once per isolate: the only place that knows which adapter stands behind which port.
 import { createApprovalLinks } from "./adapters/approval-links.ts";
+import { ed25519Signer } from "./adapters/audit/signer.ts";
+import { auditKeyBook, auditStore } from "./adapters/audit/store.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
@@ -54,6 +56,11 @@ export function compose(env: Env): Runtime {
     tools: httpTools(egress, secrets, runtimeSystem),
     index: d1TraceIndex(env.DB),
     segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
+    audit: auditStore(env.DB, env.BLOBS),
+    auditSigner: ed25519Signer(
+      { auditKey: settings.AUDIT_KEY, secretsKey: settings.SECRETS_KEY },
+      auditKeyBook(env.DB, () => runtimeSystem.now()),
+    ),
   };
   const recorder = new QueueRecorder({
     queue: env.TRACES,

@@ -33,6 +33,7 @@ import type { Principal, Role } from "../core/principal.ts";
 import type { JsonObject } from "../core/json/canonical.ts";
 import type { ResolvedTool } from "../core/config/published.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
+import type { AuditSigner, AuditStore } from "./ports/audit.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
 import type { Segments, TraceIndex } from "./ports/trace-store.ts";
 
@@ -384,4 +385,6 @@ export interface Ports {
   readonly tools: Tools;
   readonly index: TraceIndex;
   readonly segments: Segments;
+  readonly audit: AuditStore;
+  readonly auditSigner: AuditSigner;
 }

@@ -79,3 +79,26 @@ export const approvals = sqliteTable(
     index("approvals_by_time").on(table.tenant, table.requestedAt, table.id),
   ],
 );
+
+/** One row per segment of an audit chain: what its checkpoint signs. The key says that nobody appends twice in one place. */
+export const auditSegments = sqliteTable(
+  "audit_segments",
+  {
+    tenant: text("tenant").notNull(),
+    firstSeq: integer("first_seq").notNull(),
+    lastSeq: integer("last_seq").notNull(),
+    prevHash: text("prev_hash").notNull(),
+    hash: text("hash").notNull(),
+    at: integer("at").notNull(),
+    keyId: text("key_id").notNull(),
+    signature: text("signature").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.firstSeq] })],
+);
+
+/** Every public key that has signed a checkpoint. */
+export const auditKeys = sqliteTable("audit_keys", {
+  kid: text("kid").primaryKey(),
+  x: text("x").notNull(),
+  createdAt: integer("created_at").notNull(),
+});
