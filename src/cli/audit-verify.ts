@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import type { AuditKey, SignedCheckpoint } from "../core/audit/chain.ts";
 import { SignedCheckpointShape } from "../core/audit/lines.ts";
-import type { AuditProblem } from "../core/audit/problem.ts";
 import { verifyProof } from "../core/audit/proof.ts";
 import { verifyExport } from "../core/audit/verify-export.ts";
 import { isSignedBy, keysOf } from "./audit-signatures.ts";
@@ -103,7 +102,7 @@ async function verifyThere(tools: CommandTools): Promise<void> {
 function end(
   output: Output,
   result: unknown,
-  problems: readonly Pick<AuditProblem, "seq" | "detail">[] & readonly { readonly kind: string }[],
+  problems: readonly { readonly seq: number; readonly kind: string; readonly detail: string }[],
   lines: readonly string[],
 ): void {
   const told = problems.map(({ seq, kind, detail }) => `  entry ${seq}: ${kind}: ${detail}`);

@@ -17,6 +17,7 @@ export type Permission =
   | "config.read"
   | "config.write"
   | "traces.read"
+  | "audit.read"
   | "keys.write"
   | "approvals.read"
   | "approvals.decide"
@@ -48,6 +49,7 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "sessions.write",
     "config.read",
     "traces.read",
+    "audit.read",
     "approvals.read",
     "approvals.decide",
     "approvals.withdraw",
@@ -55,7 +57,15 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "switches.write",
   ],
   approver: ["calls.read", "sessions.read", "traces.read", "approvals.read", "approvals.decide", "switches.read"],
-  auditor: ["calls.read", "sessions.read", "config.read", "traces.read", "approvals.read", "switches.read"],
+  auditor: [
+    "calls.read",
+    "sessions.read",
+    "config.read",
+    "traces.read",
+    "audit.read",
+    "approvals.read",
+    "switches.read",
+  ],
   admin: [
     "calls.read",
     "sessions.read",
@@ -63,6 +73,7 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "config.read",
     "config.write",
     "traces.read",
+    "audit.read",
     "keys.write",
     "approvals.read",
     "switches.read",

@@ -69,6 +69,11 @@ export function appendStatement(
     .bind(tenant, first_seq, seq, prev_hash, hash, at, key_id, signature);
 }
 
+/** Whether a transaction failed because another consumer has appended to the chain first. */
+export function isTaken(error: unknown): boolean {
+  return error instanceof Error && /UNIQUE constraint failed: audit_segments/.test(error.message);
+}
+
 /** The keys that have signed, in a database. */
 export function auditKeyBook(database: D1Database, now: () => number): KeyBook {
   const db = drizzle(database);

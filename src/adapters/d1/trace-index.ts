@@ -4,6 +4,7 @@ import { drizzle, type DrizzleD1Database } from "drizzle-orm/d1";
 import * as z from "zod/mini";
 import type { IndexRow } from "../../core/trace/record.ts";
 import type { IndexedRow, TraceFilter, TraceIndex } from "../../gateway/ports/trace-store.ts";
+import { appendStatement, isTaken } from "../audit/store.ts";
 import { calls } from "./schema.ts";
 
 /** Rows bound into one statement, as one JSON parameter. */
@@ -13,11 +14,27 @@ const ROWS_PER_STATEMENT = 500;
 export function d1TraceIndex(database: D1Database): TraceIndex {
   const db = drizzle(database);
   return {
-    insert: async (rows) => {
+    known: async (tenant, rows) => {
+      const asked = JSON.stringify(rows.map(({ trace_hex, span_id }) => ({ trace_hex, span_id })));
+      const { results } = await database
+        .prepare(KNOWN)
+        .bind(tenant, asked)
+        .all<{ trace_hex: string; span_id: string }>();
+      return new Set(results.map((each) => `${tenant}/${each.trace_hex}/${each.span_id}`));
+    },
+    insert: async (rows, audit) => {
       const statements = chunksOf(rows, ROWS_PER_STATEMENT).flatMap((chunk) =>
         [INSERT, LIST_CALLS].map((statement) => database.prepare(statement).bind(JSON.stringify(chunk))),
       );
-      if (statements.length > 0) await database.batch(statements);
+      if (audit !== undefined) statements.push(appendStatement(database, audit));
+      if (statements.length === 0) return true;
+      try {
+        await database.batch(statements);
+        return true;
+      } catch (error) {
+        if (isTaken(error)) return false;
+        throw error;
+      }
     },
     list: (tenant, filter) => listPage(db, tenant, filter),
     ofTrace: async (tenant, traceHex) => {
@@ -30,6 +47,9 @@ export function d1TraceIndex(database: D1Database): TraceIndex {
     },
   };
 }
+
+const KNOWN =
+  "SELECT trace_hex, span_id FROM calls WHERE tenant = ?1 AND (trace_hex, span_id) IN (SELECT json_extract(value, '$.trace_hex'), json_extract(value, '$.span_id') FROM json_each(?2))";
 
 const COLUMNS = [
   "tenant",
@@ -130,7 +150,7 @@ function afterCursor(text: string): SQL {
   return or(lt(calls.startedAt, startedAt), and(eq(calls.startedAt, startedAt), lt(calls.spanId, spanId))) ?? sql`0`;
 }
 
-const Kind = z.enum(["chat", "execute_tool", "approval", "switch", "session", "ledger"]);
+const Kind = z.enum(["chat", "execute_tool", "approval", "switch", "session", "ledger", "config", "key", "secret"]);
 
 function indexedRow(row: typeof calls.$inferSelect): IndexedRow {
   return {

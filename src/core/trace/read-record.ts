@@ -22,7 +22,7 @@ const Index = z.object({
   trace_id: z.string(),
   started_at: z.int(),
   duration_ms: z.int(),
-  kind: z.enum(["chat", "execute_tool", "approval", "switch", "session", "ledger"]),
+  kind: z.enum(["chat", "execute_tool", "approval", "switch", "session", "ledger", "config", "key", "secret"]),
   session_id: z.string(),
   task_id: z.nullable(z.string()),
   actor: z.string(),

@@ -39,7 +39,7 @@ export interface IndexRow {
   readonly trace_id: string;
   readonly started_at: number;
   readonly duration_ms: number;
-  readonly kind: "chat" | "execute_tool" | "approval" | "switch" | "session" | "ledger";
+  readonly kind: "chat" | "execute_tool" | "approval" | "switch" | "session" | "ledger" | "config" | "key" | "secret";
   readonly session_id: string;
   readonly task_id: string | null;
   readonly actor: string;
@@ -64,6 +64,6 @@ export interface TraceRecord {
 }
 
 /** The root span's id names the record within its trace. */
-export function recordKey(record: TraceRecord): string {
-  return `${record.index.tenant}/${record.index.trace_hex}/${record.index.span_id}`;
+export function recordKey({ index }: Pick<TraceRecord, "index">): string {
+  return `${index.tenant}/${index.trace_hex}/${index.span_id}`;
 }

@@ -1,4 +1,5 @@
 // Names what storing and finding records needs from the world: an index, and the segments it points into.
+import type { SignedCheckpoint } from "../../core/audit/chain.ts";
 import type { IndexRow, TraceRecord } from "../../core/trace/record.ts";
 
 /** Filters of a trace listing. Times are epoch milliseconds. */
@@ -31,8 +32,16 @@ export interface IndexedRow {
 
 /** The queryable index of recorded calls. */
 export interface TraceIndex {
-  /** Adds rows; a row that is there already stays as it was. */
-  insert(rows: readonly (IndexRow & { readonly segment: string; readonly line: number })[]): Promise<void>;
+  /** Which of these records are stored already, by `recordKey`. */
+  known(tenant: string, rows: readonly IndexRow[]): Promise<ReadonlySet<string>>;
+  /**
+   * Adds rows and appends an audit segment, all in one transaction; a row that is there already stays as it was. False,
+   * and nothing stored, when another consumer has appended to the chain in the meantime.
+   */
+  insert(
+    rows: readonly (IndexRow & { readonly segment: string; readonly line: number })[],
+    audit: SignedCheckpoint | undefined,
+  ): Promise<boolean>;
   list(tenant: string, filter: TraceFilter): Promise<TracePage>;
   /** Every row of a trace, oldest first. */
   ofTrace(tenant: string, traceHex: string): Promise<readonly IndexedRow[]>;
