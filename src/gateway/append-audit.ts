@@ -1,26 +1,31 @@
 // Sequences the making of an audit segment: acts chained behind a tail, signed, and stored before anything refers to them.
-import { chained, type ChainTail, type SignedCheckpoint } from "../core/audit/chain.ts";
-import type { AuditAct } from "../core/audit/event.ts";
+import { auditActsOf } from "../core/audit/acts-of-record.ts";
+import { chained } from "../core/audit/chain.ts";
 import { auditLine } from "../core/audit/lines.ts";
+import type { TraceRecord } from "../core/trace/record.ts";
 import type { Ports } from "./ports.ts";
+import type { AuditSegment } from "./ports/audit.ts";
 
 /**
- * The segment of these acts behind this tail, its lines stored; `undefined` when there is nothing to append. It is part
- * of the chain once its row is inserted, in the transaction that stores the records: until then its object is litter
- * that nobody reads. The tail must have been read before it was found out which records are new: whoever appended in
- * between has taken the row's key, and the batch is built again.
+ * The segment of what these records tell, behind the end of their tenant's chain, its lines stored; `undefined` when
+ * they tell of no act. It is part of the chain once its row is inserted, in the transaction that stores the records:
+ * until then its object is litter that nobody reads. Where another consumer appends first, the row's key is taken, and
+ * the segment of what is still new is made again.
  */
 export async function auditSegment(
   ports: Pick<Ports, "audit" | "auditSigner" | "system">,
-  tail: ChainTail,
-  acts: readonly AuditAct[],
-): Promise<SignedCheckpoint | undefined> {
+  tenant: string,
+  records: readonly TraceRecord[],
+): Promise<AuditSegment | undefined> {
+  const acts = records.flatMap(auditActsOf);
+  if (acts.length === 0) return undefined;
+  const tail = await ports.audit.tail(tenant);
   const entries = chained(tail, acts);
   const last = entries.at(-1);
   if (last === undefined) return undefined;
   const signed = await ports.auditSigner.sign({
     v: 1,
-    tenant: last.event.tenant,
+    tenant,
     first_seq: tail.seq + 1,
     seq: last.event.seq,
     prev_hash: tail.hash,
@@ -31,5 +36,6 @@ export async function auditSegment(
     ...entries.map((entry) => auditLine({ type: "entry", ...entry })),
     auditLine({ type: "checkpoint", ...signed }),
   ]);
-  return signed;
+  const times = acts.map(({ at }) => at);
+  return { signed, firstAt: Math.min(...times), lastAt: Math.max(...times) };
 }

@@ -1,11 +1,7 @@
 // Consumes the trace queue: one segment per tenant and batch, one index row per record, each message acknowledged once both are stored.
-import { auditActsOf } from "../core/audit/acts-of-record.ts";
 import { readRecord } from "../core/trace/read-record.ts";
 import { recordKey, type TraceRecord } from "../core/trace/record.ts";
-import { auditSegment } from "../gateway/append-audit.ts";
 import type { Ports } from "../gateway/ports.ts";
-
-type StorePorts = Pick<Ports, "index" | "segments" | "audit" | "auditSigner" | "system">;
 
 /** A queue message as its consumer sees it. */
 export interface TraceMessage {
@@ -18,7 +14,10 @@ export interface TraceMessage {
  * Stores a batch. A message counts as taken only when its segment and its rows are stored; otherwise it comes again,
  * and rows stored twice are stored once. Lines that are no records are counted and dropped.
  */
-export async function indexTraces(ports: StorePorts, messages: readonly TraceMessage[]): Promise<void> {
+export async function indexTraces(
+  ports: Pick<Ports, "index" | "segments">,
+  messages: readonly TraceMessage[],
+): Promise<void> {
   const read = messages.map((message) => ({ message, records: recordsOf(message.body) }));
   const records = new Map(read.flatMap((each) => each.records.map((record) => [recordKey(record), record] as const)));
   try {
@@ -37,30 +36,19 @@ export async function indexTraces(ports: StorePorts, messages: readonly TraceMes
   }
 }
 
-/** Times that a batch is built, when others append to the same chain. */
-const MAX_TRIES = 8;
-
-/**
- * Stores one tenant's records. The end of its audit chain is read before it is asked which records are new: had another
- * consumer stored one of them in between, it would have appended as well, and this batch would be built again.
- */
-async function store(ports: StorePorts, tenant: string, records: readonly TraceRecord[]): Promise<void> {
+async function store(
+  ports: Pick<Ports, "index" | "segments">,
+  tenant: string,
+  records: readonly TraceRecord[],
+): Promise<void> {
   const segment = await ports.segments.put(
     tenant,
     records.map((record) => JSON.stringify(record)),
   );
-  const rows = records.map((record, line) => ({ ...record.index, segment, line }));
-  for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-    const tail = await ports.audit.tail(tenant);
-    const known = await ports.index.known(
-      tenant,
-      records.map((record) => record.index),
-    );
-    const acts = records.filter((record) => !known.has(recordKey(record))).flatMap(auditActsOf);
-    const audit = await auditSegment(ports, tail, acts);
-    if (await ports.index.insert(rows, audit)) return;
-  }
-  throw new Error("others kept appending to the audit chain");
+  await ports.index.insert(
+    tenant,
+    records.map((record, line) => ({ record, segment, line })),
+  );
 }
 
 function recordsOf(body: unknown): readonly TraceRecord[] {

@@ -2,7 +2,8 @@
 import { and, asc, desc, eq, gte, lte, sql } from "drizzle-orm";
 import { drizzle, type DrizzleD1Database } from "drizzle-orm/d1";
 import { NO_ENTRIES, type AuditKey, type Checkpoint, type SignedCheckpoint } from "../../core/audit/chain.ts";
-import type { AuditStore } from "../../gateway/ports/audit.ts";
+import { SignedCheckpointShape } from "../../core/audit/lines.ts";
+import type { AuditSegment, AuditStore } from "../../gateway/ports/audit.ts";
 import { auditKeys, auditSegments } from "../d1/schema.ts";
 import type { KeyBook } from "./signer.ts";
 
@@ -39,10 +40,10 @@ export function auditStore(database: D1Database, bucket: R2Bucket): AuditStore {
       const [found] = await db
         .select({
           firstSeq: sql<number | null>`min(${auditSegments.firstSeq})`,
-          lastSeq: sql<number | null>`max(${auditSegments.lastSeq})`,
+          lastSeq: sql<number | null>`max(${auditSegments.firstSeq})`,
         })
         .from(auditSegments)
-        .where(and(eq(auditSegments.tenant, tenant), gte(auditSegments.at, from), lte(auditSegments.at, to)));
+        .where(and(eq(auditSegments.tenant, tenant), gte(auditSegments.lastAt, from), lte(auditSegments.firstAt, to)));
       const { firstSeq = null, lastSeq = null } = found ?? {};
       return firstSeq === null || lastSeq === null ? undefined : { firstSeq, lastSeq };
     },
@@ -53,25 +54,24 @@ export function auditStore(database: D1Database, bucket: R2Bucket): AuditStore {
   };
 }
 
-/**
- * The statement that appends a segment. It stands in the transaction that inserts the records it tells of: where another
- * consumer appended first, its key is taken, and neither is stored.
- */
-export function appendStatement(
-  database: D1Database,
-  { checkpoint, signature }: SignedCheckpoint,
-): D1PreparedStatement {
-  const { tenant, first_seq, seq, prev_hash, hash, at, key_id } = checkpoint;
+/** The statement that makes a segment part of its chain. Its key is taken where another consumer appended first. */
+export function appendStatement(database: D1Database, { signed, firstAt, lastAt }: AuditSegment): D1PreparedStatement {
+  const { tenant, first_seq, seq, prev_hash, hash } = signed.checkpoint;
   return database
     .prepare(
-      "INSERT INTO audit_segments (tenant, first_seq, last_seq, prev_hash, hash, at, key_id, signature) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO audit_segments (tenant, first_seq, last_seq, first_at, last_at, prev_hash, last_hash, object, checkpoint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
-    .bind(tenant, first_seq, seq, prev_hash, hash, at, key_id, signature);
-}
-
-/** Whether a transaction failed because another consumer has appended to the chain first. */
-export function isTaken(error: unknown): boolean {
-  return error instanceof Error && /UNIQUE constraint failed: audit_segments/.test(error.message);
+    .bind(
+      tenant,
+      first_seq,
+      seq,
+      firstAt,
+      lastAt,
+      prev_hash,
+      hash,
+      objectOf(signed.checkpoint),
+      JSON.stringify(signed),
+    );
 }
 
 /** The keys that have signed, in a database. */
@@ -79,11 +79,11 @@ export function auditKeyBook(database: D1Database, now: () => number): KeyBook {
   const db = drizzle(database);
   return {
     add: async ({ kid, x }) => {
-      await db.insert(auditKeys).values({ kid, x, createdAt: now() }).onConflictDoNothing();
+      await db.insert(auditKeys).values({ id: kid, publicKey: x, firstUsedAt: now() }).onConflictDoNothing();
     },
     all: async () => {
-      const rows = await db.select().from(auditKeys).orderBy(asc(auditKeys.createdAt), asc(auditKeys.kid));
-      return rows.map(({ kid, x }): AuditKey => ({ kty: "OKP", crv: "Ed25519", x, kid }));
+      const rows = await db.select().from(auditKeys).orderBy(asc(auditKeys.firstUsedAt), asc(auditKeys.id));
+      return rows.map(({ id, publicKey }): AuditKey => ({ kty: "OKP", crv: "Ed25519", x: publicKey, kid: id }));
     },
   };
 }
@@ -103,20 +103,25 @@ async function newestFirst(
   return rows.map(signedOf);
 }
 
+/** What a row says: a column that was changed shows as a checkpoint that nobody has signed. */
 function signedOf(row: typeof auditSegments.$inferSelect): SignedCheckpoint {
+  const { checkpoint, signature } = readSigned(row.checkpoint) ?? UNSIGNED;
+  const { tenant, firstSeq, lastSeq, prevHash, lastHash } = row;
   return {
-    checkpoint: {
-      v: 1,
-      tenant: row.tenant,
-      first_seq: row.firstSeq,
-      seq: row.lastSeq,
-      prev_hash: row.prevHash,
-      hash: row.hash,
-      at: row.at,
-      key_id: row.keyId,
-    },
-    signature: row.signature,
+    checkpoint: { ...checkpoint, tenant, first_seq: firstSeq, seq: lastSeq, prev_hash: prevHash, hash: lastHash },
+    signature,
   };
+}
+
+const UNSIGNED = { checkpoint: { v: 1, at: 0, key_id: "" }, signature: "" } as const;
+
+function readSigned(text: string): SignedCheckpoint | undefined {
+  try {
+    const parsed = SignedCheckpointShape.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function objectOf({ tenant, first_seq, hash }: Checkpoint): string {

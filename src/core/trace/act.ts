@@ -3,7 +3,7 @@ import type { PublishedConfig } from "../config/published.ts";
 import { sha256Hex } from "../json/digest.ts";
 import type { SwitchRecord } from "../state/tenant-ledger.ts";
 import { ATTR } from "./attributes.ts";
-import type { Attributes, IndexRow, TraceRecord } from "./record.ts";
+import { NO_CALLER, type Attributes, type IndexRow, type RecordKind, type TraceRecord } from "./record.ts";
 
 /** Attribute names of acts. What the audit chain tells of an act stands under `interlock.<kind>.`. */
 export const ACT_ATTR = {
@@ -28,7 +28,7 @@ export const ACT_ATTR = {
 } as const;
 
 /** Kinds of acts on the gateway. */
-export type ActKind = "switch" | "session" | "config" | "key" | "secret";
+export type ActKind = Exclude<RecordKind, "chat" | "execute_tool" | "approval" | "ledger" | "otel">;
 
 /** One act. `null` is "concerns all of them". */
 export interface Act {
@@ -81,6 +81,7 @@ export function actRecord(act: Act, { spanId, now }: { readonly spanId: string; 
     output_tokens: 0,
     seq: null,
     call_id: null,
+    ...NO_CALLER,
   };
   return {
     v: 1,

@@ -3,7 +3,7 @@ import type { ErrorCode } from "../errors.ts";
 import type { Vote } from "../state/approval.ts";
 import type { ToolCallRecord } from "../state/tool-call-record.ts";
 import { ATTR } from "./attributes.ts";
-import type { IndexRow, TraceRecord } from "./record.ts";
+import { NO_CALLER, type IndexRow, type TraceRecord } from "./record.ts";
 
 /** What a person did to the approval of a call. */
 export interface ApprovalAct {
@@ -49,6 +49,7 @@ export function approvalRecord(asked: ToolCallRecord, act: ApprovalAct, { spanId
     output_tokens: 0,
     seq: null,
     call_id: request.id,
+    ...NO_CALLER,
   };
   return {
     v: 1,

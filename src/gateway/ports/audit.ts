@@ -1,6 +1,14 @@
 // Names what the audit chain needs from the world: where its segments lie, and who signs them.
 import type { AuditKey, ChainTail, Checkpoint, SignedCheckpoint } from "../../core/audit/chain.ts";
 
+/** A segment before its row is inserted. */
+export interface AuditSegment {
+  readonly signed: SignedCheckpoint;
+  /** When the earliest and the latest of its acts were done, epoch milliseconds. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
 /** A stretch of a chain's segments, oldest first. */
 export interface SegmentRange {
   /** The first entry that is asked for: its segment is the first one answered. */
@@ -21,7 +29,7 @@ export interface AuditStore {
   segments(tenant: string, range: SegmentRange): Promise<readonly SignedCheckpoint[]>;
   /** The checkpoints of segments whose first entry is at most this one, newest first. */
   segmentsBefore(tenant: string, seq: number, limit: number): Promise<readonly SignedCheckpoint[]>;
-  /** The first and the last entry appended between two times, epoch ms; `undefined` when there is none. */
+  /** An entry of the first and one of the last segment with acts between two times, epoch ms; `undefined` for none. */
   window(
     tenant: string,
     between: { readonly from: number; readonly to: number },

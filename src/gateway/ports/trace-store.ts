@@ -1,11 +1,21 @@
 // Names what storing and finding records needs from the world: an index, and the segments it points into.
-import type { SignedCheckpoint } from "../../core/audit/chain.ts";
 import type { IndexRow, TraceRecord } from "../../core/trace/record.ts";
 
 /** Filters of a trace listing. Times are epoch milliseconds. */
 export interface TraceFilter {
   readonly actor?: string;
   readonly session?: string;
+  readonly task?: string;
+  /** The end user, as the masker leaves it. */
+  readonly user?: string;
+  readonly kind?: string;
+  readonly release?: string;
+  /** A rule that denied the call or asked for approval. */
+  readonly rule?: string;
+  /** What somebody reported of the call's trace. */
+  readonly outcome?: string;
+  /** Full-text terms (`readTerms`); all of them must occur. */
+  readonly terms?: readonly string[];
   readonly tool?: string;
   readonly model?: string;
   readonly decision?: string;
@@ -30,18 +40,17 @@ export interface IndexedRow {
   readonly line: number;
 }
 
+/** A record and where it lies. */
+export interface StoredRecord {
+  readonly record: TraceRecord;
+  readonly segment: string;
+  readonly line: number;
+}
+
 /** The queryable index of recorded calls. */
 export interface TraceIndex {
-  /** Which of these records are stored already, by `recordKey`. */
-  known(tenant: string, rows: readonly IndexRow[]): Promise<ReadonlySet<string>>;
-  /**
-   * Adds rows and appends an audit segment, all in one transaction; a row that is there already stays as it was. False,
-   * and nothing stored, when another consumer has appended to the chain in the meantime.
-   */
-  insert(
-    rows: readonly (IndexRow & { readonly segment: string; readonly line: number })[],
-    audit: SignedCheckpoint | undefined,
-  ): Promise<boolean>;
+  /** Adds a tenant's records, all or none of them; one that is there already stays as it was. */
+  insert(tenant: string, stored: readonly StoredRecord[]): Promise<void>;
   list(tenant: string, filter: TraceFilter): Promise<TracePage>;
   /** Every row of a trace, oldest first. */
   ofTrace(tenant: string, traceHex: string): Promise<readonly IndexedRow[]>;
