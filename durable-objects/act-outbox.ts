@@ -1,5 +1,5 @@
 // Touches the acts that a tenant's ledger has yet to tell: kept with the change they are about, until the queue has them.
-import { actRecord, unfinishedAct, type Act } from "../src/core/trace/act.ts";
+import { actRecord, unfinishedAct, type Act, type ToldAt } from "../src/core/trace/act.ts";
 import type { TraceRecord } from "../src/core/trace/record.ts";
 import type { RecordQueue, SqlStore } from "./sql-store.ts";
 
@@ -28,10 +28,9 @@ export class ActOutbox {
   }
 
   /** Keeps an act of the ledger itself, in the turn in which it was done. */
-  tell(act: Act, spanId: string): Promise<void> {
-    const now = Date.now();
-    this.#store.addToOutbox(actRecord({ ...act, reason: null }, { spanId, now }));
-    return this.#wakeBy(now + GRACE_MS);
+  tell(act: Act, told: ToldAt): Promise<void> {
+    this.#store.addToOutbox(actRecord({ ...act, reason: null }, told));
+    return this.#wakeBy(Date.now() + GRACE_MS);
   }
 
   /** Keeps an act that is about to be done elsewhere. */

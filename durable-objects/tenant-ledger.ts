@@ -22,7 +22,7 @@ import {
 } from "../src/core/state/tenant-limits.ts";
 import type { KeyedReport } from "../src/core/state/breaker.ts";
 import type { UpstreamAsk } from "../src/core/state/tenant-upstream.ts";
-import { configAct, switchAct, tenantAct } from "../src/core/trace/act.ts";
+import { configAct, switchAct, tenantAct, type ToldAt } from "../src/core/trace/act.ts";
 import type { TraceRecord } from "../src/core/trace/record.ts";
 import { ActOutbox } from "./act-outbox.ts";
 import { SqlStore, type RecordQueue } from "./sql-store.ts";
@@ -72,7 +72,7 @@ export class TenantLedger extends DurableObject<TenantEnv> {
   /** Creates the tenant; answers whether it is new. */
   async create(name: string, by: string): Promise<boolean> {
     const isNew = this.#apply({ type: "create", name }).type === "created";
-    if (isNew) await this.#acts.tell(tenantAct(this.#name, by), spanIdOf());
+    if (isNew) await this.#acts.tell(tenantAct(this.#name, by), toldNow());
     return isNew;
   }
 
@@ -110,22 +110,22 @@ export class TenantLedger extends DurableObject<TenantEnv> {
   }
 
   /** Sets a kill switch: durable before the reply, with the record that tells of it. */
-  setSwitch(set: Omit<Switch, "set_at">, spanId: string): Promise<TenantReply> {
-    return this.#switched({ type: "set_switch", switch: set }, spanId);
+  setSwitch(set: Omit<Switch, "set_at">, told: ToldAt): Promise<TenantReply> {
+    return this.#switched({ type: "set_switch", switch: set }, told);
   }
 
   /** Clears a kill switch. */
   clearSwitch(
     id: string,
-    { by, reason, spanId }: { readonly by: string; readonly reason: string | null; readonly spanId: string },
+    { by, reason, told }: { readonly by: string; readonly reason: string | null; readonly told: ToldAt },
   ): Promise<TenantReply> {
-    return this.#switched({ type: "clear_switch", id, by, reason }, spanId);
+    return this.#switched({ type: "clear_switch", id, by, reason }, told);
   }
 
-  async #switched(command: TenantCommand, spanId: string): Promise<TenantReply> {
+  async #switched(command: TenantCommand, told: ToldAt): Promise<TenantReply> {
     const reply = this.#apply(command);
     if (reply.type === "switch_set" || reply.type === "switch_cleared")
-      await this.#acts.tell(switchAct(this.#name, reply.record, null), spanId);
+      await this.#acts.tell(switchAct(this.#name, reply.record, null), told);
     return reply;
   }
 
@@ -198,7 +198,7 @@ export class TenantLedger extends DurableObject<TenantEnv> {
     const previous = this.version()?.digest ?? null;
     const reply = this.#apply({ type: "publish", candidate, expected });
     if (reply.type === "published") {
-      await this.#acts.tell(configAct(reply.config, previous), spanIdOf());
+      await this.#acts.tell(configAct(reply.config, previous), toldNow());
       await this.ctx.storage.setAlarm(Date.now() + MIRROR_RETRY_MS);
       // Published it is: an edge copy that cannot be written now is written by the alarm.
       await this.#mirror().catch(() => undefined);
@@ -351,9 +351,9 @@ export class TenantLedger extends DurableObject<TenantEnv> {
   }
 }
 
-/** The id under which an act of the ledger alone is told. */
-function spanIdOf(): string {
-  return crypto.randomUUID().replaceAll("-", "").slice(-16);
+/** How an act of the ledger alone is told. */
+function toldNow(): ToldAt {
+  return { spanId: crypto.randomUUID().replaceAll("-", "").slice(-16), now: Date.now() };
 }
 
 const VERSION_ROWS = "version/";

@@ -21,6 +21,7 @@ import type {
   ToolCallState,
 } from "../src/core/state/tool-call-record.ts";
 import { abandonedCallRecord, expiredApprovalRecord } from "../src/core/trace/orphan.ts";
+import type { ToldAt } from "../src/core/trace/act.ts";
 import { approvalRecord, type ApprovalAct } from "../src/core/trace/approval-act.ts";
 import { showInInbox } from "./approval-inbox.ts";
 import { showInList } from "./call-list.ts";
@@ -70,12 +71,12 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   /**
    * Counts one person's vote. `redecided` is the policy's decision at this instant: where it binds another digest or
    * asks for people whom nobody asked, the vote does not count and the record shows what is to be approved now. The
-   * last vote needed answers `execute`. A vote that counts is told from here under the span id `told`.
+   * last vote needed answers `execute`. A vote that counts is told from here as `told` says.
    */
   async vote(
     ballot: LedgerAsk & {
       readonly vote: Vote;
-      readonly told: string;
+      readonly told: ToldAt;
       readonly digest: string;
       readonly redecided: Redecision | null;
       readonly draft: DraftTerms;
@@ -93,18 +94,18 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   }
 
   /** Takes a waiting or held call back; told as an act on its approval where somebody is named. */
-  async withdraw(told: { readonly by: string; readonly spanId: string } | null): Promise<ToolCallReply> {
+  async withdraw(by: { readonly by: string; readonly told: ToldAt } | null): Promise<ToolCallReply> {
     const asked = this.#state.record;
     const reply = await this.#applied({ type: "withdraw" });
     const act = { verdict: "withdraw", via: "api", comment: null, refused: null } as const;
-    if (told !== null && reply.type === "withdrawn") await this.#tell(asked, { by: told.by, ...act }, told.spanId);
+    if (by !== null && reply.type === "withdrawn") await this.#tell(asked, { by: by.by, ...act }, by.told);
     return reply;
   }
 
   /** Keeps a person's act until the queue has it, without its comment: that is masked where the gateway records it. */
-  async #tell(asked: ToolCallRecord | null, act: ApprovalAct, spanId: string): Promise<void> {
+  async #tell(asked: ToolCallRecord | null, act: ApprovalAct, told: ToldAt): Promise<void> {
     if (asked === null) return;
-    this.#store.addToOutbox(approvalRecord(asked, act, { spanId, now: Date.now() }));
+    this.#store.addToOutbox(approvalRecord(asked, act, told));
     const due = Math.min(calls.nextWake(this.#state) ?? Number.POSITIVE_INFINITY, Date.now() + RETRY_MS);
     await this.ctx.storage.setAlarm(due);
   }

@@ -3,12 +3,14 @@ import type { ActiveConfig } from "../core/config/published.ts";
 import { accept, refuse, type ErrorCode, type Outcome, type Refusal } from "../core/errors.ts";
 import { decide, type Decision } from "../core/policy/decision.ts";
 import { toolCallOfApproval, type DraftTerms, type Vote, type VoteRefusal } from "../core/state/approval.ts";
+import type { ToldAt } from "../core/trace/act.ts";
 import { approvalRecord } from "../core/trace/approval-act.ts";
 import { teachingOf } from "../core/state/teaching.ts";
 import type { Redecision, ToolCallRecord, ToolCallReply } from "../core/state/tool-call-record.ts";
 import { ledgerRefusal, refusalOf } from "./enforce.ts";
 import { probeKeys } from "../core/policy/upstream.ts";
 import type { Ports, Recorder } from "./ports.ts";
+import { toldNow } from "./record-act.ts";
 import { ledgerAsk, nothingAsked, prepareCall, storedRef, type PreparedCall } from "./tool-ask.ts";
 import { executeStored } from "./stored-call.ts";
 
@@ -47,8 +49,8 @@ export async function decideApproval(
   const found = await readApproval(ports, tenant, approval);
   if (!found.ok) return found;
   const given: Vote = { ...vote, at: ports.system.now() };
-  // The call's object tells of a vote that counts as well: both under one id, so that it is stored once.
-  const cast: CastVote = { vote: given, spanId: ports.system.randomHex(8) };
+  // The call's object tells of a vote that counts as well: both alike, so that it is stored once.
+  const cast: CastVote = { vote: given, told: toldNow(ports) };
   const isSeen = digest === undefined || digest === found.value.approval?.digest;
   const isPending = found.value.approval?.status === "pending";
   const outcome =
@@ -59,21 +61,17 @@ export async function decideApproval(
         : await approve(ports, { record: found.value, cast }, recorder);
   const { by, verdict, via, comment } = given;
   const act = { by, verdict, via, comment, refused: outcome.ok ? null : outcome.code };
-  recorder.write(approvalRecord(found.value, act, { spanId: cast.spanId, now: ports.system.now() }), []);
+  recorder.write(approvalRecord(found.value, act, cast.told), []);
   return outcome;
 }
 
-/** A vote and the span id under which it is told. */
+/** A vote and how it is told. */
 interface CastVote {
   readonly vote: Vote;
-  readonly spanId: string;
+  readonly told: ToldAt;
 }
 
-async function deny(
-  ports: Ports,
-  record: ToolCallRecord,
-  { vote, spanId: told }: CastVote,
-): Promise<Outcome<ToolCallRecord>> {
+async function deny(ports: Ports, record: ToolCallRecord, { vote, told }: CastVote): Promise<Outcome<ToolCallRecord>> {
   const { request, decision } = record;
   const ref = storedRef(request, decision.policy_version, ports.system.randomHex(8));
   const reply = await ports.toolCalls.vote(request.tenant, request.id, {
@@ -110,7 +108,7 @@ async function approve(
     // Without a prepared call the decision is a denial, and the session is never asked.
     ...(prepared === undefined ? nothingAsked(ref) : ledgerAsk(config, prepared, ref)),
     vote: cast.vote,
-    told: cast.spanId,
+    told: cast.told,
     digest: seenBy(record),
     redecided: redecided.value.redecided,
     draft: config.draftTerms,
@@ -130,12 +128,12 @@ export async function withdrawApproval(
 ): Promise<Outcome<ToolCallRecord>> {
   const found = await readApproval(ports, tenant, id);
   if (!found.ok) return found;
-  const spanId = ports.system.randomHex(8);
-  const reply = await ports.toolCalls.withdraw(tenant, found.value.request.id, { by, spanId });
+  const told = toldNow(ports);
+  const reply = await ports.toolCalls.withdraw(tenant, found.value.request.id, { by, told });
   if (reply.type === "vote_refused") return voteRefusal(reply.why, reply.record);
   if (reply.type !== "withdrawn") return refuse("internal", `the call's object answered "${reply.type}"`);
   const act = { by, verdict: "withdraw", via: "api", comment: null, refused: null } as const;
-  recorder.write(approvalRecord(found.value, act, { spanId, now: ports.system.now() }), []);
+  recorder.write(approvalRecord(found.value, act, told), []);
   return accept(reply.record);
 }
 

@@ -31,6 +31,7 @@ import type { Outcome } from "../core/errors.ts";
 import type { Principal, Role } from "../core/principal.ts";
 import type { JsonObject } from "../core/json/canonical.ts";
 import type { ResolvedTool } from "../core/config/published.ts";
+import type { ToldAt } from "../core/trace/act.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { AuditSigner, AuditStore } from "./ports/audit.ts";
 import type { Breakers } from "./ports/breakers.ts";
@@ -118,15 +119,15 @@ export interface Controls {
 /** Kill switches, owned by the tenant's ledger. */
 export interface Switches {
   /**
-   * Sets one; refuses `invalid_request` when too many are set. Durable before it answers, and told from there under this
-   * span id.
+   * Sets one; refuses `invalid_request` when too many are set. Durable before it answers, and told from there like
+   * this.
    */
-  set(tenant: string, set: Omit<Switch, "set_at">, spanId: string): Promise<Outcome<SwitchRecord>>;
+  set(tenant: string, set: Omit<Switch, "set_at">, told: ToldAt): Promise<Outcome<SwitchRecord>>;
   /** Clears one, told in the same way; refuses `not_found`. */
   clear(
     tenant: string,
     id: string,
-    how: { readonly by: string; readonly reason: string | null; readonly spanId: string },
+    how: { readonly by: string; readonly reason: string | null; readonly told: ToldAt },
   ): Promise<Outcome<SwitchRecord>>;
   /** Every switch ever set, newest first. */
   list(tenant: string): Promise<readonly SwitchRecord[]>;
@@ -245,8 +246,8 @@ export interface ToolCallBeginning extends LedgerAsk {
 /** One person's vote on a waiting call, with the policy's decision at this instant. */
 export interface Ballot extends LedgerAsk {
   readonly vote: Vote;
-  /** The span id under which the call's object tells of it, if it counts. */
-  readonly told: string;
+  /** How the call's object tells of it, if it counts. */
+  readonly told: ToldAt;
   /** The digest of what the person saw. */
   readonly digest: string;
   readonly redecided: Redecision | null;
@@ -273,7 +274,7 @@ export interface ToolCalls {
   withdraw(
     tenant: string,
     id: string,
-    told: { readonly by: string; readonly spanId: string } | null,
+    act: { readonly by: string; readonly told: ToldAt } | null,
   ): Promise<ToolCallReply>;
   /** Lets a held call go; `execute` when its time has come and its session still takes it. */
   release(tenant: string, id: string, asked: Release): Promise<CallReply>;

@@ -1,14 +1,18 @@
 // Sequences the telling of what somebody did to the gateway itself: recorded where it was done, and by the gateway.
-import { actRecord, type Act } from "../core/trace/act.ts";
+import { actRecord, type Act, type ToldAt } from "../core/trace/act.ts";
 import type { Ports, Recorder } from "./ports.ts";
 
+/** How an act that begins now is told. */
+export function toldNow({ system }: Pick<Ports, "system">): ToldAt {
+  return { spanId: system.randomHex(8), now: system.now() };
+}
+
 /**
- * Records a person's act: who, what, why. Best effort in the store; what it did is durable with its owner. With the
- * span id under which its owner tells it too, it is stored once.
+ * Records a person's act: who, what, why. Best effort in the store; what it did is durable with its owner. Told as
+ * its owner tells it too, it is stored once.
  */
-export function recordAct(ports: Pick<Ports, "system">, recorder: Recorder, act: Act, spanId?: string): void {
-  const at = { spanId: spanId ?? ports.system.randomHex(8), now: ports.system.now() };
-  recorder.write(actRecord(act, at), []);
+export function recordAct(ports: Pick<Ports, "system">, recorder: Recorder, act: Act, told?: ToldAt): void {
+  recorder.write(actRecord(act, told ?? toldNow(ports)), []);
 }
 
 /**
@@ -21,7 +25,7 @@ export async function doAct<T>(
   act: Act,
   { perform, cameTo }: { readonly perform: () => Promise<T>; readonly cameTo: (done: T) => Partial<Act> | null },
 ): Promise<T> {
-  const at = { spanId: ports.system.randomHex(8), now: ports.system.now() };
+  const at = toldNow(ports);
   await ports.tenants.beginAct(actRecord(act, at));
   const done = await perform();
   const came = cameTo(done);

@@ -6,7 +6,7 @@ import type { SwitchKind, SwitchScope } from "../core/policy/switches.ts";
 import type { SwitchRecord } from "../core/state/tenant-ledger.ts";
 import { switchAct } from "../core/trace/act.ts";
 import type { Ports, Recorder } from "./ports.ts";
-import { recordAct } from "./record-act.ts";
+import { recordAct, toldNow } from "./record-act.ts";
 
 /** What a person asks for. */
 export interface SwitchOrder {
@@ -37,10 +37,10 @@ export async function setSwitch(ports: Ports, order: SwitchOrder, recorder: Reco
   }
   const { tenant, by, kind, scope, reason, expiresAt } = order;
   const id = `sw_${ports.system.randomHex(12)}`;
-  const spanId = ports.system.randomHex(8);
-  const set = await ports.switches.set(tenant, { id, kind, scope, reason, set_by: by, expires_at: expiresAt }, spanId);
+  const told = toldNow(ports);
+  const set = await ports.switches.set(tenant, { id, kind, scope, reason, set_by: by, expires_at: expiresAt }, told);
   if (!set.ok) return set;
-  recordAct(ports, recorder, switchAct(tenant, set.value, reason), spanId);
+  recordAct(ports, recorder, switchAct(tenant, set.value, reason), told);
   return accept({ record: set.value, warnings: checked.warnings });
 }
 
@@ -55,9 +55,9 @@ export async function clearSwitch(
   }: { readonly tenant: string; readonly id: string; readonly by: string; readonly reason: string | null },
   recorder: Recorder,
 ): Promise<Outcome<SwitchRecord>> {
-  const spanId = ports.system.randomHex(8);
-  const cleared = await ports.switches.clear(tenant, id, { by, reason, spanId });
-  if (cleared.ok) recordAct(ports, recorder, switchAct(tenant, cleared.value, reason), spanId);
+  const told = toldNow(ports);
+  const cleared = await ports.switches.clear(tenant, id, { by, reason, told });
+  if (cleared.ok) recordAct(ports, recorder, switchAct(tenant, cleared.value, reason), told);
   return cleared;
 }
 

@@ -201,6 +201,15 @@ describe("acts reach the chain", () => {
     );
   }
 
+  /** What an object has kept is what the gateway records: one key, so that both are stored once. */
+  async function expectSame(tenant: string, kept: TraceRecord["index"]): Promise<void> {
+    await vi.waitFor(async () => {
+      const { rows } = await ports.index.list(tenant, { kind: kept.kind, limit: 10 });
+      const { trace_hex, span_id, started_at } = kept;
+      expect(rows).toContainEqual(expect.objectContaining({ trace_hex, span_id, started_at }));
+    }, 10_000);
+  }
+
   it("tenant, config, keys and secrets, each once, with no key's text in it", async () => {
     const tenant = await createTenant({});
     const asRoot = (path: string, method: string, body?: unknown): Promise<Response> =>
@@ -241,19 +250,26 @@ describe("acts reach the chain", () => {
       body: JSON.stringify({ kind: "halt", reason: "it misbehaves" }),
     });
     const { id } = await set.json<{ id: string }>();
+    const ledger = (bindings.TENANT_LEDGER as unknown as DurableObjectNamespace).getByName(tenant.id);
+    const kept = await runInDurableObject(ledger, (_, state) =>
+      state.storage.sql.exec<{ body: string }>("SELECT body FROM outbox").toArray(),
+    );
+    const told = kept.map(({ body }) => (JSON.parse(body) as TraceRecord).index).find(({ kind }) => kind === "switch");
+    if (told === undefined) throw new Error("the ledger keeps no record of the switch");
+    await expectSame(tenant.id, told);
     await request(`/v1/switches/${id}`, operator, { method: "DELETE" });
     const events = await settled(tenant.id, ["switch set", "switch cleared"]);
-    const told = events.filter(({ kind }) => kind === "switch");
-    expect(told).toHaveLength(2);
-    for (const event of told) expect(event.on).toMatchObject({ switch: id, subject: "halt" });
-    expect(JSON.stringify(told)).not.toContain("misbehaves");
+    const both = events.filter(({ kind }) => kind === "switch");
+    expect(both).toHaveLength(2);
+    for (const event of both) expect(event.on).toMatchObject({ switch: id, subject: "halt" });
+    expect(JSON.stringify(both)).not.toContain("misbehaves");
   });
 
   it("a switch whose gateway died before it could record it, from its ledger", async () => {
     const tenant = await createTenant({});
     await bindings.TENANT_LEDGER.getByName(tenant.id).setSwitch(
       { id: "sw_1", kind: "halt", scope: {}, reason: "for jane@example.com", set_by: "key_x", expires_at: null },
-      "00000000000000aa",
+      { spanId: "00000000000000aa", now: 1_800_000_000_000 },
     );
     const events = await settled(tenant.id, ["switch set"]);
     expect(events.find(({ kind }) => kind === "switch")).toMatchObject({ who: "key_x", on: { switch: "sw_1" } });
@@ -306,5 +322,7 @@ describe("acts reach the chain", () => {
     expect(kept).toHaveLength(1);
     expect(JSON.parse(kept[0]?.body ?? "{}")).toMatchObject({ index: { kind: "approval", status: "denied" } });
     expect(kept[0]?.body).not.toContain("comment");
+    const { index } = JSON.parse(kept[0]?.body ?? "{}") as TraceRecord;
+    await expectSame(people.id, index);
   });
 });

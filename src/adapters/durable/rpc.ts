@@ -15,6 +15,7 @@ import type { Controls, SwitchRecord, TenantReply } from "../../core/state/tenan
 import type { ToolOutcome } from "../../core/policy/tool-outcome.ts";
 import type { Finding, ToolCallRecord, ToolCallReply } from "../../core/state/tool-call-record.ts";
 import type { CompensationOrder, SagaReport } from "../../core/state/tool-call-after.ts";
+import type { ToldAt } from "../../core/trace/act.ts";
 import type { TraceRecord } from "../../core/trace/record.ts";
 import type {
   Admission,
@@ -57,7 +58,7 @@ export interface RemoteSessionLedger {
 export interface RemoteToolCall {
   begin(beginning: ToolCallBeginning): Promise<CallReply>;
   vote(ballot: Ballot): Promise<CallReply>;
-  withdraw(told: { readonly by: string; readonly spanId: string } | null): Promise<ToolCallReply>;
+  withdraw(act: { readonly by: string; readonly told: ToldAt } | null): Promise<ToolCallReply>;
   release(asked: Release): Promise<CallReply>;
   settle(finding: Finding): Promise<ToolCallReply>;
   compensate(order: CompensationOrder, isRetry: boolean): Promise<ToolCallReply>;
@@ -76,10 +77,10 @@ export interface RemoteTenantLedger {
   controls(): Promise<Controls>;
   /** Whether a breaker has changed. */
   report(reports: readonly KeyedReport[]): Promise<boolean>;
-  setSwitch(set: Omit<Switch, "set_at">, spanId: string): Promise<TenantReply>;
+  setSwitch(set: Omit<Switch, "set_at">, told: ToldAt): Promise<TenantReply>;
   clearSwitch(
     id: string,
-    how: { readonly by: string; readonly reason: string | null; readonly spanId: string },
+    how: { readonly by: string; readonly reason: string | null; readonly told: ToldAt },
   ): Promise<TenantReply>;
   switches(): Promise<readonly SwitchRecord[]>;
   publish(candidate: Omit<PublishedConfig, "version" | "published_at">, expected: number): Promise<TenantReply>;

@@ -7,8 +7,8 @@ import type { ObjectNamespace, RemoteTenantLedger } from "./rpc.ts";
 /** Kill switches behind a Durable Object namespace. */
 export function durableSwitches(namespace: ObjectNamespace<RemoteTenantLedger>, controls: DurableControls): Switches {
   return {
-    set: async (tenant, set, spanId) => {
-      const reply = await namespace.getByName(tenant).setSwitch(set, spanId);
+    set: async (tenant, set, told) => {
+      const reply = await namespace.getByName(tenant).setSwitch(set, told);
       controls.forget(tenant);
       if (reply.type === "switch_set") return accept(reply.record);
       if (reply.type === "too_many_switches")

@@ -47,6 +47,15 @@ export interface Act {
   readonly attributes?: Attributes;
 }
 
+/**
+ * Under which span id an act is told, and as of when (epoch ms). Both are chosen before the act: whoever tells of it,
+ * the gateway or the object that did it, tells the same record, and it is stored once.
+ */
+export interface ToldAt {
+  readonly spanId: string;
+  readonly now: number;
+}
+
 /** Stands in a column for "all of them". */
 const EVERY = "*";
 
@@ -55,11 +64,8 @@ export function actTrace(kind: ActKind, tenant: string, what: string): string {
   return sha256Hex(`${kind}\n${tenant}\n${what}`).slice(0, 32);
 }
 
-/**
- * The record of an act. Its span id is chosen before the act: whoever tells of the act, the gateway or the object that
- * did it, tells it under the same key, and it is stored once.
- */
-export function actRecord(act: Act, { spanId, now }: { readonly spanId: string; readonly now: number }): TraceRecord {
+/** The record of an act. */
+export function actRecord(act: Act, { spanId, now }: ToldAt): TraceRecord {
   const index: IndexRow = {
     tenant: act.tenant,
     trace_hex: act.traceHex,

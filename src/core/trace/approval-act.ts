@@ -2,6 +2,7 @@
 import type { ErrorCode } from "../errors.ts";
 import type { Vote } from "../state/approval.ts";
 import type { ToolCallRecord } from "../state/tool-call-record.ts";
+import type { ToldAt } from "./act.ts";
 import { ATTR } from "./attributes.ts";
 import { NO_CALLER, type IndexRow, type TraceRecord } from "./record.ts";
 
@@ -14,12 +15,6 @@ export interface ApprovalAct {
   readonly comment: string | null;
   /** Why it did not count; `null` when it did. */
   readonly refused: ErrorCode | null;
-}
-
-/** Under which span id, and when, an act is told. */
-export interface ToldAt {
-  readonly spanId: string;
-  readonly now: number;
 }
 
 const STATUSES = { approve: "approved", deny: "denied", withdraw: "withdrawn" } as const;
