@@ -130,6 +130,44 @@ describe("appending", () => {
   });
 });
 
+describe("the signing key", () => {
+  it("is the one of AUDIT_KEY where it is set: RFC 8032 test 1's seed gives its public key", async () => {
+    const seed = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
+    const { auditSigner } = compose({ ...(env as unknown as Env), AUDIT_KEY: seed }).ports;
+    const xs = (await auditSigner.keys()).map(({ x }) => x);
+    expect(xs).toContain("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+  });
+
+  it("can be replaced: what both have signed verifies as one chain, and both stay published", async () => {
+    const tenant = freshTenant();
+    await consume([act(tenant, 1)]);
+    const renewed = compose({ ...(env as unknown as Env), AUDIT_KEY: btoa("k".repeat(32)) }).ports;
+    await consume([act(tenant, 2)], renewed);
+    await expectWhole(tenant, 2);
+    const signed = await ports.audit.segments(tenant, { fromSeq: 1, limit: 10 });
+    const ids = signed.map(({ checkpoint }) => checkpoint.key_id);
+    expect(new Set(ids).size).toBe(2);
+    expect((await ports.auditSigner.keys()).map(({ kid }) => kid)).toEqual(expect.arrayContaining(ids));
+  });
+
+  it("signs nothing for a checkpoint that was changed, or spelled otherwise", async () => {
+    const tenant = freshTenant();
+    await consume([act(tenant, 1)]);
+    const [signed] = await ports.audit.segments(tenant, { fromSeq: 1, limit: 1 });
+    if (signed === undefined) throw new Error("no segment");
+    const keys = await ports.auditSigner.keys();
+    expect(await ports.auditSigner.isSigned(signed, keys)).toBe(true);
+    const { checkpoint, signature } = signed;
+    for (const wrong of [
+      { checkpoint: { ...checkpoint, at: checkpoint.at + 1 }, signature },
+      { checkpoint, signature: `${signature}=` },
+      { checkpoint, signature: "" },
+      { checkpoint: { ...checkpoint, key_id: "none" }, signature },
+    ])
+      expect(await ports.auditSigner.isSigned(wrong, keys)).toBe(false);
+  });
+});
+
 describe("tampering with what is stored is found", () => {
   async function chainOf(count: number): Promise<{ readonly tenant: string; readonly keys: readonly string[] }> {
     const tenant = freshTenant();
@@ -255,8 +293,8 @@ describe("acts reach the chain", () => {
       state.storage.sql.exec<{ body: string }>("SELECT body FROM outbox").toArray(),
     );
     const told = kept.map(({ body }) => (JSON.parse(body) as TraceRecord).index).find(({ kind }) => kind === "switch");
-    if (told === undefined) throw new Error("the ledger keeps no record of the switch");
-    await expectSame(tenant.id, told);
+    // Where it has been sent already, it stands in the chain below, once.
+    if (told !== undefined) await expectSame(tenant.id, told);
     await request(`/v1/switches/${id}`, operator, { method: "DELETE" });
     const events = await settled(tenant.id, ["switch set", "switch cleared"]);
     const both = events.filter(({ kind }) => kind === "switch");

@@ -136,7 +136,7 @@ function isTold(value: AuditFact | null | undefined): value is AuditFact {
 
 function fact(value: AuditFact): AuditFact {
   if (typeof value === "string") return text(value);
-  if (typeof value === "number") return Number.isFinite(value) ? value : 0;
+  if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
   return typeof value === "boolean" ? value : value.map(text);
 }
 
@@ -155,8 +155,9 @@ function text(value: string): string {
   return safe.length <= MAX_FACT ? safe : `sha256:${sha256Hex(safe)}`;
 }
 
-/** A value whose texts all have a UTF-8 form: what has none could not be hashed. */
+/** A value whose texts have a UTF-8 form and whose numbers are finite: what is not could not be hashed. */
 function wellFormed(value: unknown): unknown {
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   if (typeof value === "string") return value.toWellFormed();
   if (Array.isArray(value)) return value.map(wellFormed);
   if (typeof value !== "object" || value === null) return value;
