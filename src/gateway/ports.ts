@@ -34,6 +34,7 @@ import type { JsonObject } from "../core/json/canonical.ts";
 import type { ResolvedTool } from "../core/config/published.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
+import type { MaskingKeys, RawStore } from "./ports/masking.ts";
 import type { Segments, TraceIndex } from "./ports/trace-store.ts";
 
 /** The clock and the dice. */
@@ -359,6 +360,8 @@ export interface Tools {
 export interface Recorder {
   /** `credentials` took part in the call: their texts are scrubbed before the record leaves. */
   write(record: TraceRecord, credentials: readonly string[]): void;
+  /** Writes before it answers: whether the queue or an outbox has the record, so that it will not be lost. */
+  writeNow(record: TraceRecord, credentials: readonly string[]): Promise<boolean>;
 }
 
 /** Work that goes on after the answer. */
@@ -384,4 +387,6 @@ export interface Ports {
   readonly tools: Tools;
   readonly index: TraceIndex;
   readonly segments: Segments;
+  readonly masking: MaskingKeys;
+  readonly raw: RawStore;
 }
