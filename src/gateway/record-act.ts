@@ -1,6 +1,6 @@
 // Builds the record of what a person did to the gateway itself: set a switch, let a session go on, ended one.
 import { ATTR } from "../core/trace/attributes.ts";
-import { NO_CALLER, type Attributes, type IndexRow, type RecordKind, type Span } from "../core/trace/record.ts";
+import { NO_CALLER, type Attributes, type IndexRow, type RecordKind, type Span, type TraceRecord } from "../core/trace/record.ts";
 import type { Ports, Recorder } from "./ports.ts";
 import { buildRecord } from "./record.ts";
 
@@ -35,7 +35,16 @@ export interface Act {
 const EVERY = "*";
 
 /** Records a person's act: who, what, why. Best effort in the store; what it did is durable with its owner. */
-export function recordAct(ports: Ports, recorder: Recorder, act: Act): void {
+export function recordAct(ports: Pick<Ports, "system">, recorder: Recorder, act: Act): void {
+  recorder.write(actRecord(ports, act), []);
+}
+
+/** Records an act before it is done; whether the record will not be lost. What nobody can be held to is not done. */
+export function recordActFirst(ports: Pick<Ports, "system">, recorder: Recorder, act: Act): Promise<boolean> {
+  return recorder.writeNow(actRecord(ports, act), []);
+}
+
+function actRecord(ports: Pick<Ports, "system">, act: Act): TraceRecord {
   const now = ports.system.now();
   const spanId = ports.system.randomHex(8);
   const index: IndexRow = {
@@ -80,5 +89,5 @@ export function recordAct(ports: Ports, recorder: Recorder, act: Act): void {
       ...act.attributes,
     },
   };
-  recorder.write(buildRecord(index, [span], []), []);
+  return buildRecord(index, [span], []);
 }
