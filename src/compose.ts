@@ -44,7 +44,7 @@ export function compose(env: Env): Runtime {
     keys: kvKeys(env.CONFIG, runtimeSystem, { text: settings.ROOT_KEY, tenant: settings.ROOT_TENANT }),
     secrets,
     controls,
-    configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls),
+    configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls, runtimeSystem),
     switches: durableSwitches(env.TENANT_LEDGER, controls),
     breakers: new DurableBreakers(env.TENANT_LEDGER, controls, runtimeSystem),
     inbox: d1ApprovalInbox(env.DB),

@@ -150,6 +150,8 @@ export interface Breakers {
 export interface Configs {
   /** The active version as the controls name it: compiled in the isolate, read from the edge copy or its owner. */
   active(tenant: string): Promise<ActiveConfig | undefined>;
+  /** One that was active at most two minutes ago: for work behind an answer, which asks for nothing where it can. */
+  recent(tenant: string): Promise<ActiveConfig | undefined>;
   /** The active version as its strongly consistent owner has it. */
   current(tenant: string): Promise<PublishedConfig | undefined>;
   version(tenant: string, version: number): Promise<PublishedConfig | undefined>;

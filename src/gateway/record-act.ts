@@ -1,6 +1,13 @@
 // Builds the record of what a person did to the gateway itself: set a switch, let a session go on, ended one.
 import { ATTR } from "../core/trace/attributes.ts";
-import { NO_CALLER, type Attributes, type IndexRow, type RecordKind, type Span, type TraceRecord } from "../core/trace/record.ts";
+import {
+  NO_CALLER,
+  type Attributes,
+  type IndexRow,
+  type RecordKind,
+  type Span,
+  type TraceRecord,
+} from "../core/trace/record.ts";
 import type { Ports, Recorder } from "./ports.ts";
 import { buildRecord } from "./record.ts";
 

@@ -4,7 +4,9 @@ import type { Ports } from "../gateway/ports.ts";
 import { purgeRaw } from "./purge-raw.ts";
 
 /** Looks after every tenant; one that cannot be looked after is reported and does not stop the others. */
-export async function reconcile(ports: Pick<Ports, "tenants" | "inbox" | "callList" | "raw" | "system">): Promise<void> {
+export async function reconcile(
+  ports: Pick<Ports, "tenants" | "inbox" | "callList" | "raw" | "system">,
+): Promise<void> {
   for (const tenant of await ports.tenants.ids()) {
     try {
       const wasRepaired = await ports.tenants.repairMirror(tenant);

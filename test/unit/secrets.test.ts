@@ -74,7 +74,16 @@ test("what only looks like a credential is left", () => {
 });
 
 test("time grows no faster than the text", () => {
-  const hostile = ["eyJ", "-----BEGIN PRIVATE KEY-----\n", "api_key=", "://a:", "sk-", "aws secret key", "Bearer ", "password is "];
+  const hostile = [
+    "eyJ",
+    "-----BEGIN PRIVATE KEY-----\n",
+    "api_key=",
+    "://a:",
+    "sk-",
+    "aws secret key",
+    "Bearer ",
+    "password is ",
+  ];
   for (const each of hostile) {
     const timeOf = (length: number): number => {
       const text = each.repeat(Math.ceil(length / each.length)).slice(0, length);
@@ -84,7 +93,9 @@ test("time grows no faster than the text", () => {
     };
     timeOf(4_000);
     const [short, long] = [timeOf(32_000), timeOf(256_000)];
-    expect(long, `${JSON.stringify(each)}: ${short.toFixed(1)} ms, then ${long.toFixed(1)} ms`).toBeLessThan(8 * 4 * short + 40);
+    expect(long, `${JSON.stringify(each)}: ${short.toFixed(1)} ms, then ${long.toFixed(1)} ms`).toBeLessThan(
+      8 * 4 * short + 40,
+    );
   }
 }, 60_000);
 

@@ -34,7 +34,7 @@ export class QueueRecorder {
   readonly #queue: TraceQueue;
   readonly #sessions: SessionLedgers;
   readonly #offload: Offload;
-  readonly #configs: Pick<Configs, "active">;
+  readonly #configs: Pick<Configs, "recent">;
   readonly #masking: MaskingKeys;
   readonly #raw: Pick<RawStore, "put">;
   readonly #system: System;
@@ -45,7 +45,7 @@ export class QueueRecorder {
     readonly queue: TraceQueue;
     readonly sessions: SessionLedgers;
     readonly offload: Offload;
-    readonly configs: Pick<Configs, "active">;
+    readonly configs: Pick<Configs, "recent">;
     readonly masking: MaskingKeys;
     readonly raw: Pick<RawStore, "put">;
     readonly system: System;
@@ -95,7 +95,7 @@ export class QueueRecorder {
     let config: ActiveConfig | undefined;
     let keys: readonly Uint8Array[];
     try {
-      [config, keys] = await Promise.all([this.#configs.active(tenant), this.#masking.keysOf(tenant)]);
+      [config, keys] = await Promise.all([this.#configs.recent(tenant), this.#masking.keysOf(tenant)]);
     } catch (error) {
       console.error(JSON.stringify({ event: "masking_unavailable", tenant, reason: nameOf(error) }));
       return withholdRecord(record);
@@ -112,9 +112,7 @@ export class QueueRecorder {
     try {
       await this.#raw.put(record, this.#system.now() + days * DAY_MS);
     } catch (error) {
-      console.error(
-        JSON.stringify({ event: "raw_record_lost", tenant: record.index.tenant, reason: nameOf(error) }),
-      );
+      console.error(JSON.stringify({ event: "raw_record_lost", tenant: record.index.tenant, reason: nameOf(error) }));
     }
   }
 

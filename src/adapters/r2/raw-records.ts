@@ -1,6 +1,5 @@
 // Touches records as they were before masking: in R2, sealed under the tenant's key, under the day on which they go.
 import { utf8, open, seal } from "../kv/sealed.ts";
-import type { TraceRecord } from "../../core/trace/record.ts";
 import type { MaskingKeys, RawRecord, RawStore } from "../../gateway/ports/masking.ts";
 
 /** Days that a record can be kept, with the one on which it is stored. */
@@ -25,7 +24,7 @@ export function r2RawStore(bucket: R2Bucket, masking: MaskingKeys): RawStore {
       const keys = await keysOf(tenant);
       const found = await Promise.all((await keysFor(bucket, { tenant, traceHex, now })).map((at) => bucket.get(at)));
       const opened = await Promise.all(
-        found.map((object) => (object === null ? undefined : openedBy(keys, object))),
+        found.map(async (object) => (object === null ? undefined : openedBy(keys, object))),
       );
       return opened.flatMap((record) => (record === undefined || record.expires_at <= now ? [] : [record]));
     },
@@ -75,7 +74,7 @@ async function namesUnder(bucket: R2Bucket, prefix: string): Promise<readonly st
 }
 
 async function removeAll(bucket: R2Bucket, names: readonly string[]): Promise<number> {
-  for (let at = 0; at < names.length; at += BATCH) await bucket.delete([...names.slice(at, at + BATCH)]);
+  for (let at = 0; at < names.length; at += BATCH) await bucket.delete(names.slice(at, at + BATCH));
   return names.length;
 }
 

@@ -9,12 +9,13 @@ const PATH_EXPECTED =
   "expected a dotted path such as `arguments.customer.name`; `*` stands for one step, `**` for any number of them";
 const PATTERN_EXPECTED = "expected a pattern in RE2's syntax, of at most 500 characters, that matches no empty text";
 
-const path = z
-  .string()
-  .check(
-    z.maxLength(300, PATH_EXPECTED),
-    z.refine((text) => text.split(".").every((step) => step !== "" && (!step.includes("*") || /^\*\*?$/.test(step))), PATH_EXPECTED),
-  );
+const path = z.string().check(
+  z.maxLength(300, PATH_EXPECTED),
+  z.refine(
+    (text) => text.split(".").every((step) => step !== "" && (!step.includes("*") || /^\*\*?$/.test(step))),
+    PATH_EXPECTED,
+  ),
+);
 const pattern = z.string().check(z.maxLength(500, PATTERN_EXPECTED), z.refine(isPattern, PATTERN_EXPECTED));
 
 /** What is masked in records. Credentials always are. */
@@ -28,10 +29,7 @@ export const MaskingDocument = z.strictObject({
   /** Patterns of the tenant's own, by the kind that their tokens show. */
   patterns: z._default(
     z
-      .record(
-        z.string().check(z.regex(/^[a-z][a-z0-9_]{0,39}$/, "expected small letters, digits and `_`")),
-        pattern,
-      )
+      .record(z.string().check(z.regex(/^[a-z][a-z0-9_]{0,39}$/, "expected small letters, digits and `_`")), pattern)
       .check(
         z.refine((all) => Object.keys(all).length <= MAX_PATTERNS, `expected at most ${MAX_PATTERNS} patterns`),
         z.refine((all) => Object.keys(all).every((kind) => !TAKEN.has(kind)), "that kind is one of the gateway's own"),
@@ -43,7 +41,9 @@ export const MaskingDocument = z.strictObject({
 const TAKEN: ReadonlySet<string> = new Set([...PII_KINDS, "secret", "user", "value", "bytes"]);
 
 const share = z.number().check(z.gte(0, "expected 0 to 1"), z.lte(1, "expected 0 to 1"));
-const names = z.optional(z.array(z.string().check(z.minLength(1), z.maxLength(128))).check(z.minLength(1), z.maxLength(100)));
+const names = z.optional(
+  z.array(z.string().check(z.minLength(1), z.maxLength(128))).check(z.minLength(1), z.maxLength(100)),
+);
 
 /** Which share of traces keeps its bodies. Whatever went wrong, waits for people or writes keeps them always. */
 export const SamplingDocument = z.strictObject({

@@ -9,7 +9,8 @@ import { findSecrets } from "./secrets.ts";
  */
 export function telltaleId(id: string): string | undefined {
   if (id.includes("@") || id.includes("%40")) {
-    if (emailAddresses({ text: id, label: "" }).length + encodedEmailAddresses(id).length > 0) return "an e-mail address";
+    if (emailAddresses({ text: id, label: "" }).length + encodedEmailAddresses(id).length > 0)
+      return "an e-mail address";
   }
   if (findSecrets(id).length > 0) return "a credential";
   // Separators of ids are no part of a number, but may stand before and behind it.

@@ -68,7 +68,7 @@ function matchIn(pattern: RE2JS, text: string): Stretch | undefined {
   const least = firstIn(1, text.length, (end) => pattern.test(text.slice(0, end)));
   const start = least - firstIn(1, least, (length) => pattern.test(text.slice(least - length, least)));
   let end = least;
-  for (let longer = longerEnd(pattern, text, { start, end }); longer > end; ) {
+  for (let longer = longerEnd(pattern, text, { start, end }); longer > end;) {
     end = longer;
     longer = longerEnd(pattern, text, { start, end });
   }

@@ -3,7 +3,7 @@ import { sha256Hex } from "../json/digest.ts";
 import { rewriteJson, type JsonLeaf } from "../json/rewrite.ts";
 import { covers } from "./mask-rules.ts";
 import { secretMark } from "./mask-tokens.ts";
-import { TextMasker, type TextPlace } from "./mask-text.ts";
+import type { TextMasker, TextPlace } from "./mask-text.ts";
 import { labelOf, leastTelling } from "./pii.ts";
 import { isSecretName } from "./secrets.ts";
 
@@ -33,18 +33,23 @@ interface Within {
 }
 
 function maskWithin(masker: TextMasker, text: string, within: Within): string {
-  const { always, never } = masker.rules;
-  const hasPaths = always.length > 0 || never.length > 0;
   return rewriteJson(text, (leaf) => {
-    const mayBeUser = leaf.path.length === 1 && leaf.kind === "string" && leaf.text !== "";
-    const path = hasPaths || mayBeUser ? within.where(leaf.path) : NOWHERE;
-    if (mayBeUser && USERS.has(path.join("."))) return maskUser(masker, leaf.text);
-    if (leaf.kind !== "key" && always.some((pattern) => covers(pattern, path)))
-      return leaf.text === "" ? undefined : maskWhole(masker, leaf.text, AT_PATH);
-    const isPlain = hasPaths && never.some((pattern) => covers(pattern, path));
-    const masked = leaf.kind === "number" ? numberOf(masker, leaf, isPlain) : stringOf(masker, leaf, { isPlain, within });
+    const masked = maskLeaf(masker, leaf, within);
     return masked === leaf.text ? undefined : masked;
   });
+}
+
+function maskLeaf(masker: TextMasker, leaf: JsonLeaf, within: Within): string {
+  const { always, never } = masker.rules;
+  const hasPaths = always.length > 0 || never.length > 0;
+  const mayBeUser = leaf.path.length === 1 && leaf.kind === "string";
+  if (leaf.text === "") return leaf.text;
+  const path = hasPaths || mayBeUser ? within.where(leaf.path) : NOWHERE;
+  if (mayBeUser && USERS.has(path.join("."))) return maskUser(masker, leaf.text);
+  const isAlways = leaf.kind !== "key" && always.some((pattern) => covers(pattern, path));
+  if (isAlways) return maskWhole(masker, leaf.text, AT_PATH);
+  const isPlain = hasPaths && never.some((pattern) => covers(pattern, path));
+  return leaf.kind === "number" ? numberOf(masker, leaf, isPlain) : stringOf(masker, leaf, { isPlain, within });
 }
 
 const NOWHERE: readonly string[] = [];
@@ -82,7 +87,10 @@ function stringOf(
       depth: within.depth + 1,
     });
   }
-  return masker.mask(text.replaceAll(DATA_URI, withoutBytes), placeOf(nameOf(leaf), isPlain));
+  return masker.mask(
+    text.includes(";base64,") ? text.replaceAll(DATA_URI, withoutBytes) : text,
+    placeOf(nameOf(leaf), isPlain),
+  );
 }
 
 /** What a field's name says of its value. */

@@ -28,7 +28,8 @@ interface Event {
 export function maskStream(masker: TextMasker, text: string, where: PathOf): string {
   const lines = text.split(/(\r\n|\r|\n)/);
   const events = lines.flatMap((line, at) => eventOf(line, at) ?? []);
-  for (const pieces of Map.groupBy(events.flatMap(piecesOf), ({ place }) => place).values()) maskSplit(masker, pieces, where);
+  for (const pieces of Map.groupBy(events.flatMap(piecesOf), ({ place }) => place).values())
+    maskSplit(masker, pieces, where);
   const byLine = new Map(events.map((event) => [event.line, event]));
   return lines
     .map((line, at) => {

@@ -1,5 +1,6 @@
 // Decides what stands in place of a masked value: a token of its kind, the same for the same value, that the tenant's key opens again.
 import { aessiv } from "@noble/ciphers/aes.js";
+import { SCRUBBED } from "../trace/scrub.ts";
 import { SECRET_RULE_IDS } from "./secrets.ts";
 
 /** Turns values into tokens and back. */
@@ -17,6 +18,7 @@ export const MASKING_KEY_BYTES = 64;
 export const MASK_TOKEN = /\[([a-z][a-z0-9_]{0,39}):([A-Za-z0-9_-]{22,16384})\]/g;
 /** What stands in place of a credential: its kind alone, for it must never be had back. */
 const SECRET_MARK = /\[secret:([a-z0-9-]{2,40})\]/g;
+const SCRUBBED_MARK = new RegExp(SCRUBBED.replaceAll(/[[\]]/g, String.raw`\$&`), "g");
 
 /**
  * Tokens under a tenant's masking keys: AES-SIV (RFC 5297), deterministic authenticated encryption, with the kind as
@@ -43,7 +45,9 @@ function opened(keys: readonly Uint8Array[], kind: string, body: string): string
   for (const key of keys) {
     try {
       const bytes = fromBase64Url(body);
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(aessiv(key, contextOf(kind)).decrypt(bytes));
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
+        aessiv(key, contextOf(kind)).decrypt(bytes),
+      );
     } catch {
       // Another key's, or nobody's.
     }
@@ -64,7 +68,8 @@ export function maskedStretches(
   if (!text.includes("[")) return [];
   const made = [...text.matchAll(MASK_TOKEN)].filter((match) => isToken(match[0]));
   const marks = [...text.matchAll(SECRET_MARK)].filter((match) => SECRET_RULE_IDS.has(match[1] ?? ""));
-  return [...made, ...marks]
+  const scrubbed = text.includes(SCRUBBED) ? [...text.matchAll(SCRUBBED_MARK)] : [];
+  return [...made, ...marks, ...scrubbed]
     .map((match) => ({ start: match.index, end: match.index + match[0].length }))
     .toSorted((a, b) => a.start - b.start);
 }

@@ -33,7 +33,10 @@ export function maskRecord(record: TraceRecord, rules: MaskingRules, tokens: Mas
 
 /** How much was masked; a record that is masked again keeps the greater count. */
 function maskedIn(index: IndexRow, { counts }: TextMasker): number {
-  return Math.max(index.masked, [...counts.values()].reduce((sum, count) => sum + count, 0));
+  return Math.max(
+    index.masked,
+    [...counts.values()].reduce((sum, count) => sum + count, 0),
+  );
 }
 
 /**
@@ -218,10 +221,7 @@ const ONLY_DIGITS = /^[\d .+-]*$/;
 const SHORTEST = 8;
 
 /** What was found in one place is replaced in every other, also percent-encoded, in base64 or escaped. */
-function withoutSpellings(
-  record: TraceRecord,
-  found: ReadonlyMap<string, string>,
-): TraceRecord {
+function withoutSpellings(record: TraceRecord, found: ReadonlyMap<string, string>): TraceRecord {
   const spellings = [...found].flatMap(([value, put]) =>
     value.length < SHORTEST
       ? []
@@ -235,7 +235,10 @@ function withoutSpellings(
       ...span,
       name: clean(span.name),
       attributes: Object.fromEntries(
-        Object.entries(span.attributes).map(([name, value]) => [name, isOurAttribute(name) ? value : cleaned(value, clean)]),
+        Object.entries(span.attributes).map(([name, value]) => [
+          name,
+          isOurAttribute(name) ? value : cleaned(value, clean),
+        ]),
       ),
     })),
     payloads: record.payloads.map((payload) =>

@@ -123,12 +123,14 @@ export function nationalIds(scanned: Scanned): readonly PiiFinding[] {
   const { text, label } = scanned;
   const mayBe = MAY_TELL.test(text);
   const mayBeNamed = MAY_NAME.test(text) || MAY_NAME.test(label);
-  return (mayBe || mayBeNamed ? IDENTITIES : NONE).filter(({ before }) => (before === undefined ? mayBe : mayBeNamed)).flatMap(({ pattern, before, accepts }) =>
-    matchesOf(scanned, { pattern, kind: "national_id" }, (match) => {
-      const isNamed = before === undefined || before.test(leadTo(scanned, match.index));
-      return isNamed && accepts(match[0]);
-    }),
-  );
+  return (mayBe || mayBeNamed ? IDENTITIES : NONE)
+    .filter(({ before }) => (before === undefined ? mayBe : mayBeNamed))
+    .flatMap(({ pattern, before, accepts }) =>
+      matchesOf(scanned, { pattern, kind: "national_id" }, (match) => {
+        const isNamed = before === undefined || before.test(leadTo(scanned, match.index));
+        return isNamed && accepts(match[0]);
+      }),
+    );
 }
 
 function isDayMonth(text: string): boolean {

@@ -133,13 +133,36 @@ const OTHERS: readonly (readonly [id: string, words: readonly string[], pattern:
   ["jwt", ["ZXlK"], /(?<![A-Za-z0-9_])ZXlK[A-Za-z0-9+/=]{60,}/g],
   // RFC 3986 §3.2.1: what stands between scheme and host; the user's name may stay, the password not.
   ["url-password", ["://"], /:\/\/[^\s/:@"'`<>[\]{}]{0,100}:([^\s/@"'`<>{}]{3,200})@[\w.[-]/g],
-  ["azure-storage-key", ["AccountKey=", "SharedAccessKey=", "SharedSecretValue="], /(?:AccountKey|SharedAccessKey|SharedSecretValue)=([A-Za-z0-9+/]{40,}={0,2})/g],
-  ["signed-url", ["sig=", "Signature="], /[?&](?:sig|X-Amz-Signature|X-Goog-Signature|Signature)=([A-Za-z0-9%+/=_-]{20,})/g],
+  [
+    "azure-storage-key",
+    ["AccountKey=", "SharedAccessKey=", "SharedSecretValue="],
+    /(?:AccountKey|SharedAccessKey|SharedSecretValue)=([A-Za-z0-9+/]{40,}={0,2})/g,
+  ],
+  [
+    "signed-url",
+    ["sig=", "Signature="],
+    /[?&](?:sig|X-Amz-Signature|X-Goog-Signature|Signature)=([A-Za-z0-9%+/=_-]{20,})/g,
+  ],
   ["connection-password", ["assword=", "wd="], /\b(?:password|pwd)=([^;\s"'&<>[\]{}]{3,200})(?=;|\s|$|["'])/gi],
-  ["authorization", ["earer ", "asic ", "EARER ", "ASIC "], /\b(?:bearer|basic)\s{1,3}((?=[A-Za-z._~+/-]{0,40}\d)[A-Za-z0-9._~+/-]{12,}={0,2}|[A-Za-z0-9._~+/-]{24,}={0,2})/gi, 2.8],
-  ["authorization", ["uthorization", "UTHORIZATION"], /\bauthorization["'\\]{0,4}\s{0,3}[:=]\s{0,3}["'\\]{0,4}(?:[A-Za-z]{1,20}\s)?([^\s"'`<>[\]{},;\\]{8,400})/gi, 2.8],
+  [
+    "authorization",
+    ["earer ", "asic ", "EARER ", "ASIC "],
+    /\b(?:bearer|basic)\s{1,3}((?=[A-Za-z._~+/-]{0,40}\d)[A-Za-z0-9._~+/-]{12,}={0,2}|[A-Za-z0-9._~+/-]{24,}={0,2})/gi,
+    2.8,
+  ],
+  [
+    "authorization",
+    ["uthorization", "UTHORIZATION"],
+    /\bauthorization["'\\]{0,4}\s{0,3}[:=]\s{0,3}["'\\]{0,4}(?:[A-Za-z]{1,20}\s)?([^\s"'`<>[\]{},;\\]{8,400})/gi,
+    2.8,
+  ],
   ["discord-webhook", ["/api/webhooks/"], /discord(?:app)?\.com\/api\/webhooks\/(\d{10,25}\/[\w-]{50,90})/g],
-  ["aws-secret-key", ["aws", "AWS", "ecret"], /(?:aws|secret)[\w .-]{0,30}?(?:key|access)[\w .-]{0,20}["'\\]{0,4}\s{0,3}[:=]\s{0,3}["'\\]{0,4}([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])/gi, 3.5],
+  [
+    "aws-secret-key",
+    ["aws", "AWS", "ecret"],
+    /(?:aws|secret)[\w .-]{0,30}?(?:key|access)[\w .-]{0,20}["'\\]{0,4}\s{0,3}[:=]\s{0,3}["'\\]{0,4}([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])/gi,
+    3.5,
+  ],
   ["cookie", ["ookie:", "OOKIE:"], /\b(?:set-)?cookie:\s{0,3}([^\r\n"'[\]]{8,1000})/gi],
 ];
 

@@ -13,7 +13,12 @@ const NAMED = "named-secret";
 const GENERIC = "generic-secret";
 
 /** Every rule's id, as it can stand in place of a credential. */
-export const SECRET_RULE_IDS: ReadonlySet<string> = new Set([NAMED, GENERIC, ...TEXT_RULES.map(({ id }) => id), ...TOKEN_RULES.map(({ id }) => id)]);
+export const SECRET_RULE_IDS: ReadonlySet<string> = new Set([
+  NAMED,
+  GENERIC,
+  ...TEXT_RULES.map(({ id }) => id),
+  ...TOKEN_RULES.map(({ id }) => id),
+]);
 
 /**
  * Credentials in a text, in order, without overlaps. `label` is the name of the field that the text fills, or empty:

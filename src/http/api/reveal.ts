@@ -11,9 +11,10 @@ import { tenantOf } from "./tenant.ts";
 
 const MAX_TOKENS = 100;
 const REASON_EXPECTED = "expected why, in 3 to 500 characters: it is kept with your name";
-const reason = z
-  .string()
-  .check(z.maxLength(500, REASON_EXPECTED), z.refine((text) => text.trim().length >= 3, REASON_EXPECTED));
+const reason = z.string().check(
+  z.maxLength(500, REASON_EXPECTED),
+  z.refine((text) => text.trim().length >= 3, REASON_EXPECTED),
+);
 
 const Revealing = z.strictObject({
   tokens: z.array(z.string().check(z.maxLength(20_000))).check(z.minLength(1), z.maxLength(MAX_TOKENS)),
@@ -25,7 +26,9 @@ const RawView = z.object({
     z.object({
       span_id: z.string(),
       expires_at: z.string(),
-      spans: z.array(z.object({ span_id: z.string(), name: z.string(), attributes: z.record(z.string(), z.unknown()) })),
+      spans: z.array(
+        z.object({ span_id: z.string(), name: z.string(), attributes: z.record(z.string(), z.unknown()) }),
+      ),
       payloads: z.array(
         z.object({ name: z.string(), span_id: z.string(), content_type: z.string(), body: z.nullable(z.string()) }),
       ),
