@@ -102,7 +102,8 @@ export class QueueRecorder {
     }
     const { masking, sampling, rawDays } = tracePolicyOf(config);
     const tokens = sivTokens(keys);
-    if (rawDays > 0 && record.payloads.length > 0) await this.#keepRaw(maskRecord(record, NOTHING_BUT_SECRETS, tokens), rawDays);
+    if (rawDays > 0 && record.payloads.length > 0)
+      await this.#keepRaw(maskRecord(record, NOTHING_BUT_SECRETS, tokens), rawDays);
     const masked = maskRecord(record, masking, tokens);
     if (keepsPayloads(masked, sampling)) return masked;
     return { ...masked, payloads: masked.payloads.map((payload) => withoutBody(payload, SAMPLED_OUT)) };

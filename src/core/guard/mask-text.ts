@@ -1,7 +1,7 @@
 // Decides what of a text is masked: credentials first, then personal data, then the tenant's own patterns, until nothing more is found.
 import type { MaskingRules } from "./mask-rules.ts";
 import { maskedStretches, secretMark, type MaskTokens } from "./mask-tokens.ts";
-import { encodedEmailAddresses } from "./pii-addresses.ts";
+import { decodedText } from "./percent-text.ts";
 import { findPii } from "./pii-detectors.ts";
 import { findSecrets } from "./secrets.ts";
 
@@ -49,31 +49,52 @@ export class TextMasker {
   /** The token of a value that is masked whole. */
   seal(kind: string, value: string): string {
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
-    return this.#token(kind, value);
+    const token = this.#token(kind, value);
+    this.#remember(value, token);
+    return token;
   }
 
-  #editsOf(text: string, { label, piiLabel, isPlain }: TextPlace): readonly Edit[] {
+  #editsOf(text: string, how: TextPlace): readonly Edit[] {
     const masked = maskedStretches(text, (token) => this.#made.has(token) || this.tokens.open(token) !== undefined);
     const open = blanked(text, masked);
     if (masked.length > 0 && open.trim() === "") return [];
-    const secrets = findSecrets(open, label).map(({ rule, ...at }) => ({ ...at, kind: "secret", rule }));
-    const others = isPlain ? [] : this.#personal(blanked(open, secrets), piiLabel);
-    return merged([...secrets, ...others])
+    return merged([...this.#found(open, how), ...this.#foundEncoded(open, how)])
       .flatMap((each) => outside(each, masked))
       .map((each) => this.#editOf(text, each));
   }
 
+  /** Credentials first: where one stands, nothing else is looked for. */
+  #found(text: string, { label, piiLabel, isPlain }: TextPlace): readonly Found[] {
+    const secrets = findSecrets(text, label).map(({ rule, ...at }) => ({ ...at, kind: "secret", rule }));
+    return isPlain ? secrets : [...secrets, ...this.#personal(blanked(text, secrets), piiLabel)];
+  }
+
+  /** What stands in a text that is percent-encoded, such as a URL's query. */
+  #foundEncoded(text: string, how: TextPlace): readonly Found[] {
+    const decoded = decodedText(text);
+    if (decoded === undefined) return [];
+    return this.#found(decoded.text, how).map((each) => ({
+      ...each,
+      start: decoded.offsets[each.start] ?? 0,
+      end: decoded.offsets[each.end] ?? text.length,
+    }));
+  }
+
   #personal(text: string, label: string): readonly Found[] {
     const { kinds, custom } = this.rules;
-    const pii = [...findPii(text, label), ...encodedEmailAddresses(text)].filter(({ kind }) => kinds.has(kind));
+    const pii = findPii(text, label).filter(({ kind }) => kinds.has(kind));
     return [...pii, ...custom.flatMap(({ kind, find }) => find(text).map((at) => ({ ...at, kind })))];
   }
 
   #editOf(text: string, { kind, rule, start, end }: Found): Edit {
     const written = text.slice(start, end);
     const put = kind === "secret" ? secretMark(rule ?? "generic-secret") : this.#token(kind, plainOf(kind, written));
-    if (this.found.size < MAX_FOUND) this.found.set(written, put);
+    this.#remember(written, put);
     return { kind, start, end, put };
+  }
+
+  #remember(value: string, put: string): void {
+    if (this.found.size < MAX_FOUND) this.found.set(value, put);
   }
 
   #token(kind: string, value: string): string {
@@ -183,18 +204,10 @@ function withEdits(pieces: readonly string[], edits: readonly Edit[]): readonly 
 
 /** How equal values are told: without what people write differently. */
 function plainOf(kind: string, written: string): string {
-  if (kind === "email_address") return decoded(written).toLowerCase();
-  if (kind === "ip_address") return written.toLowerCase();
-  if (kind === "phone_number") return written.replaceAll(/[^\dx+]/gi, "");
-  if (kind === "payment_card" || kind === "us_ssn") return written.replaceAll(/\D/g, "");
-  if (kind === "iban") return written.replaceAll(/[ -]/g, "").toUpperCase();
-  return written;
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  const plain = decodedText(written)?.text ?? written;
+  if (kind === "email_address" || kind === "ip_address") return plain.toLowerCase();
+  if (kind === "phone_number") return plain.replaceAll(/[^\dx+]/gi, "");
+  if (kind === "payment_card" || kind === "us_ssn") return plain.replaceAll(/\D/g, "");
+  if (kind === "iban") return plain.replaceAll(/[ -]/g, "").toUpperCase();
+  return plain;
 }
