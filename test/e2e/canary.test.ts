@@ -248,7 +248,7 @@ async function peoplesWords(): Promise<void> {
   );
   const resolved = await stage.send(
     "POST",
-    `/v1/tool-calls/${String((lost.json["tool_call"] as { readonly id: string }).id)}/resolve`,
+    `/v1/tool-calls/${(lost.json["tool_call"] as { readonly id: string }).id}/resolve`,
     { outcome: "succeeded", evidence: canaries.text("evidence"), result: { note: canaries.text("a resolved result") } },
     { key: people.operator },
   );
@@ -328,7 +328,7 @@ async function foundInBuckets(): Promise<readonly string[]> {
   }
   const { keys } = await kv.list();
   for (const { name } of keys)
-    found.push(...canaries.foundIn(name, Buffer.from(`${name} ${(await kv.get(name)) ?? ""}`)));
+    found.push(...canaries.foundIn(name, Buffer.from(`${name} ${(await kv.get(name, "text")) ?? ""}`)));
   return found;
 }
 

@@ -19,7 +19,7 @@ export class Canaries {
     const letters = randomBytes(6).toString("hex");
     const values = [
       `${letters}.doe@mail-${letters}.example`,
-      `ghp${"_"}${randomText(36)}`,
+      ["ghp", randomText(36)].join("_"),
       card(),
       iban(),
       `+44 7700 ${digits(6)}`,

@@ -18,7 +18,7 @@ import {
 
 const EMAIL = "jane.doe@example.com";
 const CARD = "4111 1111 1111 1111";
-const AWS = `AK${"IA"}QYLPMN5HFIQR7XYA`;
+const AWS = ["AK", "IA", "QYLPMN5HFIQR7XYA"].join("");
 
 afterEach(() => vi.restoreAllMocks());
 
