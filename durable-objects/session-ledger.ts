@@ -28,6 +28,7 @@ import { degradedTo, NO_UPSTREAM_NEEDS, withoutProbes } from "../src/core/policy
 import type { UpstreamAsk } from "../src/core/state/tenant-upstream.ts";
 import { storedCharge } from "../src/core/state/stored-shapes.ts";
 import type { Learnt } from "../src/core/state/teaching.ts";
+import { statementLine } from "../src/core/trace/admissions.ts";
 import { expiredHoldRecord } from "../src/core/trace/orphan.ts";
 import type { TraceRecord } from "../src/core/trace/record.ts";
 import { SqlStore, type RecordQueue } from "./sql-store.ts";
@@ -150,8 +151,10 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
   async conclude(callId: string, outcome: ChargeOutcome, learnt: Learnt | null): Promise<SessionReply> {
     const priorCharge = this.#priorCharge(callId);
     const reply = this.#apply({ type: "conclude", callId, outcome, learnt, priorCharge });
-    if (priorCharge?.outcome === undefined && priorCharge?.slots !== undefined)
-      await this.#release(priorCharge.ref.tenant, { callId, slots: priorCharge.slots, probes: [] });
+    const { slots = [], probes = [] } = priorCharge ?? {};
+    // A probe that the breaker has heard of is its own no more; one that was never sent makes room for the next.
+    if (priorCharge !== null && priorCharge.outcome === undefined && slots.length + probes.length > 0)
+      await this.#release(priorCharge.ref.tenant, { callId, slots, probes });
     if (outcome === "failed" || outcome === "withdrawn") await this.#giveUp("returned");
     return reply;
   }
@@ -320,6 +323,10 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
           break;
         case "report_expired":
           this.#store.addToOutbox(expiredHoldRecord(effect.hold, effect.hold.amounts, now));
+          break;
+        case "state_admissions":
+          for (const each of effect.statements)
+            this.#store.addLine(`admissions/${each.hour}/${each.from_seq}`, statementLine(each));
           break;
         case "forget":
           this.#store.forget();

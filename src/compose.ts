@@ -1,5 +1,6 @@
 // Builds the ports from the bindings, once per isolate: the only place that knows which adapter stands behind which port.
 import { createApprovalLinks } from "./adapters/approval-links.ts";
+import { d1Admissions } from "./adapters/d1/admissions.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
@@ -18,6 +19,7 @@ import { kvSecrets } from "./adapters/kv/secrets.ts";
 import { openAiModels } from "./adapters/models/openai-models.ts";
 import { listPrices } from "./adapters/prices.ts";
 import { QueueRecorder } from "./adapters/queue/recorder.ts";
+import { r2DeadLetters } from "./adapters/r2/dead-letters.ts";
 import { offloadPayloads, restorePayloads } from "./adapters/r2/payloads.ts";
 import { r2RawStore } from "./adapters/r2/raw-records.ts";
 import { r2Segments } from "./adapters/r2/segments.ts";
@@ -57,6 +59,8 @@ export function compose(env: Env): Runtime {
     models: openAiModels(egress, secrets),
     tools: httpTools(egress, secrets, runtimeSystem),
     index: d1TraceIndex(oneShard(env.DB)),
+    admissions: d1Admissions(oneShard(env.DB)),
+    deadLetters: r2DeadLetters(env.BLOBS, env.TRACES),
     segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
     masking,
     raw: r2RawStore(env.BLOBS, masking),

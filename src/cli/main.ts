@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from "commander";
 import { addApprovalCommands } from "./approval-commands.ts";
 import { addCallCommands } from "./call-commands.ts";
 import { addConfigCommands } from "./config-commands.ts";
+import { addCoverageCommands } from "./coverage-commands.ts";
 import { CommandFailure, EXIT, type ExitCode } from "./exit-codes.ts";
 import { addKeyCommands } from "./key-commands.ts";
 import { addSecretCommands } from "./secret-commands.ts";
@@ -55,6 +56,7 @@ function program(): Command {
     addApprovalCommands,
     addCallCommands,
     addConfigCommands,
+    addCoverageCommands,
     addKeyCommands,
     addSecretCommands,
     addSessionCommands,

@@ -35,6 +35,7 @@ import type { ResolvedTool } from "../core/config/published.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
 import type { MaskingKeys, RawStore } from "./ports/masking.ts";
+import type { Admissions, DeadLetters } from "./ports/coverage.ts";
 import type { Segments, TraceIndex } from "./ports/trace-store.ts";
 
 /** The clock and the dice. */
@@ -391,4 +392,6 @@ export interface Ports {
   readonly segments: Segments;
   readonly masking: MaskingKeys;
   readonly raw: RawStore;
+  readonly admissions: Admissions;
+  readonly deadLetters: DeadLetters;
 }

@@ -2,7 +2,7 @@
 import { sha256Hex } from "../json/digest.ts";
 import { rewriteJson, type JsonLeaf } from "../json/rewrite.ts";
 import { covers } from "./mask-rules.ts";
-import { secretMark } from "./mask-tokens.ts";
+import { secretMark, type MaskTokens } from "./mask-tokens.ts";
 import type { TextMasker, TextPlace } from "./mask-text.ts";
 import { labelOf, leastTelling } from "./pii.ts";
 import { isSecretName } from "./secrets.ts";
@@ -58,13 +58,13 @@ const NOWHERE: readonly string[] = [];
 const USERS: ReadonlySet<string> = new Set(["ask.user", "request.user", "request.safety_identifier"]);
 
 /** The token of an end user: the same in every record, so that it can be searched for. */
-export function maskUser(masker: Pick<TextMasker, "tokens" | "seal">, user: string): string {
-  return maskWhole(masker, user, "user");
+export function maskUser(tokens: MaskTokens, user: string): string {
+  return maskWhole(tokens, user, "user");
 }
 
 /** A value masked for where it stands; what is one token already stays. */
-function maskWhole(masker: Pick<TextMasker, "tokens" | "seal">, text: string, kind: string): string {
-  return masker.tokens.open(text) === undefined ? masker.seal(kind, text) : text;
+function maskWhole(tokens: MaskTokens, text: string, kind: string): string {
+  return tokens.open(text) === undefined ? tokens.seal(kind, text) : text;
 }
 
 function nameOf({ path }: JsonLeaf): string {

@@ -9,7 +9,7 @@ import { findSecrets } from "./secrets.ts";
 export class Unmaskable extends Error {}
 
 /** Masks texts of one record: counts what it masked, and remembers it for a look at the rest of the record. */
-export class TextMasker {
+export class TextMasker implements MaskTokens {
   readonly rules: MaskingRules;
   readonly tokens: MaskTokens;
   /** How often each kind was masked. */
@@ -44,6 +44,11 @@ export class TextMasker {
       for (const { kind } of edits) this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
     }
     throw new Unmaskable("masking comes to no end");
+  }
+
+  /** The value of a token that the tenant's key has made. */
+  open(token: string): string | undefined {
+    return this.tokens.open(token);
   }
 
   /** The token of a value that is masked whole. */
