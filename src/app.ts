@@ -7,12 +7,14 @@ import { agentSpanRoutes } from "./http/api/agent-spans.ts";
 import { approvalRoutes } from "./http/api/approvals.ts";
 import { callChangeRoutes } from "./http/api/call-changes.ts";
 import { coverageRoutes } from "./http/api/coverage.ts";
+import { auditRoutes } from "./http/api/audit.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
 import { exportRoutes } from "./http/api/exports.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
 import { referenceRoutes } from "./http/api/reference.ts";
 import type { ApiRoute } from "./http/api/route.ts";
+import { revealRoutes } from "./http/api/reveal.ts";
 import { secretRoutes } from "./http/api/secrets.ts";
 import { sessionRoutes } from "./http/api/sessions.ts";
 import { switchRoutes } from "./http/api/switches.ts";
@@ -37,7 +39,9 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...traceRoutes,
   ...agentSpanRoutes,
   ...exportRoutes,
+  ...revealRoutes,
   ...coverageRoutes,
+  ...auditRoutes,
   ...configRoutes,
   ...secretRoutes,
   ...tenantRoutes,

@@ -118,6 +118,7 @@ async function run(
       system: { now: () => 1_780_000_001_000, randomHex: () => "", wait: () => Promise.resolve() },
       configs: {
         active: () => Promise.resolve(config),
+        recent: () => Promise.resolve(config),
         current: () => Promise.resolve(undefined),
         version: () => Promise.resolve(undefined),
         publish: () => Promise.reject(new Error("not here")),
