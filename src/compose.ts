@@ -3,6 +3,7 @@ import { createApprovalLinks } from "./adapters/approval-links.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
+import { oneShard } from "./adapters/d1/trace-shards.ts";
 import { DurableBreakers } from "./adapters/durable/breakers.ts";
 import { DurableControls } from "./adapters/durable/controls.ts";
 import { DurableSessionLedgers } from "./adapters/durable/session-ledgers.ts";
@@ -52,7 +53,7 @@ export function compose(env: Env): Runtime {
     callList: d1CallList(env.DB),
     models: openAiModels(egress, secrets),
     tools: httpTools(egress, secrets, runtimeSystem),
-    index: d1TraceIndex(env.DB),
+    index: d1TraceIndex(oneShard(env.DB)),
     segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
   };
   const recorder = new QueueRecorder({

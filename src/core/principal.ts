@@ -17,6 +17,11 @@ export type Permission =
   | "config.read"
   | "config.write"
   | "traces.read"
+  | "traces.write"
+  | "traces.reveal"
+  | "traces.erase"
+  | "audit.read"
+  | "reports.read"
   | "keys.write"
   | "approvals.read"
   | "approvals.decide"
@@ -39,7 +44,7 @@ export interface Principal {
 }
 
 const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
-  agent: ["call", "calls.read", "calls.undo", "sessions.read", "approvals.withdraw"],
+  agent: ["call", "calls.read", "calls.undo", "sessions.read", "approvals.withdraw", "traces.write"],
   operator: [
     "calls.read",
     "calls.undo",
@@ -48,14 +53,35 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "sessions.write",
     "config.read",
     "traces.read",
+    "traces.write",
+    "audit.read",
+    "reports.read",
     "approvals.read",
     "approvals.decide",
     "approvals.withdraw",
     "switches.read",
     "switches.write",
   ],
-  approver: ["calls.read", "sessions.read", "traces.read", "approvals.read", "approvals.decide", "switches.read"],
-  auditor: ["calls.read", "sessions.read", "config.read", "traces.read", "approvals.read", "switches.read"],
+  approver: [
+    "calls.read",
+    "sessions.read",
+    "traces.read",
+    "reports.read",
+    "approvals.read",
+    "approvals.decide",
+    "switches.read",
+  ],
+  auditor: [
+    "calls.read",
+    "sessions.read",
+    "config.read",
+    "traces.read",
+    "traces.reveal",
+    "audit.read",
+    "reports.read",
+    "approvals.read",
+    "switches.read",
+  ],
   admin: [
     "calls.read",
     "sessions.read",
@@ -63,6 +89,9 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "config.read",
     "config.write",
     "traces.read",
+    "traces.erase",
+    "audit.read",
+    "reports.read",
     "keys.write",
     "approvals.read",
     "switches.read",

@@ -1,6 +1,6 @@
 // Builds the record of what a person did to the gateway itself: set a switch, let a session go on, ended one.
 import { ATTR } from "../core/trace/attributes.ts";
-import type { Attributes, IndexRow, Span } from "../core/trace/record.ts";
+import { NO_CALLER, type Attributes, type IndexRow, type RecordKind, type Span } from "../core/trace/record.ts";
 import type { Ports, Recorder } from "./ports.ts";
 import { buildRecord } from "./record.ts";
 
@@ -17,7 +17,7 @@ export const ACT_ATTR = {
 /** One act. `null` is "concerns all of them". */
 export interface Act {
   readonly tenant: string;
-  readonly kind: "switch" | "session";
+  readonly kind: Exclude<RecordKind, "chat" | "execute_tool" | "approval" | "ledger" | "otel">;
   readonly traceHex: string;
   readonly session: string | null;
   readonly actor: string | null;
@@ -59,6 +59,7 @@ export function recordAct(ports: Ports, recorder: Recorder, act: Act): void {
     output_tokens: 0,
     seq: null,
     call_id: null,
+    ...NO_CALLER,
   };
   const span: Span = {
     span_id: spanId,

@@ -3,7 +3,7 @@ import type { Outcome } from "../core/errors.ts";
 import type { Vote } from "../core/state/approval.ts";
 import type { ToolCallRecord } from "../core/state/tool-call-record.ts";
 import { ATTR } from "../core/trace/attributes.ts";
-import type { IndexRow, Span } from "../core/trace/record.ts";
+import { NO_CALLER, type IndexRow, type Span } from "../core/trace/record.ts";
 import type { Ports, Recorder } from "./ports.ts";
 import { buildRecord } from "./record.ts";
 
@@ -41,6 +41,7 @@ export function recordApproval(ports: Ports, recorder: Recorder, asked: ToolCall
     output_tokens: 0,
     seq: null,
     call_id: request.id,
+    ...NO_CALLER,
   };
   const span: Span = {
     span_id: spanId,

@@ -8,7 +8,7 @@ import type { SessionReply } from "../core/state/session-messages.ts";
 import { ATTR } from "../core/trace/attributes.ts";
 import type { Attributes, IndexRow, Span } from "../core/trace/record.ts";
 import type { Defer, Ports, Recorder } from "./ports.ts";
-import { buildRecord, callAttributes, decisionSpan, type RecordedBody } from "./record.ts";
+import { buildRecord, callAttributes, callerColumns, decisionSpan, type RecordedBody } from "./record.ts";
 
 /** What a call's facts were. */
 export interface TallyFacts {
@@ -170,5 +170,8 @@ function indexRow(over: ModelCallOver, endedAt: number): IndexRow {
     output_tokens: usage.output,
     seq: over.admission?.seq ?? null,
     call_id: null,
+    ...callerColumns(context, decision),
+    upstream: over.facts.model?.providerName ?? null,
+    attempts: over.httpStatus === undefined ? null : 1,
   };
 }

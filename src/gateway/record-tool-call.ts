@@ -13,7 +13,7 @@ import { isDenial } from "./enforce.ts";
 import type { Ports, Recorder } from "./ports.ts";
 import type { Attempt } from "./tool-attempts.ts";
 import type { Executed } from "./tool-execution.ts";
-import { buildRecord, callAttributes, decisionSpan, type RecordedBody } from "./record.ts";
+import { buildRecord, callAttributes, callerColumns, decisionSpan, type RecordedBody } from "./record.ts";
 
 /** What is known of a tool call whatever became of it. */
 export interface ToolCallHappened {
@@ -211,5 +211,15 @@ function indexRow(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
     output_tokens: 0,
     seq: end.type === "refused" ? null : end.record.seq,
     call_id: callId,
+    ...callerColumns(context, decision),
+    upstream: tool === undefined ? null : hostOf(tool.entry),
+    attempts: end.type === "executed" ? end.attempts.length : null,
   };
+}
+
+/** The host of a tool's address; the service binding's name where it has none. */
+function hostOf({ service, url }: ResolvedTool["entry"]): string | null {
+  if (service !== undefined) return service;
+  const host = /^https?:\/\/([^/?#]+)/.exec(url)?.[1];
+  return host ?? null;
 }

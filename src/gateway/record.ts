@@ -46,6 +46,20 @@ function declaredFields(context: CallContext): readonly string[] {
   return declared.filter(([, value]) => value !== null && value !== undefined).map(([field]) => field);
 }
 
+/** The columns that tell on whose behalf a call was made, and what its policy held against it. */
+export function callerColumns(
+  context: CallContext,
+  decision: Decision,
+): Pick<IndexRow, "release" | "user" | "rules" | "masked"> {
+  const against = decision.reasons.filter(({ effect }) => effect !== "allow");
+  return {
+    release: context.release ?? null,
+    user: context.endUser ?? null,
+    rules: [...new Set(against.map(({ rule_id }) => rule_id))],
+    masked: 0,
+  };
+}
+
 /** The span of a decision: one per call, with every reason. */
 export function decisionSpan(
   ids: { readonly spanId: string; readonly parentId: string },

@@ -45,7 +45,10 @@ async function store(
     tenant,
     records.map((record) => JSON.stringify(record)),
   );
-  await ports.index.insert(records.map((record, line) => ({ ...record.index, segment, line })));
+  await ports.index.insert(
+    tenant,
+    records.map((record, line) => ({ record, segment, line })),
+  );
 }
 
 function recordsOf(body: unknown): readonly TraceRecord[] {

@@ -2,6 +2,7 @@
 import { configJsonSchema } from "../../src/core/config/document.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
 import { TOOL_FIELDS } from "./tool-fields.ts";
+import { TRACE_FIELDS } from "./trace-fields.ts";
 import { TRANSACTION_FIELDS } from "./transaction-fields.ts";
 
 interface Schema {
@@ -62,6 +63,7 @@ const auth = (at: string): Readonly<Record<string, string>> => ({
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   ...POLICY_FIELDS,
+  ...TRACE_FIELDS,
   ...TOOL_FIELDS,
   ...TRANSACTION_FIELDS,
   providers: "Model providers, by name.",

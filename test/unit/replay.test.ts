@@ -6,7 +6,7 @@ import type { RecordedCall } from "../../src/core/policy/replay/recorded-call.ts
 import { replay } from "../../src/core/policy/replay/replay.ts";
 import type { ReplayReport } from "../../src/core/policy/replay/replay-report.ts";
 import { replayPolicy, type ReplayPorts } from "../../src/gateway/replay-policy.ts";
-import type { TraceRecord } from "../../src/core/trace/record.ts";
+import { NO_CALLER, type TraceRecord } from "../../src/core/trace/record.ts";
 import { published } from "./policy-fixture.ts";
 
 const NOW = Date.parse("2026-01-05T12:00:00Z");
@@ -277,6 +277,7 @@ describe("the sequence of a replay", () => {
     output_tokens: 0,
     seq: 40 - at,
     call_id: each.callId,
+    ...NO_CALLER,
     segment: `seg${at % 3}`,
     line: at,
   }));

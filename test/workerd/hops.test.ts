@@ -1,7 +1,10 @@
 // Counts what a call costs: object hops before and after the upstream, durable rows in objects, rows in D1.
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { d1TraceIndex } from "../../src/adapters/d1/trace-index.ts";
+import { oneShard } from "../../src/adapters/d1/trace-shards.ts";
 import { compose } from "../../src/compose.ts";
+import { NO_CALLER, type TraceRecord } from "../../src/core/trace/record.ts";
 import type { Env } from "../../src/env.ts";
 import type { ObjectNamespace } from "../../src/adapters/durable/rpc.ts";
 import { createApp } from "../../src/app.ts";
@@ -159,13 +162,14 @@ describe("a tool call under a breaker", () => {
 });
 
 describe("a record", () => {
-  it("costs two billed rows in D1: the clustered row and its time index", async () => {
-    const row = {
-      tenant: "t",
-      trace_hex: "a".repeat(32),
-      span_id: "b".repeat(16),
+  const recordOf = (at: number): TraceRecord => ({
+    v: 1,
+    index: {
+      tenant: "rows",
+      trace_hex: at.toString(16).padStart(32, "a"),
+      span_id: at.toString(16).padStart(16, "b"),
       trace_id: "tr_x",
-      started_at: 1,
+      started_at: 1_790_000_000_000 + at,
       duration_ms: 1,
       kind: "chat",
       session_id: "s",
@@ -179,25 +183,49 @@ describe("a record", () => {
       cost_micro_usd: 1,
       input_tokens: 1,
       output_tokens: 1,
-      seq: 1,
+      seq: at,
       call_id: null,
-      segment: "x",
-      line: 0,
+      ...NO_CALLER,
+    },
+    spans: [],
+    payloads: [],
+  });
+
+  /** The database, with the rows that its batches are billed for. */
+  function billing(): { readonly database: D1Database; written: number } {
+    const bill = {
+      written: 0,
+      database: new Proxy(bindings.DB, {
+        get: (target, member) =>
+          member === "batch"
+            ? async (statements: D1PreparedStatement[]) => {
+                const results = await target.batch(statements);
+                bill.written += results.reduce((sum, { meta }) => sum + meta.rows_written, 0);
+                return results;
+              }
+            : (target[member as keyof D1Database] as (...all: unknown[]) => unknown).bind(target),
+      }),
     };
-    const rows = (n: number): string =>
-      JSON.stringify(Array.from({ length: n }, (_, at) => ({ ...row, span_id: String(at).padStart(16, "0") })));
-    const columns = Object.keys(row);
-    const statement = bindings.DB.prepare(
-      `INSERT OR IGNORE INTO calls (${columns.join(", ")}) SELECT ${columns.map((column) => `json_extract(value, '$.${column}')`).join(", ")} FROM json_each(?1)`,
-    );
-    const { meta } = await statement.bind(rows(100)).run();
-    expect(meta.rows_written).toBe(200);
+    return bill;
+  }
+
+  it("costs two billed rows in D1: its own and that of its words; delivered again, none", async () => {
+    const bill = billing();
+    const index = d1TraceIndex(oneShard(bill.database));
+    const stored = Array.from({ length: 100 }, (_, line) => ({ record: recordOf(line), segment: "x", line }));
+    await index.insert("rows", stored);
+    expect(bill.written).toBe(200);
+    await index.insert("rows", stored);
+    expect(bill.written).toBe(200);
+  });
+
+  it("is found by one full-text match and its number, without sorting", async () => {
     const plan = await bindings.DB.prepare(
-      "EXPLAIN QUERY PLAN SELECT * FROM calls WHERE tenant = ? ORDER BY started_at DESC, span_id DESC LIMIT 50",
-    )
-      .bind("t")
-      .all<{ detail: string }>();
-    expect(plan.results.map((each) => each.detail).join("; ")).toMatch(/USING INDEX calls_by_time/);
-    expect(plan.results.map((each) => each.detail).join("; ")).not.toMatch(/TEMP B-TREE/);
+      `EXPLAIN QUERY PLAN SELECT calls.actor FROM calls_text INNER JOIN calls ON calls.id = calls_text.rowid
+       WHERE calls_text MATCH 'facets : (x1)' AND calls_text.rowid < 9 ORDER BY calls_text.rowid DESC LIMIT 50`,
+    ).all<{ detail: string }>();
+    const details = plan.results.map((each) => each.detail).join("; ");
+    expect(details).toMatch(/SCAN calls_text VIRTUAL TABLE INDEX .*; SEARCH calls USING INTEGER PRIMARY KEY/);
+    expect(details).not.toMatch(/TEMP B-TREE/);
   });
 });

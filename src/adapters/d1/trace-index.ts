@@ -1,63 +1,110 @@
-// Touches the trace index in D1: rows in one statement per batch, pages by a stable cursor.
-import { and, desc, eq, gte, lt, lte, or, sql, type SQL } from "drizzle-orm";
-import { drizzle, type DrizzleD1Database } from "drizzle-orm/d1";
-import * as z from "zod/mini";
-import type { IndexRow } from "../../core/trace/record.ts";
-import type { IndexedRow, TraceFilter, TraceIndex } from "../../gateway/ports/trace-store.ts";
-import { calls } from "./schema.ts";
+// Touches the trace index in D1: everything that a batch of records adds is one transaction, so that nothing of it is ever added twice.
+import type { TraceRecord } from "../../core/trace/record.ts";
+import { facetsOf } from "../../core/trace/facets.ts";
+import { candidateIds } from "../../core/trace/row-id.ts";
+import { searchableText } from "../../core/trace/searchable.ts";
+import type { StoredRecord, TraceIndex } from "../../gateway/ports/trace-store.ts";
+import { COLUMNS } from "./trace-rows.ts";
+import { searchIn } from "./trace-search.ts";
+import type { TraceShards } from "./trace-shards.ts";
+
+/**
+ * What else is written in the transaction that adds records to the index. It is asked once for the records that are new
+ * to the index, and again when the transaction has to be built anew.
+ */
+export type Companion = (tenant: string, fresh: readonly TraceRecord[]) => Promise<readonly D1PreparedStatement[]>;
 
 /** Rows bound into one statement, as one JSON parameter. */
-const ROWS_PER_STATEMENT = 500;
+const ROWS_PER_STATEMENT = 200;
+/** Transactions that another consumer's was faster than are built anew so often. */
+const TRIES = 6;
 
-/** The trace index in a D1 database. */
-export function d1TraceIndex(database: D1Database): TraceIndex {
-  const db = drizzle(database);
+/** The trace index in D1. */
+export function d1TraceIndex(shards: TraceShards, companions: readonly Companion[] = []): TraceIndex {
   return {
-    insert: async (rows) => {
-      const statements = chunksOf(rows, ROWS_PER_STATEMENT).flatMap((chunk) =>
-        [INSERT, LIST_CALLS].map((statement) => database.prepare(statement).bind(JSON.stringify(chunk))),
-      );
-      if (statements.length > 0) await database.batch(statements);
+    insert: async (tenant, stored) => {
+      const byShard = Map.groupBy(stored, ({ record }) => shards.of(tenant, record.index.started_at));
+      for (const [database, records] of byShard) await insertInto(database, { tenant, companions }, records);
     },
-    list: (tenant, filter) => listPage(db, tenant, filter),
-    ofTrace: async (tenant, traceHex) => {
-      const found = await db
-        .select()
-        .from(calls)
-        .where(and(eq(calls.tenant, tenant), eq(calls.traceHex, traceHex)))
-        .orderBy(calls.startedAt, calls.spanId);
-      return found.map(indexedRow);
-    },
+    ...searchIn(shards),
   };
 }
 
-const COLUMNS = [
-  "tenant",
-  "trace_hex",
-  "span_id",
-  "trace_id",
-  "started_at",
-  "duration_ms",
-  "kind",
-  "session_id",
-  "task_id",
-  "actor",
-  "subject",
-  "status",
-  "decision",
-  "error_code",
-  "policy_version",
-  "cost_micro_usd",
-  "input_tokens",
-  "output_tokens",
-  "seq",
-  "call_id",
-  "segment",
-  "line",
-] as const;
+interface Batch {
+  readonly tenant: string;
+  readonly companions: readonly Companion[];
+}
 
-/** A record that arrives twice keeps its first row: queues deliver at least once. */
-const INSERT = `INSERT OR IGNORE INTO calls (${COLUMNS.join(", ")}) SELECT ${COLUMNS.map((column) => `json_extract(value, '$.${column}')`).join(", ")} FROM json_each(?1)`;
+async function insertInto(
+  database: D1Database,
+  { tenant, companions }: Batch,
+  stored: readonly StoredRecord[],
+): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const numbered = await freshOf(database, stored);
+    if (numbered.length === 0) return;
+    const fresh = numbered.map(({ stored: { record } }) => record);
+    const also = await Promise.all(companions.map((companion) => companion(tenant, fresh)));
+    try {
+      await database.batch([...rowStatements(database, numbered), ...also.flat()]);
+      return;
+    } catch (error) {
+      if (!isConflict(error) || attempt === TRIES) throw error;
+    }
+  }
+}
+
+/** Whether another transaction has added one of the rows first. */
+function isConflict(error: unknown): boolean {
+  return error instanceof Error && /UNIQUE constraint|constraint failed/i.test(error.message);
+}
+
+interface Numbered {
+  readonly id: bigint;
+  readonly stored: StoredRecord;
+}
+
+/** The records that the index does not have yet, each with its number. */
+async function freshOf(database: D1Database, stored: readonly StoredRecord[]): Promise<readonly Numbered[]> {
+  const candidates = stored.map((each) => ({ stored: each, ids: candidateIds(each.record.index) }));
+  const taken = await takenIds(
+    database,
+    candidates.flatMap(({ ids }) => ids.map(String)),
+  );
+  return candidates.flatMap(({ stored: each, ids }) => {
+    const name = nameOf(each.record.index);
+    const id = ids.find((candidate) => (taken.get(String(candidate)) ?? name) === name);
+    if (id === undefined) throw new Error("no number is free for a record");
+    if (taken.has(String(id))) return [];
+    taken.set(String(id), name);
+    return [{ id, stored: each }];
+  });
+}
+
+async function takenIds(database: D1Database, ids: readonly string[]): Promise<Map<string, string>> {
+  const { results } = await database.prepare(TAKEN).bind(JSON.stringify(ids)).all<Taken>();
+  return new Map(results.map((row) => [row.id, nameOf(row)]));
+}
+
+interface Taken {
+  readonly id: string;
+  readonly tenant: string;
+  readonly trace_hex: string;
+  readonly span_id: string;
+}
+
+const TAKEN = `SELECT CAST(id AS TEXT) AS id, tenant, trace_hex, span_id FROM calls
+WHERE id IN (SELECT CAST(value AS INTEGER) FROM json_each(?1))`;
+
+function nameOf({ tenant, trace_hex, span_id }: Omit<Taken, "id">): string {
+  return `${tenant}\n${trace_hex}\n${span_id}`;
+}
+
+const ROW_ID = "CAST(json_extract(value, '$.id') AS INTEGER)";
+const INSERT_TEXT = `INSERT INTO calls_text (rowid, facets, body)
+SELECT ${ROW_ID}, json_extract(value, '$.facets'), json_extract(value, '$.body') FROM json_each(?1)`;
+const INSERT_ROWS = `INSERT INTO calls (id, ${COLUMNS.join(", ")})
+SELECT ${ROW_ID}, ${COLUMNS.map((column) => `json_extract(value, '$.${column}')`).join(", ")} FROM json_each(?1)`;
 
 /**
  * The same rows in the list of calls: what each came to. A repeat is no call, and what was refused before it had an id
@@ -71,92 +118,23 @@ WHERE json_extract(value, '$.kind') = 'execute_tool' AND json_extract(value, '$.
 ON CONFLICT (tenant, id) DO UPDATE SET status = excluded.status, changed_at = excluded.changed_at
   WHERE excluded.changed_at >= tool_calls.changed_at`;
 
+function rowStatements(database: D1Database, numbered: readonly Numbered[]): readonly D1PreparedStatement[] {
+  return chunksOf(numbered, ROWS_PER_STATEMENT).flatMap((chunk) => {
+    const rows = chunk.map(({ id, stored: { record, segment, line } }) => {
+      const { rules, ...index } = record.index;
+      return { id: String(id), ...index, rules: JSON.stringify(rules), segment, line };
+    });
+    const texts = chunk.map(({ id, stored: { record } }) => ({
+      id: String(id),
+      facets: facetsOf(record.index),
+      body: searchableText(record),
+    }));
+    const bound = (statement: string, value: unknown): D1PreparedStatement =>
+      database.prepare(statement).bind(JSON.stringify(value));
+    return [bound(INSERT_TEXT, texts), bound(INSERT_ROWS, rows), bound(LIST_CALLS, rows)];
+  });
+}
+
 function chunksOf<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));
-}
-
-async function listPage(db: DrizzleD1Database, tenant: string, filter: TraceFilter): ReturnType<TraceIndex["list"]> {
-  const found = await db
-    .select()
-    .from(calls)
-    .where(and(eq(calls.tenant, tenant), ...conditions(filter)))
-    .orderBy(desc(calls.startedAt), desc(calls.spanId))
-    .limit(filter.limit + 1);
-  const rows = found.slice(0, filter.limit).map((row) => {
-    const { index, segment, line } = indexedRow(row);
-    return { ...index, segment, line };
-  });
-  const last = rows.at(-1);
-  return { rows, nextCursor: found.length > filter.limit && last !== undefined ? cursorOf(last) : null };
-}
-
-function conditions(filter: TraceFilter): readonly SQL[] {
-  const given = <T>(value: T | undefined, condition: (value: T) => SQL): readonly SQL[] =>
-    value === undefined ? [] : [condition(value)];
-  return [
-    ...given(filter.actor, (value) => eq(calls.actor, value)),
-    ...given(filter.session, (value) => eq(calls.sessionId, value)),
-    ...given(
-      filter.tool,
-      (value) => sql`${calls.kind} IN ('execute_tool', 'approval') AND ${calls.subject} = ${value}`,
-    ),
-    ...given(filter.model, (value) => sql`${calls.kind} = 'chat' AND ${calls.subject} = ${value}`),
-    ...given(filter.decision, (value) => eq(calls.decision, value)),
-    ...given(filter.status, (value) => eq(calls.status, value)),
-    ...given(filter.from, (value) => gte(calls.startedAt, value)),
-    ...given(filter.to, (value) => lte(calls.startedAt, value)),
-    ...given(filter.minCostMicro, (value) => gte(calls.costMicroUsd, value)),
-    ...given(filter.cursor, afterCursor),
-  ];
-}
-
-const Cursor = z.tuple([z.int(), z.string()]);
-
-function cursorOf(row: IndexRow): string {
-  return btoa(JSON.stringify([row.started_at, row.span_id]));
-}
-
-function readCursor(text: string): readonly [number, string] | undefined {
-  try {
-    const parsed = Cursor.safeParse(JSON.parse(atob(text)));
-    return parsed.success ? parsed.data : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function afterCursor(text: string): SQL {
-  const [startedAt, spanId] = readCursor(text) ?? [0, ""];
-  return or(lt(calls.startedAt, startedAt), and(eq(calls.startedAt, startedAt), lt(calls.spanId, spanId))) ?? sql`0`;
-}
-
-const Kind = z.enum(["chat", "execute_tool", "approval", "switch", "session", "ledger"]);
-
-function indexedRow(row: typeof calls.$inferSelect): IndexedRow {
-  return {
-    segment: row.segment,
-    line: row.line,
-    index: {
-      tenant: row.tenant,
-      trace_hex: row.traceHex,
-      span_id: row.spanId,
-      trace_id: row.traceId,
-      started_at: row.startedAt,
-      duration_ms: row.durationMs,
-      kind: Kind.parse(row.kind),
-      session_id: row.sessionId,
-      task_id: row.taskId,
-      actor: row.actor,
-      subject: row.subject,
-      status: row.status,
-      decision: row.decision,
-      error_code: row.errorCode,
-      policy_version: row.policyVersion,
-      cost_micro_usd: row.costMicroUsd,
-      input_tokens: row.inputTokens,
-      output_tokens: row.outputTokens,
-      seq: row.seq,
-      call_id: row.callId,
-    },
-  };
 }

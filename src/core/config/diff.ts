@@ -18,6 +18,7 @@ export const CHANGE_GROUPS = [
   "providers",
   "approvals",
   "egress",
+  "trace",
   "tests",
 ] as const;
 /** One part of a config. */
@@ -54,6 +55,7 @@ export function diffConfigs(before: ConfigDocument | undefined, after: ConfigDoc
     ...entries(was.providers, after.providers, plainKind("providers", "provider")),
     ...entries({ approvals: was.approvals }, { approvals: after.approvals }, APPROVALS),
     ...entries({ egress: was.egress }, { egress: after.egress }, EGRESS),
+    ...entries({ trace: was.trace }, { trace: after.trace }, TRACE),
     ...entries(byName(was.policy.tests), byName(after.policy.tests), plainKind("tests", "test", "policy.tests.")),
   ];
 }
@@ -261,6 +263,7 @@ function settingsOf({ policy: { time_zone, explain_to_agents } }: ConfigDocument
   return { time_zone, explain_to_agents };
 }
 
+const TRACE: Kind<ConfigDocument["trace"]> = plainKind("trace", "");
 const POLICY: Kind<object> = plainKind("policy", "");
 const APPROVALS: Kind<ConfigDocument["approvals"]> = {
   ...plainKind("approvals", ""),

@@ -15,6 +15,7 @@ import {
   StopAndAskDocument,
   TIERS,
 } from "./policy-document.ts";
+import { TraceDocument } from "./trace-document.ts";
 import { IdempotencyDocument, TransactionFields } from "./transaction-document.ts";
 
 z.config(en());
@@ -160,6 +161,7 @@ export const ConfigDocument = z.strictObject({
   policy: z.prefault(PolicyDocument, {}),
   approvals: z.prefault(ApprovalsDocument, {}),
   idempotency: z._default(IdempotencyDocument, {}),
+  trace: z.prefault(TraceDocument, {}),
   egress: z._default(z.strictObject({ allow: z.array(host) }), { allow: [] }),
 });
 

@@ -4,7 +4,7 @@ import type { Hold } from "../state/session-messages.ts";
 import type { ToolCallRecord } from "../state/tool-call-record.ts";
 import { sha256Hex } from "../json/digest.ts";
 import { ATTR } from "./attributes.ts";
-import type { IndexRow, TraceRecord } from "./record.ts";
+import { NO_CALLER, type IndexRow, type TraceRecord } from "./record.ts";
 
 /** The record of a hold that was never settled: charged whole, its outcome unknown. */
 export function expiredHoldRecord(hold: Hold, charged: Amounts, now: number): TraceRecord {
@@ -31,6 +31,7 @@ export function expiredHoldRecord(hold: Hold, charged: Amounts, now: number): Tr
     output_tokens: 0,
     seq: hold.seq,
     call_id: null,
+    ...NO_CALLER,
   };
   return orphanRecord(index, `chat ${ref.subject}`, {
     [ATTR.costBasis]: "hold",
@@ -92,6 +93,7 @@ function rowOf(record: ToolCallRecord, now: number): Omit<IndexRow, "span_id" | 
     output_tokens: 0,
     seq: record.seq,
     call_id: request.id,
+    ...NO_CALLER,
   };
 }
 

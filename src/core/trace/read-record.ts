@@ -1,6 +1,6 @@
 // Decides whether a line of NDJSON is a trace record of ours.
 import * as z from "zod/mini";
-import type { TraceRecord } from "./record.ts";
+import { RECORD_KINDS, type TraceRecord } from "./record.ts";
 
 const attribute = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]);
 
@@ -22,7 +22,7 @@ const Index = z.object({
   trace_id: z.string(),
   started_at: z.int(),
   duration_ms: z.int(),
-  kind: z.enum(["chat", "execute_tool", "approval", "switch", "session", "ledger"]),
+  kind: z.enum(RECORD_KINDS),
   session_id: z.string(),
   task_id: z.nullable(z.string()),
   actor: z.string(),
@@ -36,6 +36,13 @@ const Index = z.object({
   output_tokens: z.number(),
   seq: z.nullable(z.number()),
   call_id: z.nullable(z.string()),
+  // NOTE: segments written before these columns existed are still read.
+  release: z._default(z.nullable(z.string()), null),
+  user: z._default(z.nullable(z.string()), null),
+  rules: z._default(z.array(z.string()), []),
+  upstream: z._default(z.nullable(z.string()), null),
+  attempts: z._default(z.nullable(z.int()), null),
+  masked: z._default(z.int(), 0),
 });
 
 const Payload = z.object({

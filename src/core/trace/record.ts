@@ -31,6 +31,26 @@ export interface Payload {
   readonly omitted?: string;
 }
 
+/** What a record tells of: a governed call, what a ledger or a person did, or spans received from an agent. */
+export const RECORD_KINDS = [
+  "chat",
+  "execute_tool",
+  "approval",
+  "switch",
+  "session",
+  "ledger",
+  "config",
+  "key",
+  "secret",
+  "outcome",
+  "reveal",
+  "erasure",
+  "otel",
+] as const;
+
+/** One kind of record. */
+export type RecordKind = (typeof RECORD_KINDS)[number];
+
 /** The few columns by which a call is found. */
 export interface IndexRow {
   readonly tenant: string;
@@ -39,7 +59,7 @@ export interface IndexRow {
   readonly trace_id: string;
   readonly started_at: number;
   readonly duration_ms: number;
-  readonly kind: "chat" | "execute_tool" | "approval" | "switch" | "session" | "ledger";
+  readonly kind: RecordKind;
   readonly session_id: string;
   readonly task_id: string | null;
   readonly actor: string;
@@ -53,7 +73,29 @@ export interface IndexRow {
   readonly output_tokens: number;
   readonly seq: number | null;
   readonly call_id: string | null;
+  /** The release that the caller named. */
+  readonly release: string | null;
+  /** The end user on whose behalf the caller acts, as the masker left it. */
+  readonly user: string | null;
+  /** Ids of the rules that denied the call or asked for approval. */
+  readonly rules: readonly string[];
+  /** Who answered: a provider's name, a tool's host. */
+  readonly upstream: string | null;
+  /** Attempts at the upstream; `null` where none was made. */
+  readonly attempts: number | null;
+  /** Personal data and secrets that were masked in the record. */
+  readonly masked: number;
 }
+
+/** The columns of a record that no call of a caller stands behind. */
+export const NO_CALLER = {
+  release: null,
+  user: null,
+  rules: [],
+  upstream: null,
+  attempts: null,
+  masked: 0,
+} as const satisfies Partial<IndexRow>;
 
 /** One call, whole: what travels over the queue and stands as one line of a segment. */
 export interface TraceRecord {

@@ -5,6 +5,17 @@ import type { IndexRow, TraceRecord } from "../../core/trace/record.ts";
 export interface TraceFilter {
   readonly actor?: string;
   readonly session?: string;
+  readonly task?: string;
+  /** The end user, as the masker leaves it. */
+  readonly user?: string;
+  readonly kind?: string;
+  readonly release?: string;
+  /** A rule that denied the call or asked for approval. */
+  readonly rule?: string;
+  /** What somebody reported of the call's trace. */
+  readonly outcome?: string;
+  /** Full-text terms (`readTerms`); all of them must occur. */
+  readonly terms?: readonly string[];
   readonly tool?: string;
   readonly model?: string;
   readonly decision?: string;
@@ -29,10 +40,17 @@ export interface IndexedRow {
   readonly line: number;
 }
 
+/** A record and where it lies. */
+export interface StoredRecord {
+  readonly record: TraceRecord;
+  readonly segment: string;
+  readonly line: number;
+}
+
 /** The queryable index of recorded calls. */
 export interface TraceIndex {
-  /** Adds rows; a row that is there already stays as it was. */
-  insert(rows: readonly (IndexRow & { readonly segment: string; readonly line: number })[]): Promise<void>;
+  /** Adds a tenant's records, all or none of them; one that is there already stays as it was. */
+  insert(tenant: string, stored: readonly StoredRecord[]): Promise<void>;
   list(tenant: string, filter: TraceFilter): Promise<TracePage>;
   /** Every row of a trace, oldest first. */
   ofTrace(tenant: string, traceHex: string): Promise<readonly IndexedRow[]>;

@@ -4,7 +4,9 @@ import { accept, refuse, type Mistake, type Outcome } from "../../core/errors.ts
 import { didYouMean } from "../../core/config/mistakes.ts";
 import { EFFECTS } from "../../core/policy/decision.ts";
 import { SEMCONV_SCHEMA_URL } from "../../core/trace/attributes.ts";
-import type { IndexRow, TraceRecord } from "../../core/trace/record.ts";
+import { isOfTool } from "../../core/trace/facets.ts";
+import { readTerms } from "../../core/trace/full-text.ts";
+import { RECORD_KINDS, type IndexRow, type TraceRecord } from "../../core/trace/record.ts";
 import { readTraceId } from "../../core/units/identifier.ts";
 import { formatUsd, parseUsd } from "../../core/units/money.ts";
 import { readTrace } from "../../gateway/read-trace.ts";
@@ -30,6 +32,11 @@ const Call = z.object({
   cost_usd: z.string(),
   input_tokens: z.int(),
   output_tokens: z.int(),
+  release: z.nullable(z.string()),
+  user: z.nullable(z.string()),
+  rules: z.array(z.string()),
+  upstream: z.nullable(z.string()),
+  attempts: z.nullable(z.int()),
   seq: z.nullable(z.int()),
   tool_call_id: z.nullable(z.string()),
   started_at: z.string(),
@@ -65,6 +72,13 @@ const QUERY = [
   "model",
   "decision",
   "status",
+  "task",
+  "user",
+  "kind",
+  "release",
+  "rule",
+  "outcome",
+  "q",
   "from",
   "to",
   "min_cost_usd",
@@ -76,7 +90,8 @@ const CALL_STATUSES = ["succeeded", "failed", "denied", "refused", "unknown", "c
 const WAITING_STATUSES = ["drafted", "pending_approval", "approval_denied", "approval_expired", "approval_withdrawn"];
 const ACT_STATUSES = ["approved", "withdrawn", "expired", "set", "cleared", "paused", "resumed", "ended"];
 const STATUSES = [...CALL_STATUSES, ...WAITING_STATUSES, ...ACT_STATUSES];
-const FILTERS = ["actor", "session", "tool", "model"] as const;
+const FILTERS = ["actor", "session", "task", "user", "tool", "model", "release", "rule"] as const;
+const OUTCOMES = ["resolved", "escalated", "overridden", "refunded", "complaint"];
 const query = (
   name: string,
   description: string,
@@ -99,6 +114,9 @@ export const traceRoutes: readonly ApiRoute[] = [
       query("decision", `Only calls with this decision: ${EFFECTS.join(", ")}`),
       query("status", `Only calls with this status: ${STATUSES.join(", ")}`),
       ...FILTERS.map((name) => query(name, `Only calls with this ${name}`)),
+      query("kind", `Only records of this kind: ${RECORD_KINDS.join(", ")}`),
+      query("outcome", `Only calls of traces with this reported outcome: ${OUTCOMES.join(", ")}`),
+      query("q", 'Words, "phrases" and prefix* that must all occur in the masked text; at most ten'),
       query("from", "RFC 3339 time or epoch milliseconds, inclusive"),
       query("to", "RFC 3339 time or epoch milliseconds, inclusive"),
       query("min_cost_usd", "Only calls that cost at least this"),
@@ -165,6 +183,9 @@ function readFilter(c: HttpContext): Outcome<TraceFilter> {
     ...Object.fromEntries(FILTERS.flatMap((name) => Object.entries(read(name, (text) => text, "")))),
     ...read("decision", oneOf(EFFECTS), `expected one of ${EFFECTS.join(", ")}`),
     ...read("status", oneOf(STATUSES), `expected one of ${STATUSES.join(", ")}`),
+    ...read("kind", oneOf(RECORD_KINDS), `expected one of ${RECORD_KINDS.join(", ")}`),
+    ...read("outcome", oneOf(OUTCOMES), `expected one of ${OUTCOMES.join(", ")}`),
+    ...read("q", readTerms, 'expected one to ten words, "phrases" or prefix*'),
     ...read("from", timeOf, "expected an RFC 3339 time or epoch milliseconds"),
     ...read("to", timeOf, "expected an RFC 3339 time or epoch milliseconds"),
     ...read("min_cost_usd", parseUsd, "expected dollars, at least 0"),
@@ -184,7 +205,7 @@ function readFilter(c: HttpContext): Outcome<TraceFilter> {
   });
 }
 
-const FIELD_OF: Readonly<Record<string, string>> = { min_cost_usd: "minCostMicro" };
+const FIELD_OF: Readonly<Record<string, string>> = { min_cost_usd: "minCostMicro", q: "terms" };
 
 function oneOf(values: readonly string[]): (text: string) => string | undefined {
   return (text) => values.find((value) => value === text);
@@ -216,6 +237,11 @@ function shownCall(row: IndexRow): z.infer<typeof Call> {
     cost_usd: formatUsd(row.cost_micro_usd),
     input_tokens: row.input_tokens,
     output_tokens: row.output_tokens,
+    release: row.release,
+    user: row.user,
+    rules: [...row.rules],
+    upstream: row.upstream,
+    attempts: row.attempts,
     seq: row.seq,
     tool_call_id: row.call_id,
     started_at: new Date(row.started_at).toISOString(),
@@ -241,8 +267,4 @@ function shownTrace(id: string, records: readonly TraceRecord[]): z.infer<typeof
     payloads: records.flatMap((record) => record.payloads.map((payload) => ({ ...payload }))),
     cost_usd: formatUsd(records.reduce((sum, record) => sum + record.index.cost_micro_usd, 0)),
   };
-}
-
-function isOfTool({ kind }: IndexRow): boolean {
-  return kind === "execute_tool" || kind === "approval";
 }

@@ -1,0 +1,18 @@
+// Says what each config field of the trace plane means, for docs/config-reference.md.
+
+/** Descriptions by path. */
+export const TRACE_FIELDS: Readonly<Record<string, string>> = {
+  trace: "What of a call is kept, for how long, and who is told of changes in it.",
+  "trace.sampling": "Whose payloads are kept. The record itself always is.",
+  "trace.sampling.payloads":
+    "The share of traces whose payloads are kept, decided by the trace id, so that a trace is kept whole. 1 when left out. Errors, denials, approvals, unknown outcomes and writes are always kept.",
+  "trace.retention": "How long stored things live.",
+  "trace.retention.days": "Days that records live: index, segments and bodies. 190 when left out.",
+  "trace.retention.audit_days": "Days that audit events live. 3650 when left out; at least 190.",
+  "trace.raw": "Keeps unmasked payloads too, encrypted. None is kept when left out.",
+  "trace.raw.days": "Days that unmasked payloads live. At most 30.",
+  "trace.search": "`text` (the default) makes masked text searchable by `q`; `none` leaves only the filters.",
+  "trace.alerts": "Who is told of drift.",
+  "trace.alerts.webhook": "Told by a message signed per Standard Webhooks. Its host must be in `egress.allow`.",
+  "trace.alerts.secret": "Name of the stored secret that signs.",
+};
