@@ -7,8 +7,11 @@ import { approvalRoutes } from "./http/api/approvals.ts";
 import { callChangeRoutes } from "./http/api/call-changes.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
+import { metricsRoutes } from "./http/api/metrics.ts";
+import { outcomeRoutes } from "./http/api/outcomes.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
 import { referenceRoutes } from "./http/api/reference.ts";
+import { reportRoutes } from "./http/api/reports.ts";
 import type { ApiRoute } from "./http/api/route.ts";
 import { secretRoutes } from "./http/api/secrets.ts";
 import { sessionRoutes } from "./http/api/sessions.ts";
@@ -32,6 +35,9 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...sessionRoutes,
   ...switchRoutes,
   ...traceRoutes,
+  ...outcomeRoutes,
+  ...reportRoutes,
+  ...metricsRoutes,
   ...configRoutes,
   ...secretRoutes,
   ...tenantRoutes,

@@ -2,6 +2,10 @@
 import { createApprovalLinks } from "./adapters/approval-links.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
+import { d1DriftWatch } from "./adapters/d1/drift-findings.ts";
+import { d1Outcomes } from "./adapters/d1/outcomes.ts";
+import { d1Reports } from "./adapters/d1/reports.ts";
+import { d1Rollups, rollupCompanion } from "./adapters/d1/rollups.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
 import { oneShard } from "./adapters/d1/trace-shards.ts";
 import { DurableBreakers } from "./adapters/durable/breakers.ts";
@@ -53,8 +57,12 @@ export function compose(env: Env): Runtime {
     callList: d1CallList(env.DB),
     models: openAiModels(egress, secrets),
     tools: httpTools(egress, secrets, runtimeSystem),
-    index: d1TraceIndex(oneShard(env.DB)),
+    index: d1TraceIndex(oneShard(env.DB), [rollupCompanion(env.DB)]),
     segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
+    outcomes: d1Outcomes(env.DB),
+    reports: d1Reports(env.DB),
+    rollups: d1Rollups(env.DB),
+    driftWatch: d1DriftWatch(env.DB),
   };
   const recorder = new QueueRecorder({
     queue: env.TRACES,

@@ -34,6 +34,8 @@ import type { JsonObject } from "../core/json/canonical.ts";
 import type { ResolvedTool } from "../core/config/published.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
+import type { Outcomes } from "./ports/outcomes.ts";
+import type { DriftWatch, Reports, Rollups } from "./ports/reports.ts";
 import type { Segments, TraceIndex } from "./ports/trace-store.ts";
 
 /** The clock and the dice. */
@@ -384,4 +386,8 @@ export interface Ports {
   readonly tools: Tools;
   readonly index: TraceIndex;
   readonly segments: Segments;
+  readonly outcomes: Outcomes;
+  readonly reports: Reports;
+  readonly rollups: Rollups;
+  readonly driftWatch: DriftWatch;
 }

@@ -29,6 +29,8 @@ export interface Act {
   readonly by: string;
   readonly reason: string | null;
   readonly attributes?: Attributes;
+  /** The record's own id and time, for an act that may be recorded twice and counts once; made up when left out. */
+  readonly name?: { readonly spanId: string; readonly at: number };
 }
 
 /** Stands in a column for "all of them". */
@@ -36,8 +38,8 @@ const EVERY = "*";
 
 /** Records a person's act: who, what, why. Best effort in the store; what it did is durable with its owner. */
 export function recordAct(ports: Ports, recorder: Recorder, act: Act): void {
-  const now = ports.system.now();
-  const spanId = ports.system.randomHex(8);
+  const now = act.name?.at ?? ports.system.now();
+  const spanId = act.name?.spanId ?? ports.system.randomHex(8);
   const index: IndexRow = {
     tenant: act.tenant,
     trace_hex: act.traceHex,

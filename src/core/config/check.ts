@@ -91,6 +91,7 @@ function referenceMistakes(
     ),
     ...actorMistakes(document),
     ...approvalMistakes(document, around),
+    ...noticeMistakes("trace.alerts", { ...document.trace.alerts, fallback: undefined }, document, around),
     ...testReferenceMistakes(document),
   ];
 }

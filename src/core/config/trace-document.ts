@@ -23,6 +23,23 @@ const RetentionDocument = z.strictObject({
 /** Terms on which unmasked payloads are kept; left out, none is. */
 const RawDocument = z.strictObject({ days: days(1, 30) });
 
+/** From when on a change between weeks is told of. */
+const DriftDocument = z.strictObject({
+  /** Population stability index; by convention more than 0.25 is a major change. */
+  psi: z._default(
+    z.number().check(z.gte(0.01, "expected from 0.01 to 10"), z.lte(10, "expected from 0.01 to 10")),
+    0.25,
+  ),
+  /** Kolmogorov–Smirnov distance. */
+  ks: z._default(fraction, 0.2),
+  /** Change of a share, such as of refusals. */
+  rate: z._default(fraction, 0.05),
+  /** Fewer calls in a week are not compared. */
+  min_calls: z._default(z.int().check(z.gte(20, "expected at least 20 calls")), 100),
+  /** A release that every other one is compared with too. */
+  baseline: z.optional(z.string().check(z.minLength(1), z.maxLength(128))),
+});
+
 /** The tenant's terms of what is recorded. */
 export const TraceDocument = z.strictObject({
   sampling: z.prefault(SamplingDocument, {}),
@@ -30,6 +47,7 @@ export const TraceDocument = z.strictObject({
   raw: z.optional(RawDocument),
   /** Whether masked text is searchable by `q`. */
   search: z._default(z.enum(["text", "none"]), "text"),
+  drift: z.prefault(DriftDocument, {}),
   /** Who is told of drift. */
   alerts: z.optional(z.strictObject({ webhook: z.url("expected an absolute URL"), secret: name })),
 });
