@@ -66,7 +66,7 @@ function readMeta(families: Open[], [, word, name = "", rest = ""]: RegExpExecAr
   }
   if (family.samples.length > 0) throw new Error(`metadata of ${name} after its samples`);
   const member = word === "TYPE" ? "type" : word === "UNIT" ? "unit" : "help";
-  if (family[member] !== undefined) throw new Error(`${String(word)} of ${name} twice`);
+  if (family[member] !== undefined) throw new Error(`${word ?? ""} of ${name} twice`);
   family[member] = member === "help" ? unescaped(rest) : rest;
 }
 
@@ -97,16 +97,21 @@ function closed({ name, type, unit, help, samples }: Open): Family {
   if (type === undefined || SUFFIXES[type] === undefined) throw new Error(`${name} has no type that is known here`);
   if (unit !== undefined && !name.endsWith(`_${unit}`)) throw new Error(`${name} does not end with its unit ${unit}`);
   if (/_(total|created|bucket|count|sum|info)$/.test(name)) throw new Error(`${name} has a reserved suffix`);
-  const seen = samples.map((each) => `${each.name} ${JSON.stringify(Object.entries(each.labels).toSorted())}`);
+  const seen = samples.map((each) => `${each.name} ${labelsText(each.labels)}`);
   if (new Set(seen).size !== seen.length) throw new Error(`${name} has a sample twice`);
   if (type === "counter" && samples.some(({ value }) => !(value >= 0))) throw new Error(`${name} counts below zero`);
   if (type === "histogram") checkHistogram(name, samples);
   return { name, type, unit, help, samples };
 }
 
+/** Labels but one as a text, whatever their order. */
+function labelsText(labels: Sample["labels"], but?: string): string {
+  const names = Object.keys(labels).filter((name) => name !== but);
+  return JSON.stringify(names.toSorted((left, right) => left.localeCompare(right)).map((name) => [name, labels[name]]));
+}
+
 function checkHistogram(name: string, samples: readonly Sample[]): void {
-  const metricOf = ({ labels: { le: _, ...labels } }: Sample): string =>
-    JSON.stringify(Object.entries(labels).toSorted());
+  const metricOf = ({ labels }: Sample): string => labelsText(labels, "le");
   const order = samples.map(metricOf).filter((metric, at, all) => metric !== all[at - 1]);
   if (new Set(order).size !== order.length) throw new Error(`${name} interleaves its metrics`);
   for (const group of Map.groupBy(samples, metricOf).values()) {
