@@ -11,7 +11,6 @@ export const TRACE_FIELDS: Readonly<Record<string, string>> = {
   "trace.retention.audit_days": "Days that audit events live. 3650 when left out; at least 190.",
   "trace.raw": "Keeps unmasked payloads too, encrypted. None is kept when left out.",
   "trace.raw.days": "Days that unmasked payloads live. At most 30.",
-  "trace.search": "`text` (the default) makes masked text searchable by `q`; `none` leaves only the filters.",
   "trace.drift": "From when on a change between two weeks is drift. See [the guide](guides/drift.md).",
   "trace.drift.psi": "Population stability index of tokens, cost, latency or tool mix. 0.25 when left out.",
   "trace.drift.ks": "Kolmogorov–Smirnov distance of tokens, cost or latency. 0.2 when left out.",
