@@ -5,6 +5,7 @@ import { errorPage } from "./http/approval-page/errors.ts";
 import { approvalPageRoutes } from "./http/approval-page/routes.ts";
 import { approvalRoutes } from "./http/api/approvals.ts";
 import { callChangeRoutes } from "./http/api/call-changes.ts";
+import { coverageRoutes } from "./http/api/coverage.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
 import { metricsRoutes } from "./http/api/metrics.ts";
@@ -38,6 +39,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...outcomeRoutes,
   ...reportRoutes,
   ...metricsRoutes,
+  ...coverageRoutes,
   ...configRoutes,
   ...secretRoutes,
   ...tenantRoutes,

@@ -1,5 +1,6 @@
 // Builds the ports from the bindings, once per isolate: the only place that knows which adapter stands behind which port.
 import { createApprovalLinks } from "./adapters/approval-links.ts";
+import { d1Admissions } from "./adapters/d1/admissions.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
 import { d1DriftWatch } from "./adapters/d1/drift-findings.ts";
@@ -21,6 +22,7 @@ import { kvSecrets } from "./adapters/kv/secrets.ts";
 import { openAiModels } from "./adapters/models/openai-models.ts";
 import { listPrices } from "./adapters/prices.ts";
 import { QueueRecorder } from "./adapters/queue/recorder.ts";
+import { r2DeadLetters } from "./adapters/r2/dead-letters.ts";
 import { offloadPayloads, restorePayloads } from "./adapters/r2/payloads.ts";
 import { r2Segments } from "./adapters/r2/segments.ts";
 import { runtimeSystem } from "./adapters/system.ts";
@@ -58,6 +60,8 @@ export function compose(env: Env): Runtime {
     models: openAiModels(egress, secrets),
     tools: httpTools(egress, secrets, runtimeSystem),
     index: d1TraceIndex(oneShard(env.DB), [rollupCompanion(env.DB)]),
+    admissions: d1Admissions(oneShard(env.DB)),
+    deadLetters: r2DeadLetters(env.BLOBS, env.TRACES),
     segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
     outcomes: d1Outcomes(env.DB),
     reports: d1Reports(env.DB),

@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from "commander";
 import { addApprovalCommands } from "./approval-commands.ts";
 import { addCallCommands } from "./call-commands.ts";
 import { addConfigCommands } from "./config-commands.ts";
+import { addCoverageCommands } from "./coverage-commands.ts";
 import { CommandFailure, EXIT, type ExitCode } from "./exit-codes.ts";
 import { addKeyCommands } from "./key-commands.ts";
 import { addOutcomeCommands } from "./outcome-commands.ts";
@@ -57,6 +58,7 @@ function program(): Command {
     addApprovalCommands,
     addCallCommands,
     addConfigCommands,
+    addCoverageCommands,
     addKeyCommands,
     addSecretCommands,
     addSessionCommands,

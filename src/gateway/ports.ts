@@ -34,9 +34,7 @@ import type { JsonObject } from "../core/json/canonical.ts";
 import type { ResolvedTool } from "../core/config/published.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
-import type { Outcomes } from "./ports/outcomes.ts";
-import type { DriftWatch, Reports, Rollups } from "./ports/reports.ts";
-import type { Segments, TraceIndex } from "./ports/trace-store.ts";
+import type { TracePlane } from "./ports/trace-plane.ts";
 
 /** The clock and the dice. */
 export interface System {
@@ -367,7 +365,7 @@ export interface Recorder {
 export type Defer = (work: Promise<unknown>) => void;
 
 /** Everything a call needs. */
-export interface Ports {
+export interface Ports extends TracePlane {
   readonly system: System;
   readonly keys: Keys;
   readonly secrets: Secrets;
@@ -384,10 +382,4 @@ export interface Ports {
   readonly callList: CallList;
   readonly models: Models;
   readonly tools: Tools;
-  readonly index: TraceIndex;
-  readonly segments: Segments;
-  readonly outcomes: Outcomes;
-  readonly reports: Reports;
-  readonly rollups: Rollups;
-  readonly driftWatch: DriftWatch;
 }

@@ -11,7 +11,7 @@ export interface TenantCounts {
   readonly rows: readonly RollupRow[];
   /** Switches that are set, by kind. */
   readonly switches: Readonly<Record<string, number>>;
-  /** Share of the admitted calls of the last closed hours that are stored; `null` where nobody says. */
+  /** Share of the calls admitted in the last settled hour that are stored; `null` where nothing was admitted. */
   readonly coverage: number | null;
 }
 
@@ -95,7 +95,7 @@ function gauges(tenants: readonly TenantCounts[], leftOut: number): readonly Met
       name: "interlock_trace_coverage_ratio",
       type: "gauge",
       unit: "ratio",
-      help: "Share of admitted calls whose record is stored.",
+      help: "Share of the calls admitted in the last settled hour whose record is stored.",
       metrics: tenants.flatMap(({ tenant, coverage }) =>
         coverage === null ? [] : [{ labels: { tenant }, value: coverage }],
       ),

@@ -1,0 +1,17 @@
+// Names everything that storing, finding and measuring records needs from the world.
+import type { Admissions, DeadLetters } from "./coverage.ts";
+import type { Outcomes } from "./outcomes.ts";
+import type { DriftWatch, Reports, Rollups } from "./reports.ts";
+import type { Segments, TraceIndex } from "./trace-store.ts";
+
+/** The ports of the trace plane. */
+export interface TracePlane {
+  readonly index: TraceIndex;
+  readonly segments: Segments;
+  readonly admissions: Admissions;
+  readonly deadLetters: DeadLetters;
+  readonly outcomes: Outcomes;
+  readonly reports: Reports;
+  readonly rollups: Rollups;
+  readonly driftWatch: DriftWatch;
+}
