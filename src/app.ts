@@ -6,6 +6,7 @@ import { approvalPageRoutes } from "./http/approval-page/routes.ts";
 import { approvalRoutes } from "./http/api/approvals.ts";
 import { callChangeRoutes } from "./http/api/call-changes.ts";
 import { coverageRoutes } from "./http/api/coverage.ts";
+import { auditRoutes } from "./http/api/audit.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
 import { metricsRoutes } from "./http/api/metrics.ts";
@@ -40,6 +41,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...reportRoutes,
   ...metricsRoutes,
   ...coverageRoutes,
+  ...auditRoutes,
   ...configRoutes,
   ...secretRoutes,
   ...tenantRoutes,

@@ -316,3 +316,37 @@ export const DriftAnswer = z.looseObject({
 });
 /** A parsed comparison. */
 export type DriftAnswer = z.infer<typeof DriftAnswer>;
+
+const AuditEntry = z.looseObject({
+  event: z.looseObject({
+    seq: z.int(),
+    at: z.number(),
+    kind: z.string(),
+    who: z.string(),
+    on: z.record(z.string(), z.string()),
+    what: z.record(z.string(), z.unknown()),
+  }),
+  hash: z.string(),
+});
+/** One page of the audit chain. */
+export const AuditListing = z.looseObject({ data: z.array(AuditEntry), next_cursor: z.nullable(z.string()) });
+/** A parsed page of the audit chain. */
+export type AuditListing = z.infer<typeof AuditListing>;
+
+/** What a stretch of the audit chain came to. */
+export const AuditVerification = z.looseObject({
+  ok: z.boolean(),
+  events: z.int(),
+  from_seq: z.int(),
+  head: z.looseObject({ seq: z.int(), hash: z.string() }),
+  checkpoint: z.nullable(z.unknown()),
+  problems: z.array(z.looseObject({ seq: z.int(), kind: z.string(), detail: z.string() })),
+  next: z.nullable(z.int()),
+});
+/** A parsed stretch. */
+export type AuditVerification = z.infer<typeof AuditVerification>;
+
+/** A JWK set of the keys that sign checkpoints; other keys in it do not matter. */
+export const AuditKeySet = z.looseObject({
+  keys: z.array(z.looseObject({ kty: z.string(), crv: z.optional(z.string()), x: z.optional(z.string()) })),
+});

@@ -1,6 +1,7 @@
 // Sequences a reported outcome: kept durably under its id, then told in the trace store and so in the audit chain.
 import { accept, refuse, type Outcome } from "../core/errors.ts";
 import { digestOf, sha256Hex } from "../core/json/digest.ts";
+import type { Act } from "../core/trace/act.ts";
 import type { OutcomeName, ReportedOutcome } from "../core/trace/outcome.ts";
 import type { Ports, Recorder } from "./ports.ts";
 import { recordAct } from "./record-act.ts";
@@ -75,7 +76,7 @@ export async function reportOutcome(
 
 function record(ports: Ports, recorder: Recorder, kept: ReportedOutcome, comment: string | null): void {
   const name = sha256Hex(`outcome\n${kept.tenant}\n${kept.trace_hex}\n${kept.id}`);
-  recordAct(ports, recorder, {
+  const act: Act = {
     tenant: kept.tenant,
     kind: "outcome",
     traceHex: kept.trace_hex,
@@ -85,7 +86,6 @@ function record(ports: Ports, recorder: Recorder, kept: ReportedOutcome, comment
     status: "reported",
     by: kept.recorded_by,
     reason: comment,
-    name: { spanId: name.slice(0, 16), at: kept.recorded_at },
     attributes: {
       [OUTCOME_ATTR.id]: kept.id,
       [OUTCOME_ATTR.name]: kept.outcome ?? undefined,
@@ -94,5 +94,6 @@ function record(ports: Ports, recorder: Recorder, kept: ReportedOutcome, comment
       [OUTCOME_ATTR.source]: kept.source ?? undefined,
       [OUTCOME_ATTR.at]: new Date(kept.at).toISOString(),
     },
-  });
+  };
+  recordAct(ports, recorder, act, { spanId: name.slice(0, 16), now: kept.recorded_at });
 }

@@ -2,6 +2,7 @@
 import type { DriftFinding } from "../core/drift/compare.ts";
 import { lastClosedWeek, type Week } from "../core/drift/week.ts";
 import { sha256Hex } from "../core/json/digest.ts";
+import type { Act } from "../core/trace/act.ts";
 import type { Ports, Recorder } from "../gateway/ports.ts";
 import { readDrift } from "../gateway/read-drift.ts";
 import { recordAct } from "../gateway/record-act.ts";
@@ -56,7 +57,7 @@ interface Recorded {
 
 function record(ports: Ports, recorder: Recorder, { tenant, finding, at }: Recorded): void {
   const name = sha256Hex(`drift\n${tenant}\n${finding.id}`);
-  recordAct(ports, recorder, {
+  const act: Act = {
     tenant,
     kind: "alert",
     traceHex: name.slice(0, 32),
@@ -66,9 +67,9 @@ function record(ports: Ports, recorder: Recorder, { tenant, finding, at }: Recor
     status: "drifted",
     by: "gateway",
     reason: sentenceOf(finding),
-    name: { spanId: name.slice(32, 48), at },
     attributes: { "interlock.drift.id": finding.id, "interlock.drift.finding": JSON.stringify(finding) },
-  });
+  };
+  recordAct(ports, recorder, act, { spanId: name.slice(32, 48), now: at });
 }
 
 async function tell(ports: Ports, { tenant, week, now }: Watch): Promise<void> {

@@ -100,6 +100,30 @@ describe("a tool that fails", () => {
     });
   });
 
+  test("reaches the audit chain, without its comment", async () => {
+    const comment = "called back on +1 415 555 0134";
+    const body = {
+      outcome: "complaint",
+      comment,
+      labels: { topic: "billing" },
+      id: "late-1",
+      at: "2026-01-02T03:04:05Z",
+    };
+    const sent = await stage.send("POST", `/v1/traces/${fine[1] ?? ""}/outcome`, body, { key: operator });
+    expect(sent.status, sent.text).toBe(201);
+    const found = await until("the event", async () => {
+      const { json, text } = await tenant.get("/v1/audit?kind=outcome&limit=100", tenant.auditor);
+      expect(text).not.toContain("415 555");
+      const entries = (json["data"] ?? []) as readonly { readonly event: { readonly what: JsonRecord } }[];
+      return entries.find(({ event }) => event.what["id"] === "late-1");
+    });
+    expect(found.event.what).toMatchObject({
+      name: "complaint",
+      labels: '{"topic":"billing"}',
+      at: "2026-01-02T03:04:05.000Z",
+    });
+  });
+
   test("prints as a table, and as JSON for machines", async () => {
     const table = await cli(["reports", "cost-by-release"]);
     expect(table, table.stderr).toMatchObject({ code: 0 });

@@ -7,6 +7,7 @@ import { kolmogorovSmirnov, pooledBins, populationStability, total } from "../..
 import { differenceInterval, wilson } from "../../src/core/drift/proportions.ts";
 import { lastClosedWeek, readWeek, weekBefore, weekOf } from "../../src/core/drift/week.ts";
 import { rollupRows } from "../../src/core/trace/rollup.ts";
+import type { IndexRow } from "../../src/core/trace/record.ts";
 import { isoTime } from "../../src/core/units/local-time.ts";
 import { callRow } from "./call-row.ts";
 
@@ -214,7 +215,7 @@ const TERMS: DriftTerms = { psi: 0.25, ks: 0.2, rate: 0.05, min_calls: 50 };
 const MONDAY = Date.UTC(2026, 10, 16);
 const BEFORE = Date.UTC(2026, 10, 9);
 
-function compared(records: readonly Parameters<typeof callRow>[0][], terms = TERMS): DriftReport {
+function compared(records: readonly Partial<IndexRow>[], terms = TERMS): DriftReport {
   const week = weekOf(Math.floor(MONDAY / 86_400_000));
   const rows = rollupRows(records.map((each) => callRow(each)));
   return compareWeeks({ tenant: "t", week, before: weekBefore(week), rows }, terms);
@@ -225,7 +226,7 @@ function times<T>(count: number, make: (at: number) => T): readonly T[] {
 }
 
 describe("a week's comparison", () => {
-  const steady = (started_at: number, more = {}): readonly Parameters<typeof callRow>[0][] =>
+  const steady = (started_at: number, more = {}): readonly Partial<IndexRow>[] =>
     times(200, (at) => ({
       started_at: started_at + at,
       duration_ms: 100 + (at % 50) * 10,
@@ -249,7 +250,7 @@ describe("a week's comparison", () => {
   });
 
   it("finds refusals that rose, and not those that chance explains", () => {
-    const refused = (share: number): readonly Parameters<typeof callRow>[0][] =>
+    const refused = (share: number): readonly Partial<IndexRow>[] =>
       times(200, (at) => ({
         started_at: MONDAY + at,
         ...(at < 200 * share ? { status: "denied", decision: "deny" } : {}),
@@ -269,7 +270,7 @@ describe("a week's comparison", () => {
   });
 
   it("finds a mix of tools that changed", () => {
-    const tools = (started_at: number, half: number): readonly Parameters<typeof callRow>[0][] =>
+    const tools = (started_at: number, half: number): readonly Partial<IndexRow>[] =>
       times(200, (at) => ({
         started_at: started_at + at,
         kind: "execute_tool" as const,

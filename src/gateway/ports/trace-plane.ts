@@ -1,4 +1,5 @@
 // Names everything that storing, finding and measuring records needs from the world.
+import type { AuditSigner, AuditStore } from "./audit.ts";
 import type { Admissions, DeadLetters } from "./coverage.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type { DriftWatch, Reports, Rollups } from "./reports.ts";
@@ -10,6 +11,8 @@ export interface TracePlane {
   readonly segments: Segments;
   readonly admissions: Admissions;
   readonly deadLetters: DeadLetters;
+  readonly audit: AuditStore;
+  readonly auditSigner: AuditSigner;
   readonly outcomes: Outcomes;
   readonly reports: Reports;
   readonly rollups: Rollups;
