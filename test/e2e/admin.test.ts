@@ -29,6 +29,7 @@ const ROUTES: readonly GuardedRoute[] = [
   { method: "GET", path: "/v1/traces", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/traces/tr_none", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/coverage", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/coverage/retell", allowed: ["operator", "admin", "root"], body: {} },
   { method: "GET", path: "/v1/dead-letters", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "POST", path: "/v1/dead-letters/redrive", allowed: ["operator", "admin", "root"], body: {} },
   { method: "GET", path: "/v1/config", allowed: ["operator", "auditor", "admin", "root"] },

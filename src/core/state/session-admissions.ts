@@ -98,8 +98,8 @@ export function tellingMany(transition: SessionTransition, now: number): Session
   return { ...transition, next, effects: [{ type: "state_admissions", statements }, { type: "persist" }, ...others] };
 }
 
-function admittedCall({ overAt: _, ...call }: UnstatedCall): AdmittedCall {
-  return call;
+function admittedCall({ seq, kind, span_id, trace_hex, call_id, at }: UnstatedCall): AdmittedCall {
+  return { seq, kind, span_id, trace_hex, call_id, at };
 }
 
 /** What a ledger knows of its admissions after an unclean stop: of calls then open or just over, and of numbers set aside, nothing. */
