@@ -69,14 +69,10 @@ export async function startLocal(options: LocalOptions): Promise<LocalGateway> {
     },
     unsafeDirectSockets: [{ host: "127.0.0.1", port: options.port }],
   };
+  const { compatibilityDate } = workerOptions;
   const upstream = {
-    name: "upstream",
-    modules: true,
-    script: readFileSync(bundles.upstream, "utf8"),
-    ...(workerOptions.compatibilityDate === undefined ? {} : { compatibilityDate: workerOptions.compatibilityDate }),
-    bindings: { MODEL_TOKEN: secrets.modelToken, BILLING_TOKEN: secrets.billingToken, CRM_TOKEN: secrets.crmToken },
-    durableObjects: { DEMO_STATE: { className: "DemoState", useSQLite: true } },
-    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+    ...upstreamWorker(secrets, readFileSync(bundles.upstream, "utf8")),
+    ...(compatibilityDate === undefined ? {} : { compatibilityDate }),
   };
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -110,6 +106,18 @@ export async function startLocal(options: LocalOptions): Promise<LocalGateway> {
       await miniflare.dispose();
       release();
     },
+  };
+}
+
+/** The tools and the model that the demo tenant uses. */
+function upstreamWorker(secrets: LocalSecrets, script: string): V4WorkerOptions {
+  return {
+    name: "upstream",
+    modules: true,
+    script,
+    bindings: { MODEL_TOKEN: secrets.modelToken, BILLING_TOKEN: secrets.billingToken, CRM_TOKEN: secrets.crmToken },
+    durableObjects: { DEMO_STATE: { className: "DemoState", useSQLite: true } },
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
   };
 }
 

@@ -37,8 +37,9 @@ import type { AuditSigner, AuditStore } from "./ports/audit.ts";
 import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
 import type { MaskingKeys, RawStore } from "./ports/masking.ts";
-import type { Admissions, DeadLetters } from "./ports/coverage.ts";
-import type { Segments, TraceIndex } from "./ports/trace-store.ts";
+import type { Exporter, ExportLedger, ExportQueue } from "./ports/exports.ts";
+import type { Accounting } from "./ports/coverage.ts";
+import type { TraceStore } from "./ports/trace-store.ts";
 
 /** The clock and the dice. */
 export interface System {
@@ -339,6 +340,8 @@ export interface ToolExecution {
   readonly tool: ResolvedTool;
   readonly args: JsonObject;
   readonly traceparent: string;
+  /** What others have put into the trace's state; absent where there is none. */
+  readonly tracestate?: string | undefined;
   readonly allowedHosts: readonly string[];
   /** For connecting, headers and body together. */
   readonly timeoutMs: number;
@@ -369,7 +372,7 @@ export interface Recorder {
 export type Defer = (work: Promise<unknown>) => void;
 
 /** Everything a call needs. */
-export interface Ports {
+export interface Ports extends TraceStore, Accounting {
   readonly system: System;
   readonly keys: Keys;
   readonly secrets: Secrets;
@@ -386,12 +389,11 @@ export interface Ports {
   readonly callList: CallList;
   readonly models: Models;
   readonly tools: Tools;
-  readonly index: TraceIndex;
-  readonly segments: Segments;
   readonly masking: MaskingKeys;
   readonly raw: RawStore;
-  readonly admissions: Admissions;
-  readonly deadLetters: DeadLetters;
+  readonly exportQueue: ExportQueue;
+  readonly exporter: Exporter;
+  readonly exportLedger: ExportLedger;
   readonly audit: AuditStore;
   readonly auditSigner: AuditSigner;
 }

@@ -2,7 +2,6 @@
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { vi } from "vitest";
 import { compose } from "../../src/compose.ts";
-import type { Env } from "../../src/env.ts";
 import { storeDeadLetters } from "../../src/jobs/dead-letters.ts";
 import { QUIET_MS } from "../../src/core/state/session-ledger.ts";
 import { indexTraces } from "../../src/jobs/trace-index.ts";
@@ -51,7 +50,7 @@ export class FaultyStore {
     ...bindings,
     DB: this.#faultyDatabase(),
     BLOBS: this.#faultyBucket(),
-  } as Env).ports;
+  }).ports;
 
   constructor() {
     vi.spyOn(bindings.TRACES, "send").mockImplementation(async (body) => {
@@ -92,6 +91,7 @@ export class FaultyStore {
     const messages = batch.map((each) => ({
       body: each.body,
       timestamp: each.timestamp,
+      attempts: each.attempts + 1,
       ack: () => void acked.add(each),
       retry: () => undefined,
     }));
