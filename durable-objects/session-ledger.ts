@@ -150,8 +150,10 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
   async conclude(callId: string, outcome: ChargeOutcome, learnt: Learnt | null): Promise<SessionReply> {
     const priorCharge = this.#priorCharge(callId);
     const reply = this.#apply({ type: "conclude", callId, outcome, learnt, priorCharge });
-    if (priorCharge?.outcome === undefined && priorCharge?.slots !== undefined)
-      await this.#release(priorCharge.ref.tenant, { callId, slots: priorCharge.slots, probes: [] });
+    const { slots = [], probes = [] } = priorCharge ?? {};
+    // A probe that the breaker has heard of is its own no more; one that was never sent makes room for the next.
+    if (priorCharge !== null && priorCharge.outcome === undefined && slots.length + probes.length > 0)
+      await this.#release(priorCharge.ref.tenant, { callId, slots, probes });
     if (outcome === "failed" || outcome === "withdrawn") await this.#giveUp("returned");
     return reply;
   }

@@ -7,6 +7,7 @@ import { findingOf, type ProbeEntry } from "../core/policy/finding.ts";
 import { callTerms } from "../core/policy/retry.ts";
 import type { ToolOutcome } from "../core/policy/tool-outcome.ts";
 import type { Finding, ToolCallRecord } from "../core/state/tool-call-record.ts";
+import { isRepeating } from "../core/state/tool-call-settling.ts";
 import { scrubValue } from "../core/trace/scrub.ts";
 import { writeTraceparent } from "../core/trace/trace-context.ts";
 import { upstreamKey } from "../core/units/identifier.ts";
@@ -102,10 +103,21 @@ async function repeat(ports: Ports, unknown: Unknown, tool: ResolvedTool): Promi
   if ((await stoppedBy(ports, { config, tool, record })) !== undefined) return undefined;
   // It may be the first that the upstream sees of the call.
   if (!(await isStillAllowed(ports, { config, record }))) return undefined;
+  if (!(await isFirstToRepeat(ports, record, tool))) return undefined;
   const { outcome } = await send(ports, { ...unknown, callId: record.request.id }, tool);
   if (outcome.status !== "succeeded") return undefined;
   const evidence = `the upstream answered ${outcome.httpStatus} to the same idempotency key`;
   return { type: "settled", outcome, resolution: { by: "repeat", evidence, keyId: null } };
+}
+
+/** Longer than the repeat's own time by what its way back takes. */
+const REPEAT_GRACE_MS = 5_000;
+
+/** Claims the repeat with the call's object: a person who says meanwhile that it did not happen would be wrong if it then does. */
+async function isFirstToRepeat(ports: Ports, { request }: ToolCallRecord, tool: ResolvedTool): Promise<boolean> {
+  const until = ports.system.now() + callTerms(tool.entry).timeoutMs + REPEAT_GRACE_MS;
+  const reply = await ports.toolCalls.settle(request.tenant, request.id, { type: "repeating", until });
+  return reply.type === "known" && reply.record.status === "unknown";
 }
 
 async function send(
@@ -149,7 +161,10 @@ export interface PersonsWord extends NamedCall {
   readonly result: Json;
 }
 
-/** Takes a person's word on an unknown outcome; refuses `not_found`, and `outcome_known` for any other status. */
+/**
+ * Takes a person's word on an unknown outcome; refuses `not_found`, `call_in_flight` while a repeat of it is on its way,
+ * and `outcome_known` for any other status.
+ */
 export async function resolveCall(
   ports: Ports,
   word: PersonsWord,
@@ -168,6 +183,12 @@ export async function resolveCall(
       : ({ status: "failed", code: "tool_failed", message, httpStatus: null, result: null } as const);
   const resolved = await conclude(ports, { config, record, recorder }, { type: "settled", outcome, resolution });
   if (resolved !== undefined) return accept(resolved);
-  const status = (await ports.toolCalls.read(tenant, id))?.status ?? record.status;
+  const stands = (await ports.toolCalls.read(tenant, id)) ?? record;
+  const now = ports.system.now();
+  if (stands.status === "unknown" && isRepeating(stands, now)) {
+    const retryAfterS = Math.ceil(((stands.repeatingUntil ?? now) - now) / 1_000);
+    return refuse("call_in_flight", "a repeat of the call is on its way: what it comes to settles it", { retryAfterS });
+  }
+  const { status } = stands;
   return refuse("outcome_known", `the call is ${status}: only an unknown outcome can be resolved`);
 }

@@ -62,6 +62,8 @@ export async function execute(ports: Ports, execution: Execution): Promise<Execu
   const outcome = scrubValue(sent.outcome, credentials);
   const finish = (): Promise<ToolCallRecord | undefined> =>
     ports.toolCalls.finish(tenant, request.id, outcome, attempts.length);
+  // A call that ends gives its place as a probe back: its breaker must have heard of it by then.
+  if (probes.length > 0) await told;
   // The effect has happened: whatever fails now, the caller learns the outcome and is never told to try again.
   const [finished] = await Promise.all([
     finish()

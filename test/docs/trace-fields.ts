@@ -11,7 +11,6 @@ export const TRACE_FIELDS: Readonly<Record<string, string>> = {
   "trace.retention.audit_days": "Days that audit events live. 3650 when left out; at least 190.",
   "trace.raw": "Keeps unmasked payloads too, encrypted. None is kept when left out.",
   "trace.raw.days": "Days that unmasked payloads live. At most 30.",
-  "trace.search": "`text` (the default) makes masked text searchable by `q`; `none` leaves only the filters.",
   "trace.alerts": "Who is told of drift.",
   "trace.alerts.webhook": "Told by a message signed per Standard Webhooks. Its host must be in `egress.allow`.",
   "trace.alerts.secret": "Name of the stored secret that signs.",

@@ -83,8 +83,10 @@ export class Bank {
   readonly log: string[] = [];
   readonly #paid = new Map<string, { readonly id: string; readonly to: string }>();
   /** Answers a request to a path in the bank's stead; `undefined` lets it act. */
-  meddle: (path: string, body: Readonly<Record<string, unknown>>) => Response | Promise<Response> | undefined = () =>
-    undefined;
+  meddle: (
+    path: string,
+    body: Readonly<Record<string, unknown>>,
+  ) => Response | undefined | Promise<Response | undefined> = () => undefined;
   /** Loses the answer to these payments, after their effect. */
   loses: (to: string) => boolean = () => false;
 

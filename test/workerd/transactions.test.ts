@@ -90,6 +90,25 @@ describe("an outcome that is unknown", () => {
     expect(bank.log).toEqual(["pay fay"]);
   });
 
+  it("is settled by its repeat and by nobody's word while the repeat is on its way", async () => {
+    const { probe: _, ...without } = TOOLS.pay;
+    const payer = await createPayer({ pay: { ...without, settle: "repeat" } });
+    const bank = new Bank();
+    bank.loses = () => true;
+    const id = (await pay(payer, "hal")).tool_call?.id ?? "";
+    bank.loses = () => false;
+    const body = JSON.stringify({ outcome: "failed", evidence: "not on the statement" });
+    const said: string[] = [];
+    bank.meddle = async () => {
+      const answer = await request(`/v1/tool-calls/${id}/resolve`, payer.operator, { method: "POST", body });
+      said.push(`${answer.status} ${(await answer.json<{ code?: string }>()).code ?? ""}`);
+      return undefined;
+    };
+    await errand(payer, id, "settle");
+    expect(said).toEqual(["409 call_in_flight"]);
+    expect(await read(payer, id)).toMatchObject({ status: "succeeded", resolution: { by: "repeat" } });
+  });
+
   it("is not repeated in a session that a person has ended: the repeat may be the first that arrives", async () => {
     const { probe: _, ...without } = TOOLS.pay;
     const payer = await createPayer({ pay: { ...without, settle: "repeat" } });

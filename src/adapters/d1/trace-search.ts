@@ -132,11 +132,13 @@ const NO_OUTCOME: OutcomeTerms = { traces: [], condition: undefined };
 /** How the calls of an outcome are found: by their few traces, else by comparing each; `undefined` where there is none. */
 async function outcomeTerms(database: D1Database, tenant: string, outcome: string): Promise<OutcomeTerms | undefined> {
   const { results } = await database
-    .prepare("SELECT DISTINCT trace_hex FROM outcomes WHERE tenant = ?1 AND outcome = ?2 LIMIT ?3")
+    .prepare("SELECT trace_hex FROM outcomes INDEXED BY outcomes_by_name WHERE tenant = ?1 AND outcome = ?2 LIMIT ?3")
     .bind(tenant, outcome, NAMED_TRACES + 1)
     .all<{ readonly trace_hex: string }>();
   if (results.length === 0) return undefined;
-  if (results.length <= NAMED_TRACES) return { traces: results.map((row) => row.trace_hex), condition: undefined };
-  const condition = sql`EXISTS (SELECT 1 FROM outcomes o WHERE o.tenant = ${tenant} AND o.trace_hex = ${calls.traceHex} AND o.outcome = ${outcome})`;
+  if (results.length <= NAMED_TRACES)
+    return { traces: [...new Set(results.map((row) => row.trace_hex))], condition: undefined };
+  // The plus keeps the planner from the index by outcome: it would walk all of them for every call.
+  const condition = sql`EXISTS (SELECT 1 FROM outcomes o WHERE o.tenant = ${tenant} AND o.trace_hex = ${calls.traceHex} AND +o.outcome = ${outcome})`;
   return { traces: [], condition };
 }

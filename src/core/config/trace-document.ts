@@ -28,8 +28,6 @@ export const TraceDocument = z.strictObject({
   sampling: z.prefault(SamplingDocument, {}),
   retention: z.prefault(RetentionDocument, {}),
   raw: z.optional(RawDocument),
-  /** Whether masked text is searchable by `q`. */
-  search: z._default(z.enum(["text", "none"]), "text"),
   /** Who is told of drift. */
   alerts: z.optional(z.strictObject({ webhook: z.url("expected an absolute URL"), secret: name })),
 });

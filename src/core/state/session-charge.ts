@@ -64,14 +64,14 @@ function chargedAlready(
   command: ChargeCommand,
   { prior, reasons }: { readonly prior: Charge; readonly reasons: readonly Reason[] },
 ): SessionTransition {
-  const taken = slotsOf(command);
-  const probes = command.policy.upstream?.probes ?? [];
+  const taken = takenOf(command);
+  const hasTaken = taken.slots !== undefined || taken.probes !== undefined;
   // The slot that it was given may be somebody else's by now.
-  if ((taken.slots !== undefined || probes.length > 0) && !command.isGranted)
+  if (hasTaken && !command.isGranted)
     return { next: state, reply: { type: "needs_grants", shortages: [] }, effects: [] };
   const reply = { type: "charged", seq: prior.seq, remainingUsd: remaining(state.session), reasons } as const;
   // One that was held has had none until now; whoever concludes it gives it back.
-  const isNew = taken.slots !== undefined && prior.slots === undefined;
+  const isNew = hasTaken && prior.slots === undefined && prior.probes === undefined;
   return { next: state, reply, effects: isNew ? [{ type: "write_charge", charge: { ...prior, ...taken } }] : [] };
 }
 
@@ -177,7 +177,7 @@ function charged(
     amount,
     values,
     draws,
-    ...slotsOf(command),
+    ...takenOf(command),
     isInSaga: command.isInSaga,
   };
   return {
@@ -187,10 +187,11 @@ function charged(
   };
 }
 
-/** The slots that a call takes; nothing for one that needs none. */
-function slotsOf({ policy: { upstream } }: ChargeCommand): Pick<Charge, "slots"> {
+/** The slots and the places as a probe that a call takes; nothing for one that needs none. */
+function takenOf({ policy: { upstream } }: ChargeCommand): Pick<Charge, "slots" | "probes"> {
   const slots = (upstream?.slots ?? []).map(({ key }) => key);
-  return slots.length === 0 ? {} : { slots };
+  const probes = (upstream?.probes ?? []).map(({ key }) => key);
+  return { ...(slots.length === 0 ? {} : { slots }), ...(probes.length === 0 ? {} : { probes }) };
 }
 
 /** A call that people have let run is counted as the call it is, not as a question besides. */

@@ -184,6 +184,8 @@ export interface Charge {
   readonly draws: readonly Draw[];
   /** Keys of the slots that it holds at the tenant's ledger while it runs; none when left out. */
   readonly slots?: readonly string[];
+  /** Keys of the breakers that let it through as a probe; none when left out. */
+  readonly probes?: readonly string[];
   readonly isInSaga: boolean;
 }
 

@@ -84,6 +84,8 @@ export interface ToolCallRecord {
   readonly work: DueWork | null;
   /** When a probe first found no effect. */
   readonly absentAt: number | null;
+  /** Until when a repeat of the call may be on its way: nobody's word counts until it has come back. */
+  readonly repeatingUntil?: number;
   /** Who turned an unknown outcome into this one, and on what evidence. */
   readonly resolution: Resolution | null;
   readonly compensation: Compensation | null;
@@ -128,6 +130,8 @@ export type Finding =
     }
   /** A probe found no effect; only when the next one finds none either has the call surely failed. */
   | { readonly type: "absent"; readonly message: string }
+  /** The call is about to be sent again under its key, and is over by then; taken once at a time. */
+  | { readonly type: "repeating"; readonly until: number }
   /** Nobody but a person can tell. */
   | { readonly type: "person" };
 

@@ -68,14 +68,25 @@ export function settle(state: ToolCallState, finding: Finding, now: number): Too
   if (record.status !== "unknown") return unchanged(state, { type: "known", record });
   switch (finding.type) {
     case "settled":
-      return settled(record, finding, now);
+      return isRepeating(record, now) && finding.resolution.by === "person"
+        ? unchanged(state, { type: "known", record })
+        : settled(record, finding, now);
     case "absent":
       return absent(record, finding.message, now);
+    case "repeating":
+      return isRepeating(record, now)
+        ? unchanged(state, { type: "nothing" })
+        : persisted({ ...record, repeatingUntil: finding.until }, { type: "known", record });
     case "person":
       return persisted({ ...record, work: null }, { type: "known", record });
     default:
       return finding satisfies never;
   }
+}
+
+/** Whether a repeat of the call is on its way: what it comes to is not known before it is back. */
+export function isRepeating({ repeatingUntil = 0 }: ToolCallRecord, now: number): boolean {
+  return now < repeatingUntil;
 }
 
 function settled(
