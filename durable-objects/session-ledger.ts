@@ -28,6 +28,7 @@ import { degradedTo, NO_UPSTREAM_NEEDS, withoutProbes } from "../src/core/policy
 import type { UpstreamAsk } from "../src/core/state/tenant-upstream.ts";
 import { storedCharge } from "../src/core/state/stored-shapes.ts";
 import type { Learnt } from "../src/core/state/teaching.ts";
+import { statementLine } from "../src/core/trace/admissions.ts";
 import { expiredHoldRecord } from "../src/core/trace/orphan.ts";
 import type { TraceRecord } from "../src/core/trace/record.ts";
 import { SqlStore, type RecordQueue } from "./sql-store.ts";
@@ -322,6 +323,10 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
           break;
         case "report_expired":
           this.#store.addToOutbox(expiredHoldRecord(effect.hold, effect.hold.amounts, now));
+          break;
+        case "state_admissions":
+          for (const each of effect.statements)
+            this.#store.addLine(`admissions/${each.hour}/${each.from_seq}`, statementLine(each));
           break;
         case "forget":
           this.#store.forget();

@@ -88,13 +88,13 @@ export class SqlStore {
 
   /** Keeps a record until the queue has taken it; the same record twice is kept once. */
   addToOutbox(record: TraceRecord): void {
+    this.addLine(`${record.index.trace_hex}/${record.index.span_id}`, JSON.stringify(record));
+  }
+
+  /** Keeps any line of the trace queue until that has taken it; the same id twice is kept once. */
+  addLine(id: string, line: string): void {
     this.#depth = undefined;
-    const id = `${record.index.trace_hex}/${record.index.span_id}`;
-    this.#ready().exec(
-      "INSERT INTO outbox (id, body) VALUES (?, ?) ON CONFLICT (id) DO NOTHING",
-      id,
-      JSON.stringify(record),
-    );
+    this.#ready().exec("INSERT INTO outbox (id, body) VALUES (?, ?) ON CONFLICT (id) DO NOTHING", id, line);
   }
 
   /** Sends what waits; a record leaves the outbox only once the queue has taken it. Answers how many still wait. */

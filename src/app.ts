@@ -5,6 +5,7 @@ import { errorPage } from "./http/approval-page/errors.ts";
 import { approvalPageRoutes } from "./http/approval-page/routes.ts";
 import { approvalRoutes } from "./http/api/approvals.ts";
 import { callChangeRoutes } from "./http/api/call-changes.ts";
+import { coverageRoutes } from "./http/api/coverage.ts";
 import { auditRoutes } from "./http/api/audit.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
@@ -33,6 +34,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...sessionRoutes,
   ...switchRoutes,
   ...traceRoutes,
+  ...coverageRoutes,
   ...auditRoutes,
   ...configRoutes,
   ...secretRoutes,

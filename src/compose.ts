@@ -1,5 +1,6 @@
 // Builds the ports from the bindings, once per isolate: the only place that knows which adapter stands behind which port.
 import { createApprovalLinks } from "./adapters/approval-links.ts";
+import { d1Admissions } from "./adapters/d1/admissions.ts";
 import { ed25519Signer } from "./adapters/audit/signer.ts";
 import { appendStatement, auditKeyBook, auditStore } from "./adapters/audit/store.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
@@ -19,6 +20,7 @@ import { kvSecrets } from "./adapters/kv/secrets.ts";
 import { openAiModels } from "./adapters/models/openai-models.ts";
 import { listPrices } from "./adapters/prices.ts";
 import { QueueRecorder } from "./adapters/queue/recorder.ts";
+import { r2DeadLetters } from "./adapters/r2/dead-letters.ts";
 import { offloadPayloads, restorePayloads } from "./adapters/r2/payloads.ts";
 import { r2Segments } from "./adapters/r2/segments.ts";
 import { runtimeSystem } from "./adapters/system.ts";
@@ -57,6 +59,8 @@ export function compose(env: Env): Runtime {
     callList: d1CallList(env.DB),
     models: openAiModels(egress, secrets),
     tools: httpTools(egress, secrets, runtimeSystem),
+    admissions: d1Admissions(oneShard(env.DB)),
+    deadLetters: r2DeadLetters(env.BLOBS, env.TRACES),
     index: d1TraceIndex(oneShard(env.DB), [
       async (tenant, fresh) => {
         const segment = await auditSegment({ ...trail, system: runtimeSystem }, tenant, fresh);

@@ -6,6 +6,7 @@ import type { Runtime } from "./http/context.ts";
 import { reconcile } from "./jobs/reconcile.ts";
 import { runErrands } from "./jobs/run-errands.ts";
 import { notifyApprovers } from "./jobs/notify-approvers.ts";
+import { storeDeadLetters } from "./jobs/dead-letters.ts";
 import { indexTraces } from "./jobs/trace-index.ts";
 
 export { SessionLedger } from "../durable-objects/session-ledger.ts";
@@ -22,6 +23,7 @@ function runtimeOf(env: Env): Runtime {
 /** The queues' names in wrangler.toml. */
 const NOTICES_QUEUE = "interlock-notices";
 const CALLS_QUEUE = "interlock-calls";
+const DEAD_LETTERS_QUEUE = "interlock-traces-dlq";
 
 const app = createApp(runtimeOf);
 
@@ -31,6 +33,7 @@ export default {
     const runtime = runtimeOf(env);
     const { ports, publicUrl } = runtime;
     if (batch.queue === NOTICES_QUEUE) return notifyApprovers(ports, batch.messages, publicUrl);
+    if (batch.queue === DEAD_LETTERS_QUEUE) return storeDeadLetters(ports, batch.messages);
     if (batch.queue !== CALLS_QUEUE) return indexTraces(ports, batch.messages);
     const recorder = runtime.recorder((work) => context.waitUntil(work));
     return runErrands(ports, batch.messages, recorder);

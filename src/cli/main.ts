@@ -4,6 +4,7 @@ import { addApprovalCommands } from "./approval-commands.ts";
 import { addAuditCommands } from "./audit-commands.ts";
 import { addCallCommands } from "./call-commands.ts";
 import { addConfigCommands } from "./config-commands.ts";
+import { addCoverageCommands } from "./coverage-commands.ts";
 import { CommandFailure, EXIT, type ExitCode } from "./exit-codes.ts";
 import { addKeyCommands } from "./key-commands.ts";
 import { addSecretCommands } from "./secret-commands.ts";
@@ -57,6 +58,7 @@ function program(): Command {
     addAuditCommands,
     addCallCommands,
     addConfigCommands,
+    addCoverageCommands,
     addKeyCommands,
     addSecretCommands,
     addSessionCommands,

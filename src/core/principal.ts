@@ -20,6 +20,7 @@ export type Permission =
   | "traces.write"
   | "traces.reveal"
   | "traces.erase"
+  | "traces.redrive"
   | "audit.read"
   | "reports.read"
   | "keys.write"
@@ -54,6 +55,7 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "config.read",
     "traces.read",
     "traces.write",
+    "traces.redrive",
     "audit.read",
     "reports.read",
     "approvals.read",
@@ -90,6 +92,7 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "config.write",
     "traces.read",
     "traces.erase",
+    "traces.redrive",
     "audit.read",
     "reports.read",
     "keys.write",

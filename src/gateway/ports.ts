@@ -36,6 +36,7 @@ import type { TraceRecord } from "../core/trace/record.ts";
 import type { AuditSigner, AuditStore } from "./ports/audit.ts";
 import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
+import type { Admissions, DeadLetters } from "./ports/coverage.ts";
 import type { Segments, TraceIndex } from "./ports/trace-store.ts";
 
 /** The clock and the dice. */
@@ -382,6 +383,8 @@ export interface Ports {
   readonly tools: Tools;
   readonly index: TraceIndex;
   readonly segments: Segments;
+  readonly admissions: Admissions;
+  readonly deadLetters: DeadLetters;
   readonly audit: AuditStore;
   readonly auditSigner: AuditSigner;
 }

@@ -297,6 +297,8 @@ describe("limits in a session", () => {
     expect(nextWake(machine.state)).toBe(T0 + QUIET_MS);
     machine.now += 30_000;
     machine.send({ type: "give_up", which: "returned" });
+    // The same alarm states the call to the trace store.
+    machine.send({ type: "tick", outboxDepth: 0 });
     expect(nextWake(machine.state)).toBe(T0 + SESSION_RETENTION_MS);
   });
 

@@ -48,6 +48,7 @@ async function consume(records: readonly TraceRecord[], over: typeof ports = por
   await indexTraces(over, [
     {
       body: records.map((record) => JSON.stringify(record)).join("\n"),
+      timestamp: new Date(),
       ack: () => (sent.acked = true),
       retry: () => (sent.retried = true),
     },

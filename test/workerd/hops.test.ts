@@ -8,6 +8,7 @@ import { NO_CALLER, type TraceRecord } from "../../src/core/trace/record.ts";
 import type { Env } from "../../src/env.ts";
 import type { ObjectNamespace } from "../../src/adapters/durable/rpc.ts";
 import { createApp } from "../../src/app.ts";
+import { untilStated } from "./faulty-store.ts";
 import { bindings, completion, createTenant, upstream } from "./tenant.ts";
 
 afterEach(() => vi.restoreAllMocks());
@@ -99,6 +100,10 @@ describe("a model call", () => {
       await call("/v1/chat/completions", tenant.agent, body, { "interlock-session": "s1" });
     expect((await changes()) - before).toBe(0);
     expect(await rowsIn(stub, "rows")).toBe(0);
+    // Once the session is quiet: the write-back and the alarm that made it, three rows whatever the number of calls; and
+    // two more that state all of them, into the outbox and out of it.
+    await untilStated(tenant.id, "s1");
+    expect((await changes()) - before).toBe(5);
   });
 });
 

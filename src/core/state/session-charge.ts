@@ -5,6 +5,7 @@ import * as accounts from "./account.ts";
 import { unasked } from "./approval.ts";
 import * as leases from "./lease.ts";
 import { termsOf } from "./meter.ts";
+import { noted } from "./session-admissions.ts";
 import { grantIn, inBooks, MAX_ASKS, MAX_CHARGES, open } from "./session-books.ts";
 import { sessionInput } from "./session-facts.ts";
 import { budgetPause, failurePause, paused, repeatPause } from "./session-pause.ts";
@@ -156,6 +157,7 @@ function charged(
   const next = whenExact({
     ...state,
     ...budgetPause(state, { books: state, task, settings: policy.stopAndAsk, now }),
+    ...noted(state, ref, { seq, kind: "execute_tool", call_id: callId, at: now }),
     tenant: ref.tenant,
     actor: ref.actor,
     stopAndAsk: policy.stopAndAsk,

@@ -2,6 +2,7 @@
 import { NOTHING, plus, type Amounts } from "../budget/amounts.ts";
 import * as accounts from "./account.ts";
 import type { Account, Want } from "./account.ts";
+import { afterStop, hasSayable, noted, over, stated, tellingMany } from "./session-admissions.ts";
 import { grantIn, inBooks, open } from "./session-books.ts";
 import { charge, conclude } from "./session-charge.ts";
 import { closeSaga } from "./session-saga.ts";
@@ -51,6 +52,9 @@ export const EMPTY_LEDGER: SessionLedgerState = {
   taint: [],
   facts: {},
   closedSagas: [],
+  sessionId: null,
+  unstated: [],
+  uncertain: [],
 };
 
 /** Applies one command. Total: every state answers every command, and a refusal changes nothing. */
@@ -61,7 +65,7 @@ export function transition(state: SessionLedgerState, command: SessionCommand, n
     command: SessionCommand,
     now: number,
   ) => SessionTransition;
-  return handle(state, command, now);
+  return tellingMany(handle(state, command, now), now);
 }
 
 type Handlers = {
@@ -96,6 +100,7 @@ export function reload(stored: SessionLedgerState): SessionLedgerState {
     ...stored,
     session: accounts.forfeited(stored.session),
     tasks: Object.fromEntries(Object.entries(stored.tasks).map(([id, account]) => [id, accounts.forfeited(account)])),
+    ...afterStop(stored),
     holds: {},
     seq: stored.seqCommitted,
     forfeited: plus(stored.forfeited, lost),
@@ -109,11 +114,10 @@ export function reload(stored: SessionLedgerState): SessionLedgerState {
 export function nextWake(state: SessionLedgerState): number | null {
   const expiries = Object.values(state.holds).map((each) => each.expiresAt);
   if (state.session === null) return null;
-  const hasLeases = Object.keys(state.leases).length > 0;
-  // What a person ended for good is not forgotten: its id would begin anew.
-  if (isEnded(state) && state.isExact && !hasLeases) return expiries.length === 0 ? null : Math.min(...expiries);
   // Shares that nobody draws any more go back to the tenant once the session is quiet.
-  const isDone = state.isExact && !hasLeases;
+  const isDone = state.isExact && Object.keys(state.leases).length === 0 && !hasSayable(state);
+  // What a person ended for good is not forgotten: its id would begin anew.
+  if (isEnded(state) && isDone) return expiries.length === 0 ? null : Math.min(...expiries);
   return Math.min(...expiries, state.lastActivityAt + (isDone ? SESSION_RETENTION_MS : QUIET_MS));
 }
 
@@ -138,6 +142,7 @@ function admit(state: SessionLedgerState, command: SessionCommand & { type: "adm
     ...state,
     ...books,
     ...budgetPause(state, { books, task, settings: command.stopAndAsk, now }),
+    ...noted(state, ref, { seq, kind: "chat", call_id: null, at: now }),
     tenant: ref.tenant,
     actor: ref.actor,
     stopAndAsk: command.stopAndAsk,
@@ -174,13 +179,19 @@ function settle(state: SessionLedgerState, holdId: string, actual: Amounts, now:
   if (held === undefined || state.session === null)
     return { next: state, reply: { type: "unknown_hold" }, effects: [] };
   const settled = settleHold(state, state.session, held, actual);
-  const next = { ...settled.next, isExact: false, lastActivityAt: now };
+  const next = { ...settled.next, ...over(state, held.seq, now), isExact: false, lastActivityAt: now };
   const mustPersist = state.isExact || settled.isCommitted;
   return {
     next,
     reply: { type: "settled", remainingUsd: remaining(next.session) },
     effects: mustPersist ? [{ type: "persist" }] : [],
   };
+}
+
+/** A hold that was never settled costs all of it, and its record is the ledger's own. */
+function expire(state: SessionLedgerState, session: Account, held: Hold): SessionLedgerState {
+  const { next } = settleHold(state, session, held, held.amounts);
+  return { ...next, ...over(next, held.seq, 0) };
 }
 
 function settleHold(
@@ -254,14 +265,18 @@ function tick(state: SessionLedgerState, outboxDepth: number, now: number): Sess
     return { next: EMPTY_LEDGER, reply: { type: "ticked" }, effects: [{ type: "forget" }] };
   const expired = Object.values(state.holds).filter((each) => each.expiresAt <= now);
   const settled = expired.reduce(
-    (next, each) => (next.session === null ? next : settleHold(next, next.session, each, each.amounts).next),
+    (next, each) => (next.session === null ? next : expire(next, next.session, each)),
     state,
   );
   const counted = expired.length === 0 ? settled : { ...settled, expiredHolds: settled.expiredHolds + expired.length };
   const isQuiet = now - state.lastActivityAt >= QUIET_MS;
   const mayWriteBack = state.isExact ? expired.length > 0 : isQuiet;
-  const next = mayWriteBack ? writtenBack(counted) : counted;
-  const reports = expired.map((hold): SessionEffect => ({ type: "report_expired", hold }));
+  const exact = mayWriteBack ? writtenBack(counted) : counted;
+  const { next, statements } = isQuiet || mayWriteBack ? stated(exact, now) : { next: exact, statements: [] };
+  const reports = [
+    ...expired.map((hold): SessionEffect => ({ type: "report_expired", hold })),
+    ...(statements.length === 0 ? [] : [{ type: "state_admissions", statements } as const]),
+  ];
   return { next, reply: { type: "ticked" }, effects: next === state ? [] : [...reports, { type: "persist" }] };
 }
 
@@ -270,6 +285,7 @@ function isForgotten(state: SessionLedgerState, now: number): boolean {
     state.session !== null &&
     state.isExact &&
     !isEnded(state) &&
+    !hasSayable(state) &&
     Object.keys(state.holds).length === 0 &&
     now - state.lastActivityAt >= SESSION_RETENTION_MS
   );

@@ -6,10 +6,12 @@ import type { EdgeReasons, Reason } from "../policy/decision.ts";
 import type { MeterNeed, RateNeed } from "../policy/limits.ts";
 import type { ExpressionCache, StoredRule } from "../policy/rules.ts";
 import type { Unavailable, UpstreamNeeds } from "../policy/upstream.ts";
+import type { AdmissionStatement } from "../trace/admissions.ts";
 import type { Account, Shortage, Want } from "./account.ts";
 import type { Approved } from "./approval.ts";
 import type { GivenUp, Leases } from "./lease.ts";
 import type { LeaseGrant } from "./meter.ts";
+import type { UncertainRange, UnstatedCall } from "./session-admissions.ts";
 import type { Learnt } from "./teaching.ts";
 import type { JsonObject } from "../json/canonical.ts";
 
@@ -72,6 +74,12 @@ export interface SessionLedgerState {
   readonly facts: JsonObject;
   /** Tasks whose saga is being undone, or was: it takes no further calls. */
   readonly closedSagas: readonly string[];
+  /** The session's id, once a call was admitted. */
+  readonly sessionId: string | null;
+  /** Admitted calls that the trace store has not been told of. */
+  readonly unstated: readonly UnstatedCall[];
+  /** Numbers of which an unclean stop left nothing known, not told yet either. */
+  readonly uncertain: readonly UncertainRange[];
 }
 
 /** Why a session takes no calls: until a person resumes it, or for good. */
@@ -266,6 +274,8 @@ export type SessionEffect =
   | { readonly type: "persist" }
   | { readonly type: "write_charge"; readonly charge: Charge }
   | { readonly type: "report_expired"; readonly hold: Hold }
+  /** Tells the trace store of admitted calls, over the outbox. */
+  | { readonly type: "state_admissions"; readonly statements: readonly AdmissionStatement[] }
   | { readonly type: "forget" };
 
 /** The result of a command. */
