@@ -165,9 +165,9 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
     return reply.type === "reclaimed" ? reply.unused : 0;
   }
 
-  /** Pauses the session, or ends it for good. */
-  pause(pause: Omit<SessionPause, "at">): SessionReply {
-    return this.#apply({ type: "pause", pause });
+  /** Pauses the session, or ends it for good; keeps the record of that until the queue has it. */
+  pause(pause: Omit<SessionPause, "at">, record: TraceRecord): Promise<SessionReply> {
+    return this.#told({ type: "pause", pause }, record);
   }
 
   /** Whether a call of this actor may be answered here without being charged; pauses the session where it asks for that. */
@@ -185,9 +185,16 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
     return sagaOf(this.#state, this.#charges(), task);
   }
 
-  /** Lets a paused session go on. */
-  resume(): SessionReply {
-    return this.#apply({ type: "resume" });
+  /** Lets a paused session go on; keeps the record of that until the queue has it. */
+  resume(record: TraceRecord): Promise<SessionReply> {
+    return this.#told({ type: "resume" }, record);
+  }
+
+  async #told(command: SessionCommand, record: TraceRecord): Promise<SessionReply> {
+    const before = this.#state.pause;
+    const reply = this.#apply(command);
+    if (this.#state.pause?.kind !== before?.kind) await this.stash([record]);
+    return reply;
   }
 
   /** The ledger as it stands. */

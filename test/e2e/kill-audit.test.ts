@@ -59,7 +59,7 @@ async function toldOnce(what: string, times = 1): Promise<void> {
   expect(await send("auditor", "GET", "/v1/audit/verify")).toMatchObject({ ok: true, problems: [] });
 }
 
-test("a switch that was set, a version that was published, a vote that was given: each is in the chain after kill -9", async () => {
+test("a switch that was set, a version that was published, a vote, the end of a session: each is in the chain after kill -9", async () => {
   await killedAfter(() =>
     send("operator", "POST", "/v1/switches", { kind: "halt", scope: { session: "other" }, reason: "incident" }),
   );
@@ -89,4 +89,7 @@ test("a switch that was set, a version that was published, a vote that was given
   const { id } = asked["approval"] as { readonly id: string };
   await killedAfter(() => send("approver", "POST", `/v1/approvals/${id}/deny`, { comment: "no" }));
   await toldOnce("approval denied");
+
+  await killedAfter(() => send("operator", "POST", "/v1/sessions/people/end", { reason: "over" }));
+  await toldOnce("session ended");
 });
