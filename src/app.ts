@@ -12,6 +12,7 @@ import { problem } from "./http/api/errors.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
 import { referenceRoutes } from "./http/api/reference.ts";
 import type { ApiRoute } from "./http/api/route.ts";
+import { revealRoutes } from "./http/api/reveal.ts";
 import { secretRoutes } from "./http/api/secrets.ts";
 import { sessionRoutes } from "./http/api/sessions.ts";
 import { switchRoutes } from "./http/api/switches.ts";
@@ -34,6 +35,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...sessionRoutes,
   ...switchRoutes,
   ...traceRoutes,
+  ...revealRoutes,
   ...coverageRoutes,
   ...auditRoutes,
   ...configRoutes,

@@ -15,13 +15,15 @@ import { durableConfigs, durableTenants } from "./adapters/durable/tenants.ts";
 import { durableToolCalls } from "./adapters/durable/tool-calls.ts";
 import { createEgress, type Service } from "./adapters/egress.ts";
 import { kvKeys } from "./adapters/kv/keys.ts";
-import type { RootKeys } from "./adapters/kv/data-keys.ts";
+import type { RootKeys } from "./adapters/kv/wrapped-keys.ts";
+import { MaskingKeyStore } from "./adapters/kv/masking-keys.ts";
 import { kvSecrets } from "./adapters/kv/secrets.ts";
 import { openAiModels } from "./adapters/models/openai-models.ts";
 import { listPrices } from "./adapters/prices.ts";
 import { QueueRecorder } from "./adapters/queue/recorder.ts";
 import { r2DeadLetters } from "./adapters/r2/dead-letters.ts";
 import { offloadPayloads, restorePayloads } from "./adapters/r2/payloads.ts";
+import { r2RawStore } from "./adapters/r2/raw-records.ts";
 import { r2Segments } from "./adapters/r2/segments.ts";
 import { runtimeSystem } from "./adapters/system.ts";
 import { httpTools } from "./adapters/tools/http-tools.ts";
@@ -39,6 +41,7 @@ export function compose(env: Env): Runtime {
   const services = servicesOf(env);
   const egress = createEgress({ allowPrivate, services });
   const secrets = kvSecrets(env.CONFIG, rootKeysOf(settings), runtimeSystem);
+  const masking = new MaskingKeyStore(env.CONFIG, rootKeysOf(settings), runtimeSystem);
   const sessions = new DurableSessionLedgers(env.SESSION_LEDGER, runtimeSystem);
   const controls = new DurableControls(env.TENANT_LEDGER, runtimeSystem);
   const trail = auditTrail(env, settings);
@@ -47,7 +50,7 @@ export function compose(env: Env): Runtime {
     keys: kvKeys(env.CONFIG, runtimeSystem, { text: settings.ROOT_KEY, tenant: settings.ROOT_TENANT }),
     secrets,
     controls,
-    configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls),
+    configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls, runtimeSystem),
     switches: durableSwitches(env.TENANT_LEDGER, controls),
     breakers: new DurableBreakers(env.TENANT_LEDGER, controls, runtimeSystem),
     inbox: d1ApprovalInbox(env.DB),
@@ -69,11 +72,16 @@ export function compose(env: Env): Runtime {
     ]),
     segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
     ...trail,
+    masking,
+    raw: r2RawStore(env.BLOBS, masking),
   };
   const recorder = new QueueRecorder({
     queue: env.TRACES,
     sessions,
     offload: (record) => offloadPayloads(env.BLOBS, record),
+    configs: ports.configs,
+    masking,
+    raw: ports.raw,
     system: runtimeSystem,
   });
   return {

@@ -36,6 +36,7 @@ import type { TraceRecord } from "../core/trace/record.ts";
 import type { AuditSigner, AuditStore } from "./ports/audit.ts";
 import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
+import type { MaskingKeys, RawStore } from "./ports/masking.ts";
 import type { Admissions, DeadLetters } from "./ports/coverage.ts";
 import type { Segments, TraceIndex } from "./ports/trace-store.ts";
 
@@ -138,6 +139,8 @@ export interface Switches {
 export interface Configs {
   /** The active version as the controls name it: compiled in the isolate, read from the edge copy or its owner. */
   active(tenant: string): Promise<ActiveConfig | undefined>;
+  /** One that was active at most two minutes ago: for work behind an answer, which asks for nothing where it can. */
+  recent(tenant: string): Promise<ActiveConfig | undefined>;
   /** The active version as its strongly consistent owner has it. */
   current(tenant: string): Promise<PublishedConfig | undefined>;
   version(tenant: string, version: number): Promise<PublishedConfig | undefined>;
@@ -362,6 +365,8 @@ export interface Tools {
 export interface Recorder {
   /** `credentials` took part in the call: their texts are scrubbed before the record leaves. */
   write(record: TraceRecord, credentials: readonly string[]): void;
+  /** Writes before it answers: whether the queue or an outbox has the record, so that it will not be lost. */
+  writeNow(record: TraceRecord, credentials: readonly string[]): Promise<boolean>;
 }
 
 /** Work that goes on after the answer. */
@@ -387,6 +392,8 @@ export interface Ports {
   readonly tools: Tools;
   readonly index: TraceIndex;
   readonly segments: Segments;
+  readonly masking: MaskingKeys;
+  readonly raw: RawStore;
   readonly admissions: Admissions;
   readonly deadLetters: DeadLetters;
   readonly audit: AuditStore;
