@@ -29,6 +29,7 @@ import type { UpstreamAsk } from "../src/core/state/tenant-upstream.ts";
 import { storedCharge } from "../src/core/state/stored-shapes.ts";
 import type { Learnt } from "../src/core/state/teaching.ts";
 import { statementLine } from "../src/core/trace/admissions.ts";
+import { withholdRecord } from "../src/core/guard/mask.ts";
 import { expiredHoldRecord } from "../src/core/trace/orphan.ts";
 import type { TraceRecord } from "../src/core/trace/record.ts";
 import { SqlStore, type RecordQueue } from "./sql-store.ts";
@@ -193,7 +194,7 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
   async #told(command: SessionCommand, record: TraceRecord): Promise<SessionReply> {
     const before = this.#state.pause;
     const reply = this.#apply(command);
-    if (this.#state.pause?.kind !== before?.kind) await this.stash([record]);
+    if (this.#state.pause?.kind !== before?.kind) await this.stash([withholdRecord(record)]);
     return reply;
   }
 
