@@ -11,8 +11,11 @@ import { auditRoutes } from "./http/api/audit.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
 import { exportRoutes } from "./http/api/exports.ts";
+import { metricsRoutes } from "./http/api/metrics.ts";
+import { outcomeRoutes } from "./http/api/outcomes.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
 import { referenceRoutes } from "./http/api/reference.ts";
+import { reportRoutes } from "./http/api/reports.ts";
 import type { ApiRoute } from "./http/api/route.ts";
 import { revealRoutes } from "./http/api/reveal.ts";
 import { secretRoutes } from "./http/api/secrets.ts";
@@ -40,6 +43,9 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...revealRoutes,
   ...agentSpanRoutes,
   ...exportRoutes,
+  ...outcomeRoutes,
+  ...reportRoutes,
+  ...metricsRoutes,
   ...coverageRoutes,
   ...auditRoutes,
   ...configRoutes,

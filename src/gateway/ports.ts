@@ -33,13 +33,9 @@ import type { JsonObject } from "../core/json/canonical.ts";
 import type { ResolvedTool } from "../core/config/published.ts";
 import type { ToldAt } from "../core/trace/act.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
-import type { AuditSigner, AuditStore } from "./ports/audit.ts";
 import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
-import type { MaskingKeys, RawStore } from "./ports/masking.ts";
-import type { Exporter, ExportLedger, ExportQueue } from "./ports/exports.ts";
-import type { Accounting } from "./ports/coverage.ts";
-import type { TraceStore } from "./ports/trace-store.ts";
+import type { TracePlane } from "./ports/trace-plane.ts";
 
 /** The clock and the dice. */
 export interface System {
@@ -372,7 +368,7 @@ export interface Recorder {
 export type Defer = (work: Promise<unknown>) => void;
 
 /** Everything a call needs. */
-export interface Ports extends TraceStore, Accounting {
+export interface Ports extends TracePlane {
   readonly system: System;
   readonly keys: Keys;
   readonly secrets: Secrets;
@@ -389,11 +385,4 @@ export interface Ports extends TraceStore, Accounting {
   readonly callList: CallList;
   readonly models: Models;
   readonly tools: Tools;
-  readonly masking: MaskingKeys;
-  readonly raw: RawStore;
-  readonly exportQueue: ExportQueue;
-  readonly exporter: Exporter;
-  readonly exportLedger: ExportLedger;
-  readonly audit: AuditStore;
-  readonly auditSigner: AuditSigner;
 }

@@ -43,6 +43,7 @@ export const RECORD_KINDS = [
   "key",
   "secret",
   "outcome",
+  "alert",
   "reveal",
   "erasure",
   "otel",
