@@ -9,6 +9,7 @@ import { d1DriftWatch } from "./adapters/d1/drift-findings.ts";
 import { d1Outcomes } from "./adapters/d1/outcomes.ts";
 import { d1Reports } from "./adapters/d1/reports.ts";
 import { d1Rollups, rollupCompanion } from "./adapters/d1/rollups.ts";
+import { d1ExportLedger } from "./adapters/d1/export-ledger.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
 import { oneShard } from "./adapters/d1/trace-shards.ts";
 import { DurableBreakers } from "./adapters/durable/breakers.ts";
@@ -19,13 +20,17 @@ import { durableConfigs, durableTenants } from "./adapters/durable/tenants.ts";
 import { durableToolCalls } from "./adapters/durable/tool-calls.ts";
 import { createEgress, type Service } from "./adapters/egress.ts";
 import { kvKeys } from "./adapters/kv/keys.ts";
-import type { RootKeys } from "./adapters/kv/data-keys.ts";
+import type { RootKeys } from "./adapters/kv/wrapped-keys.ts";
+import { MaskingKeyStore } from "./adapters/kv/masking-keys.ts";
 import { kvSecrets } from "./adapters/kv/secrets.ts";
 import { openAiModels } from "./adapters/models/openai-models.ts";
+import { otlpExporter } from "./adapters/otlp-exporter.ts";
 import { listPrices } from "./adapters/prices.ts";
+import { queuedExports } from "./adapters/queue/exports.ts";
 import { QueueRecorder } from "./adapters/queue/recorder.ts";
 import { r2DeadLetters } from "./adapters/r2/dead-letters.ts";
 import { offloadPayloads, restorePayloads } from "./adapters/r2/payloads.ts";
+import { r2RawStore } from "./adapters/r2/raw-records.ts";
 import { r2Segments } from "./adapters/r2/segments.ts";
 import { runtimeSystem } from "./adapters/system.ts";
 import { httpTools } from "./adapters/tools/http-tools.ts";
@@ -43,6 +48,7 @@ export function compose(env: Env): Runtime {
   const services = servicesOf(env);
   const egress = createEgress({ allowPrivate, services });
   const secrets = kvSecrets(env.CONFIG, rootKeysOf(settings), runtimeSystem);
+  const masking = new MaskingKeyStore(env.CONFIG, rootKeysOf(settings), runtimeSystem);
   const sessions = new DurableSessionLedgers(env.SESSION_LEDGER, runtimeSystem);
   const controls = new DurableControls(env.TENANT_LEDGER, runtimeSystem);
   const trail = auditTrail(env, settings);
@@ -51,7 +57,7 @@ export function compose(env: Env): Runtime {
     keys: kvKeys(env.CONFIG, runtimeSystem, { text: settings.ROOT_KEY, tenant: settings.ROOT_TENANT }),
     secrets,
     controls,
-    configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls),
+    configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls, runtimeSystem),
     switches: durableSwitches(env.TENANT_LEDGER, controls),
     breakers: new DurableBreakers(env.TENANT_LEDGER, controls, runtimeSystem),
     inbox: d1ApprovalInbox(env.DB),
@@ -78,11 +84,19 @@ export function compose(env: Env): Runtime {
     rollups: d1Rollups(env.DB),
     driftWatch: d1DriftWatch(env.DB),
     ...trail,
+    masking,
+    raw: r2RawStore(env.BLOBS, masking),
+    exportQueue: queuedExports(env.EXPORTS),
+    exporter: otlpExporter(egress, secrets, runtimeSystem),
+    exportLedger: d1ExportLedger(env.DB),
   };
   const recorder = new QueueRecorder({
     queue: env.TRACES,
     sessions,
     offload: (record) => offloadPayloads(env.BLOBS, record),
+    configs: ports.configs,
+    masking,
+    raw: ports.raw,
     system: runtimeSystem,
   });
   return {

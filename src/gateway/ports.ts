@@ -136,6 +136,8 @@ export interface Switches {
 export interface Configs {
   /** The active version as the controls name it: compiled in the isolate, read from the edge copy or its owner. */
   active(tenant: string): Promise<ActiveConfig | undefined>;
+  /** One that was active at most two minutes ago: for work behind an answer, which asks for nothing where it can. */
+  recent(tenant: string): Promise<ActiveConfig | undefined>;
   /** The active version as its strongly consistent owner has it. */
   current(tenant: string): Promise<PublishedConfig | undefined>;
   version(tenant: string, version: number): Promise<PublishedConfig | undefined>;
@@ -334,6 +336,8 @@ export interface ToolExecution {
   readonly tool: ResolvedTool;
   readonly args: JsonObject;
   readonly traceparent: string;
+  /** What others have put into the trace's state; absent where there is none. */
+  readonly tracestate?: string | undefined;
   readonly allowedHosts: readonly string[];
   /** For connecting, headers and body together. */
   readonly timeoutMs: number;
@@ -356,6 +360,8 @@ export interface Tools {
 export interface Recorder {
   /** `credentials` took part in the call: their texts are scrubbed before the record leaves. */
   write(record: TraceRecord, credentials: readonly string[]): void;
+  /** Writes before it answers: whether the queue or an outbox has the record, so that it will not be lost. */
+  writeNow(record: TraceRecord, credentials: readonly string[]): Promise<boolean>;
 }
 
 /** Work that goes on after the answer. */

@@ -34,3 +34,8 @@ export async function doAct<T>(
   await ports.tenants.endAct(act.tenant, at.spanId, record).catch(() => undefined);
   return done;
 }
+
+/** Records an act before it is done; whether the record will not be lost. What nobody can be held to is not done. */
+export function recordActFirst(ports: Pick<Ports, "system">, recorder: Recorder, act: Act): Promise<boolean> {
+  return recorder.writeNow(actRecord(act, toldNow(ports)), []);
+}
