@@ -10,9 +10,9 @@ import { coverageRoutes } from "./http/api/coverage.ts";
 import { auditRoutes } from "./http/api/audit.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
+import { exportRoutes } from "./http/api/exports.ts";
 import { metricsRoutes } from "./http/api/metrics.ts";
 import { outcomeRoutes } from "./http/api/outcomes.ts";
-import { exportRoutes } from "./http/api/exports.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
 import { referenceRoutes } from "./http/api/reference.ts";
 import { reportRoutes } from "./http/api/reports.ts";
@@ -40,12 +40,12 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...sessionRoutes,
   ...switchRoutes,
   ...traceRoutes,
-  ...outcomeRoutes,
-  ...reportRoutes,
-  ...metricsRoutes,
   ...revealRoutes,
   ...agentSpanRoutes,
   ...exportRoutes,
+  ...outcomeRoutes,
+  ...reportRoutes,
+  ...metricsRoutes,
   ...coverageRoutes,
   ...auditRoutes,
   ...configRoutes,

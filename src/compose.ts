@@ -5,11 +5,11 @@ import { ed25519Signer } from "./adapters/audit/signer.ts";
 import { appendStatement, auditKeyBook, auditStore } from "./adapters/audit/store.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
+import { d1ExportLedger } from "./adapters/d1/export-ledger.ts";
 import { d1DriftWatch } from "./adapters/d1/drift-findings.ts";
 import { d1Outcomes } from "./adapters/d1/outcomes.ts";
 import { d1Reports } from "./adapters/d1/reports.ts";
 import { d1Rollups, rollupCompanion } from "./adapters/d1/rollups.ts";
-import { d1ExportLedger } from "./adapters/d1/export-ledger.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
 import { oneShard } from "./adapters/d1/trace-shards.ts";
 import { DurableBreakers } from "./adapters/durable/breakers.ts";
@@ -38,6 +38,7 @@ import { createWebhooks } from "./adapters/webhooks.ts";
 import { readSettings, type Env, type Settings } from "./env.ts";
 import { auditSegment } from "./gateway/append-audit.ts";
 import type { Ports } from "./gateway/ports.ts";
+import type { TracePlane } from "./gateway/ports/trace-plane.ts";
 import type { Segments } from "./gateway/ports/trace-store.ts";
 import type { Runtime } from "./http/context.ts";
 
@@ -48,10 +49,8 @@ export function compose(env: Env): Runtime {
   const services = servicesOf(env);
   const egress = createEgress({ allowPrivate, services });
   const secrets = kvSecrets(env.CONFIG, rootKeysOf(settings), runtimeSystem);
-  const masking = new MaskingKeyStore(env.CONFIG, rootKeysOf(settings), runtimeSystem);
   const sessions = new DurableSessionLedgers(env.SESSION_LEDGER, runtimeSystem);
   const controls = new DurableControls(env.TENANT_LEDGER, runtimeSystem);
-  const trail = auditTrail(env, settings);
   const ports: Ports = {
     system: runtimeSystem,
     keys: kvKeys(env.CONFIG, runtimeSystem, { text: settings.ROOT_KEY, tenant: settings.ROOT_TENANT }),
@@ -69,6 +68,31 @@ export function compose(env: Env): Runtime {
     callList: d1CallList(env.DB),
     models: openAiModels(egress, secrets),
     tools: httpTools(egress, secrets, runtimeSystem),
+    ...tracePlane(env, settings, otlpExporter(egress, secrets, runtimeSystem)),
+  };
+  const recorder = new QueueRecorder({
+    queue: env.TRACES,
+    sessions,
+    offload: (record) => offloadPayloads(env.BLOBS, record),
+    configs: ports.configs,
+    masking: ports.masking,
+    raw: ports.raw,
+    system: runtimeSystem,
+  });
+  return {
+    ports,
+    deployment: { priceBook: listPrices, services: [...services.keys()], allowPrivateEgress: allowPrivate },
+    rootTenant: settings.ROOT_TENANT,
+    publicUrl: settings.PUBLIC_URL,
+    recorder: (defer) => recorder.for(defer),
+  };
+}
+
+/** Everything that stores, finds and measures records. */
+function tracePlane(env: Env, settings: Settings, exporter: TracePlane["exporter"]): TracePlane {
+  const masking = new MaskingKeyStore(env.CONFIG, rootKeysOf(settings), runtimeSystem);
+  const trail = auditTrail(env, settings);
+  return {
     admissions: d1Admissions(oneShard(env.DB)),
     deadLetters: r2DeadLetters(env.BLOBS, env.TRACES),
     index: d1TraceIndex(oneShard(env.DB), [
@@ -87,24 +111,8 @@ export function compose(env: Env): Runtime {
     masking,
     raw: r2RawStore(env.BLOBS, masking),
     exportQueue: queuedExports(env.EXPORTS),
-    exporter: otlpExporter(egress, secrets, runtimeSystem),
+    exporter,
     exportLedger: d1ExportLedger(env.DB),
-  };
-  const recorder = new QueueRecorder({
-    queue: env.TRACES,
-    sessions,
-    offload: (record) => offloadPayloads(env.BLOBS, record),
-    configs: ports.configs,
-    masking,
-    raw: ports.raw,
-    system: runtimeSystem,
-  });
-  return {
-    ports,
-    deployment: { priceBook: listPrices, services: [...services.keys()], allowPrivateEgress: allowPrivate },
-    rootTenant: settings.ROOT_TENANT,
-    publicUrl: settings.PUBLIC_URL,
-    recorder: (defer) => recorder.for(defer),
   };
 }
 

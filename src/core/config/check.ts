@@ -92,8 +92,8 @@ function referenceMistakes(
     ),
     ...actorMistakes(document),
     ...approvalMistakes(document, around),
-    ...noticeMistakes("trace.alerts", { ...document.trace.alerts, fallback: undefined }, document, around),
     ...exportMistakes(document, around),
+    ...noticeMistakes("trace.alerts", { ...document.trace.alerts, fallback: undefined }, document, around),
     ...testReferenceMistakes(document),
   ];
 }

@@ -24,4 +24,9 @@ export interface TracePlane {
   readonly reports: Reports;
   readonly rollups: Rollups;
   readonly driftWatch: DriftWatch;
+  readonly masking: MaskingKeys;
+  readonly raw: RawStore;
+  readonly exportQueue: ExportQueue;
+  readonly exporter: Exporter;
+  readonly exportLedger: ExportLedger;
 }
