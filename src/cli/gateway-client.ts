@@ -7,8 +7,8 @@ import { CommandFailure, EXIT } from "./exit-codes.ts";
 import { ProblemDocument } from "./received.ts";
 
 const TIMEOUT_MS = 30_000;
-/** What is read as it arrives may take so long. */
-const STREAM_TIMEOUT_MS = 600_000;
+/** For what is as long as it is. */
+const DOWNLOAD_TIMEOUT_MS = 600_000;
 
 /** One request. */
 export interface GatewayRequest {
@@ -52,28 +52,6 @@ export class GatewayClient {
     throw this.#unexpected(response, `${asked} answered ${response.status} without a valid ${places.join(", ")}`);
   }
 
-  /** The answer's lines as they arrive, some at a time. Throws a `CommandFailure` for a refusal, and when it breaks off. */
-  async *lines(request: GatewayRequest): AsyncGenerator<readonly string[]> {
-    const response = await this.#fetch(request, STREAM_TIMEOUT_MS);
-    if (!response.ok || response.body === null) {
-      const problem = ProblemDocument.safeParse(jsonOf(await this.#textOf(response)));
-      if (problem.success) throw refusalFailure({ status: response.status, problem: problem.data });
-      throw this.#unexpected(response, `${request.method} answered ${response.status}, and not with lines`);
-    }
-    const decoder = new TextDecoder();
-    let rest = "";
-    try {
-      for await (const chunk of response.body) {
-        const lines = `${rest}${decoder.decode(chunk, { stream: true })}`.split("\n");
-        rest = lines.pop() ?? "";
-        yield lines;
-      }
-    } catch (error) {
-      throw this.#unreachable(error);
-    }
-    yield [rest];
-  }
-
   /** The answer's value. Throws a `CommandFailure` for everything else. */
   async get<T extends z.ZodMiniType>(request: GatewayRequest, schema: T): Promise<z.output<T>> {
     const answer = await this.ask(request, schema);
@@ -81,7 +59,24 @@ export class GatewayClient {
     return answer.value;
   }
 
-  async #fetch({ method, path, body, ifMatch }: GatewayRequest, timeoutMs: number = TIMEOUT_MS): Promise<Response> {
+  /**
+   * The pieces of a body that is no JSON, as they come. Throws a `CommandFailure` as `ask` does, and for a refusal.
+   */
+  async *pieces(path: string): AsyncGenerator<Uint8Array> {
+    const response = await this.#fetch({ method: "GET", path }, DOWNLOAD_TIMEOUT_MS);
+    if (!response.ok) {
+      const problem = ProblemDocument.safeParse(jsonOf(await this.#textOf(response)));
+      if (problem.success) throw refusalFailure({ status: response.status, problem: problem.data });
+      throw this.#unexpected(response, `GET ${path.split("?")[0] ?? ""} answered ${response.status}`);
+    }
+    try {
+      for await (const piece of response.body ?? []) yield piece;
+    } catch (error) {
+      throw this.#unreachable(error);
+    }
+  }
+
+  async #fetch({ method, path, body, ifMatch }: GatewayRequest, timeoutMs = TIMEOUT_MS): Promise<Response> {
     const { origin, key, tenant } = this.#connection;
     const headers = new Headers({ authorization: `Bearer ${key}`, accept: "application/json" });
     if (tenant !== undefined) headers.set("interlock-tenant", tenant);

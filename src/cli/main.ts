@@ -1,11 +1,14 @@
 // Runs the `interlock` command line: parses it, runs one command, ends with its exit code.
 import { Command, CommanderError, Option } from "commander";
 import { addApprovalCommands } from "./approval-commands.ts";
+import { addAuditCommands } from "./audit-commands.ts";
 import { addCallCommands } from "./call-commands.ts";
 import { addConfigCommands } from "./config-commands.ts";
 import { addCoverageCommands } from "./coverage-commands.ts";
 import { CommandFailure, EXIT, type ExitCode } from "./exit-codes.ts";
 import { addKeyCommands } from "./key-commands.ts";
+import { addOutcomeCommands } from "./outcome-commands.ts";
+import { addReportCommands } from "./report-commands.ts";
 import { addSecretCommands } from "./secret-commands.ts";
 import { addSessionCommands } from "./session-commands.ts";
 import { addSwitchCommands } from "./switch-commands.ts";
@@ -55,6 +58,7 @@ function program(): Command {
     });
   for (const add of [
     addApprovalCommands,
+    addAuditCommands,
     addCallCommands,
     addConfigCommands,
     addCoverageCommands,
@@ -67,6 +71,8 @@ function program(): Command {
     addToolCommands,
     addTraceCommands,
     addTraceStoreCommands,
+    addOutcomeCommands,
+    addReportCommands,
   ])
     add(command, terminal);
   return command;

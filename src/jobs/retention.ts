@@ -13,6 +13,8 @@ const OBJECTS = 1_000;
 const DAY_MS = 86_400_000;
 /** Retention of a tenant that has published no config. */
 const DEFAULT_DAYS = 190;
+/** Daily counts are kept so long, and never shorter than records. */
+const ROLLUP_DAYS = 400;
 const RUN_MS = 5 * 60_000;
 /** Each tenant has its turn once an hour. */
 const TURNS = 12;
@@ -48,14 +50,25 @@ export type Retained = Readonly<Record<AgeingRows, number>> & { readonly objects
  */
 export async function retainTenant(ports: RetentionPorts, tenant: string): Promise<Retained> {
   const days = (await ports.configs.active(tenant))?.published.document.trace.retention.days ?? DEFAULT_DAYS;
-  const before = ports.system.now() - days * DAY_MS;
+  const now = ports.system.now();
+  const before = now - days * DAY_MS;
   const calls = await removeRows(ports, tenant, { rows: "calls", before });
   const admissions = await removeRows(ports, tenant, { rows: "admissions", before });
   const outcomes = await removeRows(ports, tenant, { rows: "outcomes", before });
+  const rollups = await removeRows(ports, tenant, {
+    rows: "rollups",
+    before: Math.min(before, now - ROLLUP_DAYS * DAY_MS),
+  });
   const isWhole = calls.isWhole;
   // A day is over once its last millisecond is: the day of `before` itself is not.
   const objects = isWhole ? await ports.segments.removeBefore(tenant, dayOf(before), OBJECTS) : 0;
-  return { calls: calls.removed, admissions: admissions.removed, outcomes: outcomes.removed, objects };
+  return {
+    calls: calls.removed,
+    admissions: admissions.removed,
+    outcomes: outcomes.removed,
+    rollups: rollups.removed,
+    objects,
+  };
 }
 
 async function removeRows(

@@ -17,18 +17,30 @@ interface GuardedRoute {
   readonly path: string;
   readonly allowed: readonly Role[];
   readonly body?: unknown;
+  /** Errors are google.rpc.Status there, as OTLP asks. */
+  readonly isOtlp?: boolean;
 }
 
 const READERS = ["agent", "operator", "approver", "auditor", "admin", "root"] as const;
 const CONFIG_READERS = ["operator", "auditor", "admin", "root"] as const;
+const AUDITORS = ["operator", "auditor", "admin", "root"] as const;
+
 const ROUTES: readonly GuardedRoute[] = [
   { method: "GET", path: "/v1/tools", allowed: ["agent"] },
   { method: "POST", path: "/v1/tool-calls", allowed: ["agent"], body: {} },
   { method: "GET", path: "/v1/tool-calls/tc_00000000000000000000000000000000", allowed: READERS },
   { method: "GET", path: "/v1/sessions/none", allowed: READERS },
   { method: "GET", path: "/v1/traces", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/traces", allowed: ["agent", "operator"], body: {}, isOtlp: true },
+  { method: "GET", path: "/v1/exports", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/traces/tr_none", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/traces/tr_none/outcome", allowed: ["agent", "operator"], body: {} },
+  { method: "GET", path: "/v1/traces/tr_none/outcomes", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "GET", path: "/v1/reports/drift", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "GET", path: "/v1/reports/retry-loops", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "GET", path: "/metrics", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/coverage", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/coverage/retell", allowed: ["operator", "admin", "root"], body: {} },
   { method: "GET", path: "/v1/dead-letters", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "POST", path: "/v1/dead-letters/redrive", allowed: ["operator", "admin", "root"], body: {} },
   { method: "GET", path: "/v1/traces/export", allowed: ["operator", "approver", "auditor", "admin", "root"] },
@@ -36,6 +48,11 @@ const ROUTES: readonly GuardedRoute[] = [
   { method: "POST", path: "/v1/erasures", allowed: ["admin", "root"], body: {} },
   { method: "GET", path: "/v1/erasures", allowed: ["admin", "root"] },
   { method: "GET", path: "/v1/erasures/er_none", allowed: ["admin", "root"] },
+  { method: "GET", path: "/v1/audit", allowed: AUDITORS },
+  { method: "GET", path: "/v1/audit/verify", allowed: AUDITORS },
+  { method: "GET", path: "/v1/audit/export", allowed: AUDITORS },
+  { method: "GET", path: "/v1/audit/keys", allowed: AUDITORS },
+  { method: "GET", path: "/v1/audit/none/proof", allowed: AUDITORS },
   { method: "GET", path: "/v1/config", allowed: ["operator", "auditor", "admin", "root"] },
   { method: "PUT", path: "/v1/config", allowed: ["admin", "root"], body: { nonsense: 1 } },
   { method: "GET", path: "/v1/config/versions", allowed: ["operator", "auditor", "admin", "root"] },
@@ -112,9 +129,9 @@ describe.each(ROUTES.map((route) => [`${route.method} ${route.path}`, route] as 
   test("without a key and with a wrong one is 401", async () => {
     for (const init of [{}, { key: "ilk_0000" }]) {
       const answer = await send(route, init);
-      expect([answer.status, answer.json["code"]]).toEqual([401, "unauthenticated"]);
+      expect([answer.status, answer.json["code"]]).toEqual([401, route.isOtlp === true ? 16 : "unauthenticated"]);
       expect(answer.headers.get("www-authenticate")).toBe("Bearer");
-      expect(answer.headers.get("content-type")).toBe("application/problem+json");
+      expect(answer.headers.get("content-type")).toBe(`application/${route.isOtlp === true ? "" : "problem+"}json`);
     }
   });
 
@@ -122,7 +139,7 @@ describe.each(ROUTES.map((route) => [`${route.method} ${route.path}`, route] as 
     for (const role of READERS) {
       const headers = role === "root" ? { "interlock-tenant": tenant.id } : {};
       const answer = await send(route, { key: keys[role], headers });
-      const isRefused = answer.json["code"] === "role_missing";
+      const isRefused = answer.json["code"] === (route.isOtlp === true ? 7 : "role_missing");
       expect([role, isRefused ? "refused" : "allowed"]).toEqual([
         role,
         route.allowed.includes(role) ? "allowed" : "refused",
@@ -373,9 +390,14 @@ describe("the reference", () => {
     const guarded = ROUTES.map(
       (route) =>
         `${route.method} ${route.path.replace(/\/(er_none|tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}").replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")}`,
+      `${route.method} ${route.path
+        .replace(/\/(tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}")
+        .replace("/audit/{id}/", "/audit/{seq}/")
+        .replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")
+        .replace("reports/retry-loops", "reports/{name}")}`,
     );
     for (const route of guarded) expect(described).toContain(route);
-    expect(described.filter((route) => route.includes(" /v1/")).toSorted()).toEqual(
+    expect(described.filter((route) => / \/(v1\/|metrics$)/.test(route)).toSorted()).toEqual(
       [...guarded, "GET /v1/models", "GET /v1/models/{id}", "POST /v1/chat/completions"].toSorted(),
     );
   });

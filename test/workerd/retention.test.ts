@@ -32,7 +32,7 @@ describe("records whose time is over", () => {
     const listed = async (): Promise<readonly string[]> =>
       (await ports.index.list(tenant, { limit: 10 })).rows.map((row) => row.span_id);
     clock.now = START + 10 * DAY_MS;
-    expect(await retainTenant(ports, tenant)).toEqual({ calls: 0, admissions: 0, outcomes: 0, objects: 0 });
+    expect(await retainTenant(ports, tenant)).toEqual({ calls: 0, admissions: 0, outcomes: 0, rollups: 0, objects: 0 });
     clock.now += 1;
     expect(await retainTenant(ports, tenant)).toMatchObject({ calls: 1, objects: 0 });
     expect(await listed()).toEqual([late.index.span_id]);
@@ -69,8 +69,8 @@ describe("records whose time is over", () => {
       await storeAll(ports, each, [recordOf(each, { started_at: START })]);
     }
     clock.now = START + 50 * DAY_MS;
-    expect(await retainTenant(ports, tenant)).toEqual({ calls: 1, admissions: 1, outcomes: 1, objects: 1 });
-    expect(await retainTenant(ports, other)).toEqual({ calls: 0, admissions: 0, outcomes: 0, objects: 0 });
+    expect(await retainTenant(ports, tenant)).toEqual({ calls: 1, admissions: 1, outcomes: 1, rollups: 0, objects: 1 });
+    expect(await retainTenant(ports, other)).toEqual({ calls: 0, admissions: 0, outcomes: 0, rollups: 0, objects: 0 });
   });
 
   it("are 10,000 in statements of 500 rows at most, and the next run goes on where one was stopped", async () => {

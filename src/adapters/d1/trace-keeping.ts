@@ -114,14 +114,16 @@ const OLD_ADMISSIONS = `DELETE FROM admissions WHERE tenant = ?1 AND (hour, sess
 const OLD_OUTCOMES = `DELETE FROM outcomes WHERE tenant = ?1 AND (trace_hex, id) IN (
   SELECT trace_hex, id FROM outcomes WHERE tenant = ?1 AND recorded_at < ?2 LIMIT ${AT_ONCE})`;
 
+const OLD_ROLLUPS = `DELETE FROM rollups WHERE tenant = ?1 AND day < CAST(?2 / 86400000 AS INTEGER)`;
+const OLD = { admissions: OLD_ADMISSIONS, outcomes: OLD_OUTCOMES, rollups: OLD_ROLLUPS } as const;
+
 async function removeIn(
   database: D1Database,
   tenant: string,
   { rows, before }: { readonly rows: AgeingRows; readonly before: number },
 ): Promise<number> {
   if (rows !== "calls") {
-    const statement = rows === "admissions" ? OLD_ADMISSIONS : OLD_OUTCOMES;
-    const { meta } = await database.prepare(statement).bind(tenant, before).run();
+    const { meta } = await database.prepare(OLD[rows]).bind(tenant, before).run();
     return meta.changes;
   }
   const { results } = await database

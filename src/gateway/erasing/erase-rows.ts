@@ -27,7 +27,11 @@ export async function eraseRows(ports: ErasurePorts, erasure: Erasure): Promise<
   const { known, victims } = await hangingOn(ports, erasure, rows);
   const calls = await forgetCalls(ports, tenant, known.calls);
   const sessions = await forgetSessions(ports, tenant, await sessionsOver(ports, erasure, victims));
-  const raw = await eraseRaw(ports, tenant, known.traces);
+  const raw = await eraseRaw(
+    ports,
+    tenant,
+    victims.map(({ index }) => index.trace_hex),
+  );
   const admissions = await nameless(ports, erasure, { victims, known });
   const counts = await deleteVictims(ports, erasure, { victims, known, calls });
   const receipt = addTo(

@@ -6,7 +6,7 @@ import type { Ports } from "../ports.ts";
 /** What erasing needs. */
 export type ErasurePorts = Pick<
   Ports,
-  "keeping" | "erasures" | "segments" | "sessions" | "toolCalls" | "deadLetters" | "system"
+  "keeping" | "erasures" | "segments" | "sessions" | "toolCalls" | "deadLetters" | "raw" | "system"
 >;
 
 /** Objects that were asked at once. */
@@ -69,7 +69,9 @@ export async function forgetLeft(
   return { calls, sessions: await forgetSessions(ports, tenant, of("session")) };
 }
 
-/** Deletes what was kept unmasked of traces; answers how many records. There is no such store yet. */
-export function eraseRaw(_ports: ErasurePorts, _tenant: string, _traces: Iterable<string>): Promise<number> {
-  return Promise.resolve(0);
+/** Deletes what was kept unmasked of traces, whoever's it is; answers how many records. */
+export async function eraseRaw({ raw }: ErasurePorts, tenant: string, traces: Iterable<string>): Promise<number> {
+  let removed = 0;
+  for (const trace of new Set(traces)) removed += await raw.remove(tenant, trace);
+  return removed;
 }

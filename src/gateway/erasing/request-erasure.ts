@@ -1,5 +1,7 @@
 // Takes the request to erase: what is to go is written down before anything goes, and the act is recorded.
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
+import { maskUser } from "../../core/guard/mask-json.ts";
+import { sivTokens } from "../../core/guard/mask-tokens.ts";
 import { NOT_BEGUN, NOTHING_ERASED, type Erasure, type ErasureScope } from "../../core/trace/erasure.ts";
 import type { Ports, Recorder } from "../ports.ts";
 import { recordAct } from "../record-act.ts";
@@ -64,7 +66,7 @@ export async function requestErasure(ports: Ports, recorder: Recorder, ask: Eras
   return accept(erasure);
 }
 
-/** An end user as records have them. Records have users as callers name them. */
-function maskedUser(_ports: Ports, _tenant: string, user: string): Promise<string> {
-  return Promise.resolve(user);
+/** An end user as records have them. */
+async function maskedUser({ masking }: Ports, tenant: string, user: string): Promise<string> {
+  return maskUser(sivTokens(await masking.keysOf(tenant)), user);
 }

@@ -52,3 +52,9 @@ export interface DeadLetters {
   /** Takes the lines for which this answers true out of a tenant's letters; answers how many. */
   drop(tenant: string, isDropped: (line: string) => boolean): Promise<number>;
 }
+
+/** What accounting for every call needs. */
+export interface Accounting {
+  readonly admissions: Admissions;
+  readonly deadLetters: DeadLetters;
+}

@@ -17,7 +17,7 @@ export interface NumberedRow {
 }
 
 /** One kind of row that ages. */
-export type AgeingRows = "calls" | "admissions" | "outcomes";
+export type AgeingRows = "calls" | "admissions" | "outcomes" | "rollups";
 
 /** What one transaction of an erasure takes away. */
 export interface ErasedRows {

@@ -49,8 +49,8 @@ export interface StoredRecord {
 
 /** The queryable index of recorded calls. */
 export interface TraceIndex {
-  /** Adds a tenant's records, all or none of them; one that is there already stays as it was. */
-  insert(tenant: string, stored: readonly StoredRecord[]): Promise<void>;
+  /** Adds a tenant's records, all or none of them; one that is there already stays as it was. Answers those that are new. */
+  insert(tenant: string, stored: readonly StoredRecord[]): Promise<readonly StoredRecord[]>;
   list(tenant: string, filter: TraceFilter): Promise<TracePage>;
   /** Every row of a trace, oldest first. */
   ofTrace(tenant: string, traceHex: string): Promise<readonly IndexedRow[]>;
@@ -84,4 +84,12 @@ export interface Segments {
   ): Promise<{ readonly lines: number; readonly payloads: number; readonly segments: number }>;
   /** Deletes segments and offloaded bodies of a tenant's days before this one, at most so many objects; answers how many. */
   removeBefore(tenant: string, day: string, limit: number): Promise<number>;
+}
+
+/** Where records are kept and found. */
+export interface TraceStore {
+  readonly index: TraceIndex;
+  /** The index as it is written anew: what is added tells nobody else of it, for it has happened before. */
+  readonly rebuilt: Pick<TraceIndex, "insert">;
+  readonly segments: Segments;
 }

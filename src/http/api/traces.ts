@@ -6,10 +6,12 @@ import { EFFECTS } from "../../core/policy/decision.ts";
 import { SEMCONV_SCHEMA_URL } from "../../core/trace/attributes.ts";
 import { isOfTool } from "../../core/trace/facets.ts";
 import { readTerms } from "../../core/trace/full-text.ts";
+import { OUTCOMES } from "../../core/trace/outcome.ts";
 import { RECORD_KINDS, type IndexRow, type TraceRecord } from "../../core/trace/record.ts";
 import { readTraceId } from "../../core/units/identifier.ts";
 import { formatUsd, parseUsd } from "../../core/units/money.ts";
 import { readTrace } from "../../gateway/read-trace.ts";
+import { userToken } from "../../gateway/user-token.ts";
 import type { TraceFilter } from "../../gateway/ports/trace-store.ts";
 import type { HttpContext } from "../context.ts";
 import { notFound, problem } from "./errors.ts";
@@ -91,7 +93,6 @@ const WAITING_STATUSES = ["drafted", "pending_approval", "approval_denied", "app
 const ACT_STATUSES = ["approved", "withdrawn", "expired", "set", "cleared", "paused", "resumed", "ended", "requested"];
 const STATUSES = [...CALL_STATUSES, ...WAITING_STATUSES, ...ACT_STATUSES];
 const FILTERS = ["actor", "session", "task", "user", "tool", "model", "release", "rule"] as const;
-const OUTCOMES = ["resolved", "escalated", "overridden", "refunded", "complaint"];
 const query = (name: string, description: string): Parameter => ({
   name,
   in: "query",
@@ -133,7 +134,10 @@ export const traceRoutes: readonly ApiRoute[] = [
       if (!tenant.ok) return problem(tenant);
       const filter = readFilter(c);
       if (!filter.ok) return problem(filter);
-      const page = await c.var.runtime.ports.index.list(tenant.value, filter.value);
+      const { ports } = c.var.runtime;
+      const { user, ...rest } = filter.value;
+      const asked = user === undefined ? rest : { ...rest, user: await userToken(ports, tenant.value, user) };
+      const page = await ports.index.list(tenant.value, asked);
       return Response.json({ data: page.rows.map(shownCall), next_cursor: page.nextCursor });
     },
   },
