@@ -74,7 +74,7 @@ async function writePart(
   path: string,
 ): Promise<z.infer<typeof Trailer>["interlock_export"]> {
   let trailer: string | undefined;
-  for await (const lines of gateway.lines({ method: "GET", path })) {
+  for await (const lines of linesOf(gateway.pieces(path))) {
     const isLast = (line: string): boolean => line.startsWith('{"interlock_export":');
     trailer = lines.find(isLast) ?? trailer;
     const kept = lines.filter((line) => line !== "" && !isLast(line));
@@ -83,6 +83,18 @@ async function writePart(
   const parsed = Trailer.safeParse(JSON.parse(trailer ?? "null"));
   if (parsed.success) return parsed.data.interlock_export;
   throw new CommandFailure(EXIT.couldNotRun, ["the export ended before its last line: what was written is not whole"]);
+}
+
+/** Lines as they become whole, some at a time. */
+async function* linesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<readonly string[]> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const piece of pieces) {
+    const lines = `${rest}${decoder.decode(piece, { stream: true })}`.split("\n");
+    rest = lines.pop() ?? "";
+    yield lines;
+  }
+  yield [rest];
 }
 
 async function reindexAll(tools: CommandTools, days: Pick<ExportOptions, "from" | "to">): Promise<void> {

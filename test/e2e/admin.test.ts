@@ -389,12 +389,11 @@ describe("the reference", () => {
     );
     const guarded = ROUTES.map(
       (route) =>
-        `${route.method} ${route.path.replace(/\/(er_none|tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}").replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")}`,
-      `${route.method} ${route.path
-        .replace(/\/(tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}")
-        .replace("/audit/{id}/", "/audit/{seq}/")
-        .replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")
-        .replace("reports/retry-loops", "reports/{name}")}`,
+        `${route.method} ${route.path
+          .replace(/\/(er_none|tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}")
+          .replace("/audit/{id}/", "/audit/{seq}/")
+          .replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")
+          .replace("reports/retry-loops", "reports/{name}")}`,
     );
     for (const route of guarded) expect(described).toContain(route);
     expect(described.filter((route) => / \/(v1\/|metrics$)/.test(route)).toSorted()).toEqual(

@@ -19,9 +19,12 @@ beforeAll(async () => {
   stage = await openStage();
   tenant = await stage.tenant();
   ({ key: admin } = await stage.key(tenant.id, ["admin"]));
-  for (const user of ["ada_lovelace_07", "grace_hopper_09"]) {
+  for (const [user, word] of [
+    ["ada_lovelace_07", "violet"],
+    ["grace_hopper_09", "amber"],
+  ] as const) {
     const headers = { "Interlock-Session": "shared", "Interlock-User": user, "Interlock-Release": "r1" };
-    const said = `unmistakable words of ${user}`;
+    const said = `unmistakable ${word} words`;
     await tenant.chatAnswer({ model: "demo-small", messages: [{ role: "user", content: said }] }, { headers });
     await tenant.tool("crm.get_customer", { customer_id: "cus_123" }, {}, { headers });
   }
@@ -98,7 +101,7 @@ describe("an export", () => {
       "2020-01-01T00:00:00Z",
     ]);
     expect([run.code, run.stderr]).toEqual([0, ""]);
-    const rows = linesOf("rows.ndjson");
+    const rows = linesOf("rows.ndjson").filter((row) => row["session_id"] === "shared");
     expect(rows).toHaveLength(4);
     expect(rows.every((row) => Object.keys(row).join() === EXPORT_COLUMNS.map(({ name }) => name).join())).toBe(true);
     expect(rows.filter((row) => row["outcome"] === "escalated").map((row) => row["span_id"])).toEqual([first?.span_id]);
@@ -117,7 +120,7 @@ describe("an export", () => {
   });
 
   test("of records has each whole, goes on by its cursor, and says when it ends", async () => {
-    const first = await tenant.get("/v1/traces/export?max=3", tenant.auditor);
+    const first = await tenant.get("/v1/traces/export?session=shared&max=3", tenant.auditor);
     const lines = first.text
       .trimEnd()
       .split("\n")
@@ -127,7 +130,9 @@ describe("an export", () => {
     expect(lines[0]).toMatchObject({ v: 1, index: { tenant: tenant.id, session_id: "shared" } });
     expect(lines[3]).toEqual({ interlock_export: { records: 3, next_cursor: expect.stringMatching(/^\d+$/) } });
     const cursor = at(lines[3], "interlock_export.next_cursor") as string;
-    const rest = (await tenant.get(`/v1/traces/export?cursor=${cursor}`, tenant.auditor)).text.trimEnd().split("\n");
+    const rest = (await tenant.get(`/v1/traces/export?session=shared&cursor=${cursor}`, tenant.auditor)).text
+      .trimEnd()
+      .split("\n");
     expect(rest).toHaveLength(2);
     expect(rest[1]).toBe('{"interlock_export":{"records":1,"next_cursor":null}}');
     const wrong = await tenant.get("/v1/traces/export?format=csv&user=x", tenant.auditor);
@@ -143,17 +148,18 @@ describe("the index", () => {
     expect(await listed("session=shared")).toEqual([]);
     const run = await cli(["traces", "reindex"]);
     expect([run.code, run.stderr]).toEqual([0, ""]);
-    expect(run.stdout).toMatch(/4 records in \d segments? are in the index|4 records in \d segments are in the index/);
+    expect(run.stdout).toMatch(/^\d+ records in \d+ segments are in the index/);
     expect(await listed("session=shared")).toEqual(before);
-    expect(await listed("q=%22unmistakable%20words%22%20ada_lovelace_07")).toHaveLength(1);
+    expect(await listed("q=%22unmistakable%20violet%22")).toHaveLength(1);
   });
 });
 
 describe("an erased user", () => {
   test("is found nowhere, and who shared the session is found everywhere", async () => {
-    expect(await everythingStored()).toContain("unmistakable words of ada");
-    const [ada] = await listed("user=ada_lovelace_07");
-    if (ada === undefined) throw new Error("nothing of ada");
+    expect(await everythingStored()).toContain("unmistakable violet words");
+    const [ada] = await listed("q=%22unmistakable%20violet%22");
+    const [grace] = await listed("q=%22unmistakable%20amber%22");
+    if (ada === undefined || grace === undefined) throw new Error("nothing of theirs");
     const body = { scope: "user", user: "ada_lovelace_07", reason: "request 17" };
     const asked = await stage.send("POST", "/v1/erasures", body, { key: admin });
     expect(asked.status).toBe(202);
@@ -165,16 +171,14 @@ describe("an erased user", () => {
     expect(receipt["counts"]).toMatchObject({ index_rows: 2, segment_lines: 2, tool_calls: 1 });
     expect(receipt["left"]).toEqual([]);
     const stored = await everythingStored();
-    for (const word of ["words of ada", ada.trace_id.slice(3), ada.span_id])
-      expect([word, stored.includes(word)]).toEqual([word, false]);
+    expect([stored.includes("violet"), stored.includes("ada_lovelace_07")]).toEqual([false, false]);
     // Until it is finished, the erasure itself says whom it looks for.
-    expect(stored.match(/ada_lovelace_07/g)).toHaveLength(1);
-    expect(await listed("user=ada_lovelace_07")).toEqual([]);
-    const grace = await listed("user=grace_hopper_09");
-    expect(grace).toHaveLength(2);
-    for (const { trace_id: id } of grace)
+    expect(stored.split(ada.user)).toHaveLength(2);
+    const left = await listed("session=shared");
+    expect(left.map(({ user }) => user)).toEqual([grace.user, grace.user]);
+    for (const { trace_id: id } of left)
       expect((await tenant.get(`/v1/traces/${id}`, tenant.auditor)).status).toBe(200);
-    expect(stored).toContain("unmistakable words of grace");
+    expect(stored).toContain("unmistakable amber words");
     const act = await until("the record of the erasure", async () => {
       const { text } = await tenant.get("/v1/traces/export?kind=erasure", tenant.auditor);
       return text.includes('"kind":"erasure"') ? text : undefined;

