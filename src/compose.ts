@@ -1,6 +1,8 @@
 // Builds the ports from the bindings, once per isolate: the only place that knows which adapter stands behind which port.
 import { createApprovalLinks } from "./adapters/approval-links.ts";
 import { d1Admissions } from "./adapters/d1/admissions.ts";
+import { ed25519Signer } from "./adapters/audit/signer.ts";
+import { appendStatement, auditKeyBook, auditStore } from "./adapters/audit/store.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
@@ -27,6 +29,7 @@ import { runtimeSystem } from "./adapters/system.ts";
 import { httpTools } from "./adapters/tools/http-tools.ts";
 import { createWebhooks } from "./adapters/webhooks.ts";
 import { readSettings, type Env, type Settings } from "./env.ts";
+import { auditSegment } from "./gateway/append-audit.ts";
 import type { Ports } from "./gateway/ports.ts";
 import type { Segments } from "./gateway/ports/trace-store.ts";
 import type { Runtime } from "./http/context.ts";
@@ -41,6 +44,7 @@ export function compose(env: Env): Runtime {
   const masking = new MaskingKeyStore(env.CONFIG, rootKeysOf(settings), runtimeSystem);
   const sessions = new DurableSessionLedgers(env.SESSION_LEDGER, runtimeSystem);
   const controls = new DurableControls(env.TENANT_LEDGER, runtimeSystem);
+  const trail = auditTrail(env, settings);
   const ports: Ports = {
     system: runtimeSystem,
     keys: kvKeys(env.CONFIG, runtimeSystem, { text: settings.ROOT_KEY, tenant: settings.ROOT_TENANT }),
@@ -58,12 +62,18 @@ export function compose(env: Env): Runtime {
     callList: d1CallList(env.DB),
     models: openAiModels(egress, secrets),
     tools: httpTools(egress, secrets, runtimeSystem),
-    index: d1TraceIndex(oneShard(env.DB)),
     admissions: d1Admissions(oneShard(env.DB)),
     deadLetters: r2DeadLetters(env.BLOBS, env.TRACES),
+    index: d1TraceIndex(oneShard(env.DB), [
+      async (tenant, fresh) => {
+        const segment = await auditSegment({ ...trail, system: runtimeSystem }, tenant, fresh);
+        return segment === undefined ? [] : [appendStatement(env.DB, segment)];
+      },
+    ]),
     segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
     masking,
     raw: r2RawStore(env.BLOBS, masking),
+    ...trail,
   };
   const recorder = new QueueRecorder({
     queue: env.TRACES,
@@ -80,6 +90,14 @@ export function compose(env: Env): Runtime {
     rootTenant: settings.ROOT_TENANT,
     publicUrl: settings.PUBLIC_URL,
     recorder: (defer) => recorder.for(defer),
+  };
+}
+
+function auditTrail(env: Env, { AUDIT_KEY, SECRETS_KEY }: Settings): Pick<Ports, "audit" | "auditSigner"> {
+  const book = auditKeyBook(env.DB, () => runtimeSystem.now());
+  return {
+    audit: auditStore(env.DB, env.BLOBS),
+    auditSigner: ed25519Signer({ auditKey: AUDIT_KEY, secretsKey: SECRETS_KEY }, book),
   };
 }
 

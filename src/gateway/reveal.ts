@@ -4,7 +4,8 @@ import { sivTokens } from "../core/guard/mask-tokens.ts";
 import type { TraceId } from "../core/units/identifier.ts";
 import type { Ports, Recorder } from "./ports.ts";
 import type { RawRecord } from "./ports/masking.ts";
-import { ACT_ATTR, recordActFirst, type Act } from "./record-act.ts";
+import { ACT_ATTR, type Act } from "../core/trace/act.ts";
+import { recordActFirst } from "./record-act.ts";
 
 /** Attribute names of a look. */
 export const REVEAL_ATTR = {

@@ -14,11 +14,13 @@ const RECENT_MS = 120_000;
 /** Tenants behind a Durable Object namespace. */
 export function durableTenants(namespace: ObjectNamespace<RemoteTenantLedger>, kv: KVNamespace): Tenants {
   return {
-    create: async (tenant, name) => {
-      const isNew = await namespace.getByName(tenant).create(name);
+    create: async (tenant, name, by) => {
+      const isNew = await namespace.getByName(tenant).create(name, by);
       await kv.put(`tenant/${tenant}`, JSON.stringify({ name }));
       return isNew;
     },
+    beginAct: (record) => namespace.getByName(record.index.tenant).beginAct(record),
+    endAct: (tenant, spanId, record) => namespace.getByName(tenant).endAct(spanId, record),
     ids: () => listNames(kv, "tenant/"),
     repairMirror: (tenant) => namespace.getByName(tenant).repairMirror(),
     exists: (tenant) => namespace.getByName(tenant).exists(),

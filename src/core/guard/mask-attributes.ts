@@ -1,4 +1,5 @@
 // Decides which attributes of a span we make ourselves: ids, figures and words of our own, which are never masked.
+import { ACT_ATTR } from "../trace/act.ts";
 import { ATTR } from "../trace/attributes.ts";
 
 const OURS: ReadonlySet<string> = new Set([
@@ -35,12 +36,28 @@ const OURS: ReadonlySet<string> = new Set([
   ATTR.callerDeclared,
   ATTR.approvalId,
   ATTR.approvalStatus,
+  ATTR.approvalBy,
   ATTR.approvalVia,
   ATTR.probeOf,
   ATTR.compensates,
   ATTR.compensation,
   ATTR.resolutionKey,
   ATTR.sagaStatus,
+  ACT_ATTR.by,
+  ACT_ATTR.switchId,
+  ACT_ATTR.switchExpiresAt,
+  ACT_ATTR.pauseRule,
+  ACT_ATTR.configVersion,
+  ACT_ATTR.configDigest,
+  ACT_ATTR.configPrevious,
+  ACT_ATTR.configRolledBackTo,
+  ACT_ATTR.keyId,
+  ACT_ATTR.keyRoles,
+  ACT_ATTR.keyActors,
+  ACT_ATTR.keyScopes,
+  ACT_ATTR.secretName,
+  ACT_ATTR.secretDataKey,
+  ACT_ATTR.secretResealed,
 ]);
 
 /**
