@@ -3,11 +3,13 @@ import { createApp } from "./app.ts";
 import { compose } from "./compose.ts";
 import type { Env } from "./env.ts";
 import type { Runtime } from "./http/context.ts";
+import { exportTraces } from "./jobs/export-traces.ts";
 import { reconcile } from "./jobs/reconcile.ts";
 import { runErrands } from "./jobs/run-errands.ts";
 import { notifyApprovers } from "./jobs/notify-approvers.ts";
 import { storeDeadLetters } from "./jobs/dead-letters.ts";
 import { indexTraces } from "./jobs/trace-index.ts";
+import { watchDrift } from "./jobs/watch-drift.ts";
 
 export { SessionLedger } from "../durable-objects/session-ledger.ts";
 export { TenantLedger } from "../durable-objects/tenant-ledger.ts";
@@ -23,6 +25,7 @@ function runtimeOf(env: Env): Runtime {
 /** The queues' names in wrangler.toml. */
 const NOTICES_QUEUE = "interlock-notices";
 const CALLS_QUEUE = "interlock-calls";
+const EXPORTS_QUEUES: readonly string[] = ["interlock-exports", "interlock-exports-dlq"];
 const DEAD_LETTERS_QUEUE = "interlock-traces-dlq";
 
 const app = createApp(runtimeOf);
@@ -33,12 +36,18 @@ export default {
     const runtime = runtimeOf(env);
     const { ports, publicUrl } = runtime;
     if (batch.queue === NOTICES_QUEUE) return notifyApprovers(ports, batch.messages, publicUrl);
+    if (EXPORTS_QUEUES.includes(batch.queue)) return exportTraces(ports, batch.messages);
     if (batch.queue === DEAD_LETTERS_QUEUE) return storeDeadLetters(ports, batch.messages);
     if (batch.queue !== CALLS_QUEUE) return indexTraces(ports, batch.messages);
     const recorder = runtime.recorder((work) => context.waitUntil(work));
     return runErrands(ports, batch.messages, recorder);
   },
-  async scheduled(_controller, env) {
-    await reconcile(runtimeOf(env).ports);
+  async scheduled(_controller, env, context) {
+    const runtime = runtimeOf(env);
+    await reconcile(runtime.ports);
+    await watchDrift(
+      runtime.ports,
+      runtime.recorder((work) => context.waitUntil(work)),
+    );
   },
 } satisfies ExportedHandler<Env>;

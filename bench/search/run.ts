@@ -155,7 +155,7 @@ const miniflare = new Miniflare(
   }),
 );
 try {
-  const database = (await miniflare.getD1Database("DB")) as unknown as D1Database;
+  const database = await miniflare.getD1Database("DB");
   const index = d1TraceIndex(oneShard(database));
   await fill(database, index);
   console.log(`${ROWS} calls; ${RUNS} runs of each query; target: p95 at most ${TARGET_P95_MS} ms`);

@@ -33,12 +33,9 @@ import type { JsonObject } from "../core/json/canonical.ts";
 import type { ResolvedTool } from "../core/config/published.ts";
 import type { ToldAt } from "../core/trace/act.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
-import type { AuditSigner, AuditStore } from "./ports/audit.ts";
 import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
-import type { MaskingKeys, RawStore } from "./ports/masking.ts";
-import type { Admissions, DeadLetters } from "./ports/coverage.ts";
-import type { Segments, TraceIndex } from "./ports/trace-store.ts";
+import type { TracePlane } from "./ports/trace-plane.ts";
 
 /** The clock and the dice. */
 export interface System {
@@ -339,6 +336,8 @@ export interface ToolExecution {
   readonly tool: ResolvedTool;
   readonly args: JsonObject;
   readonly traceparent: string;
+  /** What others have put into the trace's state; absent where there is none. */
+  readonly tracestate?: string | undefined;
   readonly allowedHosts: readonly string[];
   /** For connecting, headers and body together. */
   readonly timeoutMs: number;
@@ -369,7 +368,7 @@ export interface Recorder {
 export type Defer = (work: Promise<unknown>) => void;
 
 /** Everything a call needs. */
-export interface Ports {
+export interface Ports extends TracePlane {
   readonly system: System;
   readonly keys: Keys;
   readonly secrets: Secrets;
@@ -386,12 +385,4 @@ export interface Ports {
   readonly callList: CallList;
   readonly models: Models;
   readonly tools: Tools;
-  readonly index: TraceIndex;
-  readonly segments: Segments;
-  readonly masking: MaskingKeys;
-  readonly raw: RawStore;
-  readonly admissions: Admissions;
-  readonly deadLetters: DeadLetters;
-  readonly audit: AuditStore;
-  readonly auditSigner: AuditSigner;
 }

@@ -1,4 +1,5 @@
 // Reads a trace whole: its index rows, then the lines of its segments.
+import { withoutImpostors } from "../core/trace/otlp-receive.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { Ports } from "./ports.ts";
 
@@ -19,10 +20,12 @@ export async function readTrace(
       ),
     ),
   );
-  return records
-    .flat()
-    .sort(
-      (left, right) =>
-        left.index.started_at - right.index.started_at || left.index.span_id.localeCompare(right.index.span_id),
-    );
+  return withoutImpostors(
+    records
+      .flat()
+      .sort(
+        (left, right) =>
+          left.index.started_at - right.index.started_at || left.index.span_id.localeCompare(right.index.span_id),
+      ),
+  );
 }

@@ -15,11 +15,6 @@ export function recordAct(ports: Pick<Ports, "system">, recorder: Recorder, act:
   recorder.write(actRecord(act, told ?? toldNow(ports)), []);
 }
 
-/** Records an act before it is done; whether the record will not be lost. What nobody can be held to is not done. */
-export function recordActFirst(ports: Pick<Ports, "system">, recorder: Recorder, act: Act): Promise<boolean> {
-  return recorder.writeNow(actRecord(act, toldNow(ports)), []);
-}
-
 /**
  * Does something to what no ledger owns, keys and credentials, so that it is told at least once: that it is about to be
  * done is durable before, and what it came to after. Where the gateway dies in between, the tenant's ledger tells it as
@@ -38,4 +33,9 @@ export async function doAct<T>(
   // Done it is: what cannot be told now, the ledger tells by itself.
   await ports.tenants.endAct(act.tenant, at.spanId, record).catch(() => undefined);
   return done;
+}
+
+/** Records an act before it is done; whether the record will not be lost. What nobody can be held to is not done. */
+export function recordActFirst(ports: Pick<Ports, "system">, recorder: Recorder, act: Act): Promise<boolean> {
+  return recorder.writeNow(actRecord(act, toldNow(ports)), []);
 }

@@ -17,6 +17,8 @@ interface GuardedRoute {
   readonly path: string;
   readonly allowed: readonly Role[];
   readonly body?: unknown;
+  /** Errors are google.rpc.Status there, as OTLP asks. */
+  readonly isOtlp?: boolean;
 }
 
 const READERS = ["agent", "operator", "approver", "auditor", "admin", "root"] as const;
@@ -31,8 +33,16 @@ const ROUTES: readonly GuardedRoute[] = [
   { method: "GET", path: "/v1/traces", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "POST", path: "/v1/traces/reveal", allowed: ["auditor"], body: {} },
   { method: "GET", path: "/v1/traces/tr_none/raw", allowed: ["auditor"] },
+  { method: "POST", path: "/v1/traces", allowed: ["agent", "operator"], body: {}, isOtlp: true },
+  { method: "GET", path: "/v1/exports", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/traces/tr_none", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/traces/tr_none/outcome", allowed: ["agent", "operator"], body: {} },
+  { method: "GET", path: "/v1/traces/tr_none/outcomes", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "GET", path: "/v1/reports/drift", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "GET", path: "/v1/reports/retry-loops", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "GET", path: "/metrics", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/coverage", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/coverage/retell", allowed: ["operator", "admin", "root"], body: {} },
   { method: "GET", path: "/v1/dead-letters", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "POST", path: "/v1/dead-letters/redrive", allowed: ["operator", "admin", "root"], body: {} },
   { method: "GET", path: "/v1/audit", allowed: AUDITORS },
@@ -116,9 +126,9 @@ describe.each(ROUTES.map((route) => [`${route.method} ${route.path}`, route] as 
   test("without a key and with a wrong one is 401", async () => {
     for (const init of [{}, { key: "ilk_0000" }]) {
       const answer = await send(route, init);
-      expect([answer.status, answer.json["code"]]).toEqual([401, "unauthenticated"]);
+      expect([answer.status, answer.json["code"]]).toEqual([401, route.isOtlp === true ? 16 : "unauthenticated"]);
       expect(answer.headers.get("www-authenticate")).toBe("Bearer");
-      expect(answer.headers.get("content-type")).toBe("application/problem+json");
+      expect(answer.headers.get("content-type")).toBe(`application/${route.isOtlp === true ? "" : "problem+"}json`);
     }
   });
 
@@ -126,7 +136,7 @@ describe.each(ROUTES.map((route) => [`${route.method} ${route.path}`, route] as 
     for (const role of READERS) {
       const headers = role === "root" ? { "interlock-tenant": tenant.id } : {};
       const answer = await send(route, { key: keys[role], headers });
-      const isRefused = answer.json["code"] === "role_missing";
+      const isRefused = answer.json["code"] === (route.isOtlp === true ? 7 : "role_missing");
       expect([role, isRefused ? "refused" : "allowed"]).toEqual([
         role,
         route.allowed.includes(role) ? "allowed" : "refused",
@@ -379,10 +389,11 @@ describe("the reference", () => {
         `${route.method} ${route.path
           .replace(/\/(tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}")
           .replace("/audit/{id}/", "/audit/{seq}/")
-          .replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")}`,
+          .replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")
+          .replace("reports/retry-loops", "reports/{name}")}`,
     );
     for (const route of guarded) expect(described).toContain(route);
-    expect(described.filter((route) => route.includes(" /v1/")).toSorted()).toEqual(
+    expect(described.filter((route) => / \/(v1\/|metrics$)/.test(route)).toSorted()).toEqual(
       [...guarded, "GET /v1/models", "GET /v1/models/{id}", "POST /v1/chat/completions"].toSorted(),
     );
   });

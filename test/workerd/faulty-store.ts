@@ -2,7 +2,6 @@
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { vi } from "vitest";
 import { compose } from "../../src/compose.ts";
-import type { Env } from "../../src/env.ts";
 import { storeDeadLetters } from "../../src/jobs/dead-letters.ts";
 import { QUIET_MS } from "../../src/core/state/session-ledger.ts";
 import { indexTraces } from "../../src/jobs/trace-index.ts";
@@ -45,18 +44,21 @@ export class FaultyStore {
   waiting: Waiting[] = [];
   dead: Waiting[] = [];
   readonly counts: Record<string, number> = {};
+  /** Records that the queue has taken, each once. */
+  readonly taken = new Set<string>();
   readonly #ports = compose({
     ...bindings,
     DB: this.#faultyDatabase(),
     BLOBS: this.#faultyBucket(),
-  } as unknown as Env).ports;
+  }).ports;
 
   constructor() {
     vi.spyOn(bindings.TRACES, "send").mockImplementation(async (body) => {
       if (this.#fails("send")) throw new Error("queue refused");
+      for (const line of String(body).split("\n")) this.#note(line);
       this.waiting.push({ body: String(body), timestamp: new Date(), attempts: 0 });
       if (this.#fails("sendUnanswered")) throw new Error("no answer from the queue");
-      return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } } as unknown as QueueSendResponse;
+      return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } };
     });
   }
 
@@ -76,6 +78,11 @@ export class FaultyStore {
     return this.dead.length;
   }
 
+  #note(line: string): void {
+    const { index } = JSON.parse(line) as { readonly index?: { readonly trace_hex: string; readonly span_id: string } };
+    if (index !== undefined) this.taken.add(`${index.trace_hex}/${index.span_id}`);
+  }
+
   async #consume(
     batch: readonly Waiting[],
     consumer: (messages: readonly TraceMessage[]) => Promise<void>,
@@ -84,6 +91,7 @@ export class FaultyStore {
     const messages = batch.map((each) => ({
       body: each.body,
       timestamp: each.timestamp,
+      attempts: each.attempts + 1,
       ack: () => void acked.add(each),
       retry: () => undefined,
     }));
@@ -143,13 +151,24 @@ export async function stop(tenant: string, session: string): Promise<void> {
 
 /** Waits until a quiet session has stated every call and its outbox is empty. */
 export async function untilStated(tenant: string, session: string): Promise<void> {
+  await untilSent({ tenant, sessions: [session] }, () => true);
+}
+
+/** Waits until quiet sessions have stated every call, their outboxes are empty, and something else holds. */
+export async function untilSent(
+  { tenant, sessions }: { readonly tenant: string; readonly sessions: readonly string[] },
+  isMet: () => boolean,
+): Promise<void> {
   await vi.waitFor(
     async () => {
-      await afterQuiet(() => runDurableObjectAlarm(ledgerOf(tenant, session)));
-      const { state, outboxDepth } = await bindings.SESSION_LEDGER.getByName(`${tenant}/${session}`).read();
-      if (outboxDepth + state.unstated.length + state.uncertain.length > 0) throw new Error("not stated yet");
+      for (const session of sessions) {
+        await afterQuiet(() => runDurableObjectAlarm(ledgerOf(tenant, session)));
+        const { state, outboxDepth } = await bindings.SESSION_LEDGER.getByName(`${tenant}/${session}`).read();
+        if (outboxDepth + state.unstated.length + state.uncertain.length > 0) throw new Error("not stated yet");
+      }
+      if (!isMet()) throw new Error("not sent yet");
     },
-    { timeout: 20_000, interval: 100 },
+    { timeout: 30_000, interval: 50 },
   );
 }
 

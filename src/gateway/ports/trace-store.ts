@@ -49,8 +49,8 @@ export interface StoredRecord {
 
 /** The queryable index of recorded calls. */
 export interface TraceIndex {
-  /** Adds a tenant's records, all or none of them; one that is there already stays as it was. */
-  insert(tenant: string, stored: readonly StoredRecord[]): Promise<void>;
+  /** Adds a tenant's records, all or none of them; one that is there already stays as it was. Answers those that are new. */
+  insert(tenant: string, stored: readonly StoredRecord[]): Promise<readonly StoredRecord[]>;
   list(tenant: string, filter: TraceFilter): Promise<TracePage>;
   /** Every row of a trace, oldest first. */
   ofTrace(tenant: string, traceHex: string): Promise<readonly IndexedRow[]>;
@@ -62,4 +62,10 @@ export interface Segments {
   put(tenant: string, lines: readonly string[]): Promise<string>;
   /** The named lines of a segment, parsed. */
   read(tenant: string, segment: string, lines: readonly number[]): Promise<readonly TraceRecord[]>;
+}
+
+/** Where records are kept and found. */
+export interface TraceStore {
+  readonly index: TraceIndex;
+  readonly segments: Segments;
 }

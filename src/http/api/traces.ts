@@ -6,6 +6,7 @@ import { EFFECTS } from "../../core/policy/decision.ts";
 import { SEMCONV_SCHEMA_URL } from "../../core/trace/attributes.ts";
 import { isOfTool } from "../../core/trace/facets.ts";
 import { readTerms } from "../../core/trace/full-text.ts";
+import { OUTCOMES } from "../../core/trace/outcome.ts";
 import { RECORD_KINDS, type IndexRow, type TraceRecord } from "../../core/trace/record.ts";
 import { readTraceId } from "../../core/units/identifier.ts";
 import { formatUsd, parseUsd } from "../../core/units/money.ts";
@@ -92,7 +93,6 @@ const WAITING_STATUSES = ["drafted", "pending_approval", "approval_denied", "app
 const ACT_STATUSES = ["approved", "withdrawn", "expired", "set", "cleared", "paused", "resumed", "ended"];
 const STATUSES = [...CALL_STATUSES, ...WAITING_STATUSES, ...ACT_STATUSES];
 const FILTERS = ["actor", "session", "task", "user", "tool", "model", "release", "rule"] as const;
-const OUTCOMES = ["resolved", "escalated", "overridden", "refunded", "complaint"];
 const query = (
   name: string,
   description: string,
