@@ -31,6 +31,8 @@ const ROUTES: readonly GuardedRoute[] = [
   { method: "GET", path: "/v1/tool-calls/tc_00000000000000000000000000000000", allowed: READERS },
   { method: "GET", path: "/v1/sessions/none", allowed: READERS },
   { method: "GET", path: "/v1/traces", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/traces/reveal", allowed: ["auditor"], body: {} },
+  { method: "GET", path: "/v1/traces/tr_none/raw", allowed: ["auditor"] },
   { method: "POST", path: "/v1/traces", allowed: ["agent", "operator"], body: {}, isOtlp: true },
   { method: "GET", path: "/v1/exports", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/traces/tr_none", allowed: ["operator", "approver", "auditor", "admin", "root"] },
