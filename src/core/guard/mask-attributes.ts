@@ -34,6 +34,8 @@ const OURS: ReadonlySet<string> = new Set([
   ATTR.grantedUnits,
   ATTR.keyId,
   ATTR.callerDeclared,
+  ATTR.receivedSpans,
+  ATTR.receivedDropped,
   ATTR.approvalId,
   ATTR.approvalStatus,
   ATTR.approvalVia,
