@@ -40,6 +40,7 @@ const ROUTES: readonly GuardedRoute[] = [
   { method: "GET", path: "/v1/reports/retry-loops", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/metrics", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/coverage", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/coverage/retell", allowed: ["operator", "admin", "root"], body: {} },
   { method: "GET", path: "/v1/dead-letters", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "POST", path: "/v1/dead-letters/redrive", allowed: ["operator", "admin", "root"], body: {} },
   { method: "GET", path: "/v1/audit", allowed: AUDITORS },
