@@ -64,11 +64,12 @@ export function recordToolCall(ports: Ports, recorder: Recorder, happened: ToolC
 }
 
 /** One span per attempt, below the call's own. */
-function attemptSpans({ call, spanId }: ToolCallHappened, end: ToolCallEnd): readonly Span[] {
-  return end.type === "executed" ? end.attempts.map((attempt) => attemptSpan(attempt, call.toolName, spanId)) : [];
+function attemptSpans(happened: ToolCallHappened, end: ToolCallEnd): readonly Span[] {
+  return end.type === "executed" ? end.attempts.map((attempt) => attemptSpan(attempt, happened)) : [];
 }
 
-function attemptSpan(attempt: Attempt, toolName: string, parentId: string): Span {
+function attemptSpan(attempt: Attempt, { call, tool, spanId: parentId }: ToolCallHappened): Span {
+  const { toolName } = call;
   const { number, outcome, cause, httpStatus, retryAfterMs } = attempt;
   return {
     span_id: attempt.spanId,
@@ -80,6 +81,7 @@ function attemptSpan(attempt: Attempt, toolName: string, parentId: string): Span
     status: outcome.status === "succeeded" ? "ok" : "error",
     attributes: {
       [ATTR.toolName]: toolName,
+      [ATTR.serverAddress]: (tool === undefined ? null : hostOf(tool.entry)) ?? undefined,
       [ATTR.attempt]: number,
       [ATTR.resendCount]: number === 1 ? undefined : number - 1,
       [ATTR.httpStatus]: httpStatus ?? undefined,
@@ -178,7 +180,11 @@ function aftermath(end: Exclude<ToolCallEnd, { readonly type: "refused" }>): Att
 function toolAttributes(tool: ResolvedTool | undefined): Attributes {
   return tool === undefined
     ? {}
-    : { [ATTR.toolEffect]: tool.entry.effect, [ATTR.definitionDigest]: tool.definitionDigest };
+    : {
+        [ATTR.toolEffect]: tool.entry.effect,
+        [ATTR.definitionDigest]: tool.definitionDigest,
+        [ATTR.outputTrust]: tool.entry.output_trust,
+      };
 }
 
 function costOf(tool: ResolvedTool | undefined, end: ToolCallEnd): number {

@@ -52,7 +52,8 @@ const Span = z.object({
   status: z.string(),
   attributes: z.record(z.string(), z.unknown()),
 });
-const Trace = z.object({
+/** A trace as it is shown. */
+export const Trace = z.object({
   trace_id: z.string(),
   /** The semantic conventions that the `gen_ai.*` attributes follow. */
   schema_url: z.string(),
@@ -249,7 +250,8 @@ function shownCall(row: IndexRow): z.infer<typeof Call> {
   };
 }
 
-function shownTrace(id: string, records: readonly TraceRecord[]): z.infer<typeof Trace> {
+/** Records as one trace is shown. */
+export function shownTrace(id: string, records: readonly TraceRecord[]): z.infer<typeof Trace> {
   const time = (ms: number): string => new Date(ms).toISOString();
   return {
     trace_id: id,
