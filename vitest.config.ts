@@ -50,6 +50,7 @@ export default defineConfig({
                   "drizzle-orm/sqlite-core",
                   "@noble/hashes/sha2.js",
                   "@noble/hashes/utils.js",
+                  "@noble/ciphers/aes.js",
                   "@pydantic/genai-prices",
                 ],
               },

@@ -25,7 +25,12 @@ async function besides(count) {
 async function staticChecks(count) {
   await count.step("format", "oxfmt", ["--check", "."]);
   await count.step("lint", "oxlint", ["--type-aware"]);
-  for (const project of ["tsconfig.json", "tsconfig.node.json", "test/workerd/tsconfig.json"])
+  for (const project of [
+    "tsconfig.json",
+    "tsconfig.node.json",
+    "test/workerd/tsconfig.json",
+    "bench/search/tsconfig.json",
+  ])
     await count.step(`types ${project}`, "tsc", ["-p", project]);
   await count.step("unused code", "knip", []);
 }

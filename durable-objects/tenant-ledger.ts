@@ -22,7 +22,10 @@ import {
 } from "../src/core/state/tenant-limits.ts";
 import type { KeyedReport } from "../src/core/state/breaker.ts";
 import type { UpstreamAsk } from "../src/core/state/tenant-upstream.ts";
-import { SqlStore } from "./sql-store.ts";
+import { configAct, switchAct, tenantAct, type ToldAt } from "../src/core/trace/act.ts";
+import type { TraceRecord } from "../src/core/trace/record.ts";
+import { ActOutbox } from "./act-outbox.ts";
+import { SqlStore, type RecordQueue } from "./sql-store.ts";
 import { UpstreamRows, type Released } from "./upstream-rows.ts";
 
 /** A session's ledger, as this object calls it. */
@@ -33,6 +36,7 @@ interface RemoteSession {
 /** What the object needs of its Worker. */
 interface TenantEnv {
   readonly CONFIG: KVNamespace;
+  readonly TRACES: RecordQueue;
   readonly SESSION_LEDGER: { getByName(name: string): RemoteSession };
 }
 
@@ -50,6 +54,7 @@ const RECLAIM_TIMEOUT_MS = 1_000;
 export class TenantLedger extends DurableObject<TenantEnv> {
   readonly #store: SqlStore;
   readonly #upstreams: UpstreamRows;
+  readonly #acts: ActOutbox;
   #state: TenantLedgerState;
   /** Mirrors run one after another: an older pointer never lands on a newer one. */
   #mirroring: Promise<void> = Promise.resolve();
@@ -60,12 +65,25 @@ export class TenantLedger extends DurableObject<TenantEnv> {
     super(ctx, env);
     this.#store = new SqlStore(ctx.storage);
     this.#upstreams = new UpstreamRows(this.#store);
+    this.#acts = new ActOutbox(this.#store, (at) => this.#wakeBy(at));
     this.#state = { ...tenants.NO_TENANT, ...(this.#store.readState() as TenantLedgerState | undefined) };
   }
 
   /** Creates the tenant; answers whether it is new. */
-  create(name: string): boolean {
-    return this.#apply({ type: "create", name }).type === "created";
+  async create(name: string, by: string): Promise<boolean> {
+    const isNew = this.#apply({ type: "create", name }).type === "created";
+    if (isNew) await this.#acts.tell(tenantAct(this.#name, by), toldNow());
+    return isNew;
+  }
+
+  /** Keeps an act that is about to be done elsewhere: durable before the reply. */
+  beginAct(record: TraceRecord): Promise<void> {
+    return this.#acts.begin(record);
+  }
+
+  /** Tells what it came to; `null` where there was nothing to do. */
+  endAct(spanId: string, record: TraceRecord | null): Promise<void> {
+    return this.#acts.end(spanId, record);
   }
 
   /** Whether the tenant was created. */
@@ -91,14 +109,24 @@ export class TenantLedger extends DurableObject<TenantEnv> {
     this.#upstreams.release(released);
   }
 
-  /** Sets a kill switch: durable before the reply. */
-  setSwitch(set: Omit<Switch, "set_at">): TenantReply {
-    return this.#apply({ type: "set_switch", switch: set });
+  /** Sets a kill switch: durable before the reply, with the record that tells of it. */
+  setSwitch(set: Omit<Switch, "set_at">, told: ToldAt): Promise<TenantReply> {
+    return this.#switched({ type: "set_switch", switch: set }, told);
   }
 
   /** Clears a kill switch. */
-  clearSwitch(id: string, by: string, reason: string | null): TenantReply {
-    return this.#apply({ type: "clear_switch", id, by, reason });
+  clearSwitch(
+    id: string,
+    { by, reason, told }: { readonly by: string; readonly reason: string | null; readonly told: ToldAt },
+  ): Promise<TenantReply> {
+    return this.#switched({ type: "clear_switch", id, by, reason }, told);
+  }
+
+  async #switched(command: TenantCommand, told: ToldAt): Promise<TenantReply> {
+    const reply = this.#apply(command);
+    if (reply.type === "switch_set" || reply.type === "switch_cleared")
+      await this.#acts.tell(switchAct(this.#name, reply.record, null), told);
+    return reply;
   }
 
   /** Every switch ever set, newest first, with who cleared it and when. */
@@ -167,8 +195,10 @@ export class TenantLedger extends DurableObject<TenantEnv> {
 
   /** Publishes a version if `expected` is the active one; the reply leaves once the edge copy shows it. */
   async publish(candidate: Omit<PublishedConfig, "version" | "published_at">, expected: number): Promise<TenantReply> {
+    const previous = this.version()?.digest ?? null;
     const reply = this.#apply({ type: "publish", candidate, expected });
     if (reply.type === "published") {
+      await this.#acts.tell(configAct(reply.config, previous), toldNow());
       await this.ctx.storage.setAlarm(Date.now() + MIRROR_RETRY_MS);
       // Published it is: an edge copy that cannot be written now is written by the alarm.
       await this.#mirror().catch(() => undefined);
@@ -206,6 +236,8 @@ export class TenantLedger extends DurableObject<TenantEnv> {
   override async alarm(): Promise<void> {
     this.#isPurgeDue = false;
     this.#purge();
+    const again = await this.#acts.drain(this.env.TRACES);
+    if (again !== null) await this.#wakeBy(again);
     if (this.#state.mirrored < this.#state.active) await this.#mirror();
   }
 
@@ -259,6 +291,16 @@ export class TenantLedger extends DurableObject<TenantEnv> {
     this.#store.writeRow(`${METER_ROWS}${key}`, row);
   }
 
+  /** The tenant, whose name the object has. */
+  get #name(): string {
+    return this.ctx.id.name ?? "";
+  }
+
+  async #wakeBy(at: number): Promise<void> {
+    const set = await this.ctx.storage.getAlarm();
+    if (set === null || set > at) await this.ctx.storage.setAlarm(at);
+  }
+
   async #purgeLater(): Promise<void> {
     if (this.#isPurgeDue) return;
     this.#isPurgeDue = true;
@@ -307,6 +349,11 @@ export class TenantLedger extends DurableObject<TenantEnv> {
     }
     return reply;
   }
+}
+
+/** How an act of the ledger alone is told. */
+function toldNow(): ToldAt {
+  return { spanId: crypto.randomUUID().replaceAll("-", "").slice(-16), now: Date.now() };
 }
 
 const VERSION_ROWS = "version/";

@@ -1,21 +1,13 @@
 // Remembers one tool call; every rule is in src/core/state/tool-call.ts.
 import { DurableObject } from "cloudflare:workers";
-import type { Amounts } from "../src/core/budget/amounts.ts";
 import { decide, type Decision } from "../src/core/policy/decision.ts";
 import type { DraftTerms, Vote } from "../src/core/state/approval.ts";
 import type { ApprovalNotice } from "../src/core/state/approval-notice.ts";
 import type { CallWork, CompensationOrder, SagaReport } from "../src/core/state/tool-call-after.ts";
 import type { CallErrand } from "../src/core/state/call-errand.ts";
-import type {
-  CallRef,
-  ChargeOutcome,
-  LedgerPolicy,
-  Scopes,
-  SessionPause,
-  SessionReply,
-} from "../src/core/state/session-messages.ts";
+import type { ChargeOutcome, LedgerPolicy, SessionReply } from "../src/core/state/session-messages.ts";
 import { storedToolCall } from "../src/core/state/stored-shapes.ts";
-import { learntFrom, type Learnt } from "../src/core/state/teaching.ts";
+import { learntFrom } from "../src/core/state/teaching.ts";
 import * as calls from "../src/core/state/tool-call.ts";
 import type { ToolOutcome } from "../src/core/policy/tool-outcome.ts";
 import { stayingHeld, withoutProbes } from "../src/core/policy/upstream.ts";
@@ -29,45 +21,12 @@ import type {
   ToolCallState,
 } from "../src/core/state/tool-call-record.ts";
 import { abandonedCallRecord, expiredApprovalRecord } from "../src/core/trace/orphan.ts";
+import type { ToldAt } from "../src/core/trace/act.ts";
+import { approvalRecord, type ApprovalAct } from "../src/core/trace/approval-act.ts";
 import { showInInbox } from "./approval-inbox.ts";
 import { showInList } from "./call-list.ts";
-import { SqlStore, type RecordQueue } from "./sql-store.ts";
-
-/** The session's ledger, as this object calls it. */
-interface RemoteLedger {
-  charge(
-    call: LedgerAsk & { readonly callId: string; readonly isInSaga: boolean; readonly isHeld: boolean },
-  ): Promise<SessionReply>;
-  conclude(callId: string, outcome: ChargeOutcome, learnt: Learnt | null): Promise<SessionReply>;
-  revisit(asked: {
-    readonly ref: CallRef;
-    readonly scopes: Scopes;
-    readonly pause: Omit<SessionPause, "at"> | null;
-  }): Promise<SessionReply>;
-}
-
-/** What the object needs of its Worker. */
-interface ToolCallEnv {
-  readonly TOOL_CALL: { getByName(name: string): Pick<ToolCall, "compensationStands"> };
-  readonly SESSION_LEDGER: { getByName(name: string): RemoteLedger };
-  readonly TRACES: RecordQueue;
-  readonly NOTICES: RecordQueue;
-  readonly CALLS: RecordQueue;
-  readonly DB: D1Database;
-}
-
-/** How a call asks its session to be charged. */
-interface LedgerAsk {
-  readonly scopes: Scopes;
-  readonly amounts: Amounts;
-  readonly ref: CallRef;
-  readonly policy: LedgerPolicy;
-}
-
-/** Reply with what the session has left, where it was asked; or the session's refusal. */
-type Answer =
-  | { readonly call: ToolCallReply; readonly remainingUsd: number | null }
-  | { readonly ledger: SessionReply; readonly record: ToolCallRecord | null };
+import { SqlStore } from "./sql-store.ts";
+import type { Answer, LedgerAsk, RemoteLedger, ToolCallEnv } from "./tool-call-env.ts";
 
 /** What did not go through is tried again after this long, twice as long each time, up to the longest. */
 const RETRY_MS = 5_000;
@@ -112,26 +71,43 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
   /**
    * Counts one person's vote. `redecided` is the policy's decision at this instant: where it binds another digest or
    * asks for people whom nobody asked, the vote does not count and the record shows what is to be approved now. The
-   * last vote needed answers `execute`.
+   * last vote needed answers `execute`. A vote that counts is told from here as `told` says.
    */
   async vote(
     ballot: LedgerAsk & {
       readonly vote: Vote;
+      readonly told: ToldAt;
       readonly digest: string;
       readonly redecided: Redecision | null;
       readonly draft: DraftTerms;
     },
   ): Promise<Answer> {
-    const { vote, digest, redecided, draft, ...ask } = ballot;
+    const { vote, told, digest, redecided, draft, ...ask } = ballot;
+    const asked = this.#state.record;
     const reply = this.#apply({ type: "vote", vote, digest, redecided, draft });
     await this.#settleDebts();
-    if (reply.type !== "ask_ledger") return { call: reply, remainingUsd: null };
-    return this.#admit(reply, ask, draft);
+    const answer =
+      reply.type === "ask_ledger" ? await this.#admit(reply, ask, draft) : { call: reply, remainingUsd: null };
+    const counts = "call" in answer && answer.call.type !== "vote_refused" && answer.call.type !== "stale";
+    if (counts) await this.#tell(asked, { ...vote, comment: null, refused: null }, told);
+    return answer;
   }
 
-  /** Takes a waiting or held call back. */
-  withdraw(): Promise<ToolCallReply> {
-    return this.#applied({ type: "withdraw" });
+  /** Takes a waiting or held call back; told as an act on its approval where somebody is named. */
+  async withdraw(by: { readonly by: string; readonly told: ToldAt } | null): Promise<ToolCallReply> {
+    const asked = this.#state.record;
+    const reply = await this.#applied({ type: "withdraw" });
+    const act = { verdict: "withdraw", via: "api", comment: null, refused: null } as const;
+    if (by !== null && reply.type === "withdrawn") await this.#tell(asked, { by: by.by, ...act }, by.told);
+    return reply;
+  }
+
+  /** Keeps a person's act until the queue has it, without its comment: that is masked where the gateway records it. */
+  async #tell(asked: ToolCallRecord | null, act: ApprovalAct, told: ToldAt): Promise<void> {
+    if (asked === null) return;
+    this.#store.addToOutbox(approvalRecord(asked, act, told));
+    const due = Math.min(calls.nextWake(this.#state) ?? Number.POSITIVE_INFINITY, Date.now() + RETRY_MS);
+    await this.ctx.storage.setAlarm(due);
   }
 
   /** Lets a held call go once its time has come and its session still takes it; answers `execute` then. */

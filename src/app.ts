@@ -6,12 +6,14 @@ import { approvalPageRoutes } from "./http/approval-page/routes.ts";
 import { approvalRoutes } from "./http/api/approvals.ts";
 import { callChangeRoutes } from "./http/api/call-changes.ts";
 import { coverageRoutes } from "./http/api/coverage.ts";
+import { auditRoutes } from "./http/api/audit.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
 import { explainRoutes } from "./http/api/explain.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
 import { referenceRoutes } from "./http/api/reference.ts";
 import type { ApiRoute } from "./http/api/route.ts";
+import { revealRoutes } from "./http/api/reveal.ts";
 import { secretRoutes } from "./http/api/secrets.ts";
 import { sessionRoutes } from "./http/api/sessions.ts";
 import { switchRoutes } from "./http/api/switches.ts";
@@ -35,7 +37,9 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...switchRoutes,
   ...traceRoutes,
   ...explainRoutes,
+  ...revealRoutes,
   ...coverageRoutes,
+  ...auditRoutes,
   ...configRoutes,
   ...secretRoutes,
   ...tenantRoutes,

@@ -1,6 +1,8 @@
 // Builds the ports from the bindings, once per isolate: the only place that knows which adapter stands behind which port.
 import { createApprovalLinks } from "./adapters/approval-links.ts";
 import { d1Admissions } from "./adapters/d1/admissions.ts";
+import { ed25519Signer } from "./adapters/audit/signer.ts";
+import { appendStatement, auditKeyBook, auditStore } from "./adapters/audit/store.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
@@ -13,18 +15,21 @@ import { durableConfigs, durableTenants } from "./adapters/durable/tenants.ts";
 import { durableToolCalls } from "./adapters/durable/tool-calls.ts";
 import { createEgress, type Service } from "./adapters/egress.ts";
 import { kvKeys } from "./adapters/kv/keys.ts";
-import type { RootKeys } from "./adapters/kv/data-keys.ts";
+import type { RootKeys } from "./adapters/kv/wrapped-keys.ts";
+import { MaskingKeyStore } from "./adapters/kv/masking-keys.ts";
 import { kvSecrets } from "./adapters/kv/secrets.ts";
 import { openAiModels } from "./adapters/models/openai-models.ts";
 import { listPrices } from "./adapters/prices.ts";
 import { QueueRecorder } from "./adapters/queue/recorder.ts";
 import { r2DeadLetters } from "./adapters/r2/dead-letters.ts";
 import { offloadPayloads, restorePayloads } from "./adapters/r2/payloads.ts";
+import { r2RawStore } from "./adapters/r2/raw-records.ts";
 import { r2Segments } from "./adapters/r2/segments.ts";
 import { runtimeSystem } from "./adapters/system.ts";
 import { httpTools } from "./adapters/tools/http-tools.ts";
 import { createWebhooks } from "./adapters/webhooks.ts";
 import { readSettings, type Env, type Settings } from "./env.ts";
+import { auditSegment } from "./gateway/append-audit.ts";
 import type { Ports } from "./gateway/ports.ts";
 import type { Segments } from "./gateway/ports/trace-store.ts";
 import type { Runtime } from "./http/context.ts";
@@ -36,14 +41,16 @@ export function compose(env: Env): Runtime {
   const services = servicesOf(env);
   const egress = createEgress({ allowPrivate, services });
   const secrets = kvSecrets(env.CONFIG, rootKeysOf(settings), runtimeSystem);
+  const masking = new MaskingKeyStore(env.CONFIG, rootKeysOf(settings), runtimeSystem);
   const sessions = new DurableSessionLedgers(env.SESSION_LEDGER, runtimeSystem);
   const controls = new DurableControls(env.TENANT_LEDGER, runtimeSystem);
+  const trail = auditTrail(env, settings);
   const ports: Ports = {
     system: runtimeSystem,
     keys: kvKeys(env.CONFIG, runtimeSystem, { text: settings.ROOT_KEY, tenant: settings.ROOT_TENANT }),
     secrets,
     controls,
-    configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls),
+    configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls, runtimeSystem),
     switches: durableSwitches(env.TENANT_LEDGER, controls),
     breakers: new DurableBreakers(env.TENANT_LEDGER, controls, runtimeSystem),
     inbox: d1ApprovalInbox(env.DB),
@@ -55,15 +62,26 @@ export function compose(env: Env): Runtime {
     callList: d1CallList(env.DB),
     models: openAiModels(egress, secrets),
     tools: httpTools(egress, secrets, runtimeSystem),
-    index: d1TraceIndex(oneShard(env.DB)),
     admissions: d1Admissions(oneShard(env.DB)),
     deadLetters: r2DeadLetters(env.BLOBS, env.TRACES),
+    index: d1TraceIndex(oneShard(env.DB), [
+      async (tenant, fresh) => {
+        const segment = await auditSegment({ ...trail, system: runtimeSystem }, tenant, fresh);
+        return segment === undefined ? [] : [appendStatement(env.DB, segment)];
+      },
+    ]),
     segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
+    ...trail,
+    masking,
+    raw: r2RawStore(env.BLOBS, masking),
   };
   const recorder = new QueueRecorder({
     queue: env.TRACES,
     sessions,
     offload: (record) => offloadPayloads(env.BLOBS, record),
+    configs: ports.configs,
+    masking,
+    raw: ports.raw,
     system: runtimeSystem,
   });
   return {
@@ -72,6 +90,14 @@ export function compose(env: Env): Runtime {
     rootTenant: settings.ROOT_TENANT,
     publicUrl: settings.PUBLIC_URL,
     recorder: (defer) => recorder.for(defer),
+  };
+}
+
+function auditTrail(env: Env, { AUDIT_KEY, SECRETS_KEY }: Settings): Pick<Ports, "audit" | "auditSigner"> {
+  const book = auditKeyBook(env.DB, () => runtimeSystem.now());
+  return {
+    audit: auditStore(env.DB, env.BLOBS),
+    auditSigner: ed25519Signer({ auditKey: AUDIT_KEY, secretsKey: SECRETS_KEY }, book),
   };
 }
 

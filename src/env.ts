@@ -30,6 +30,8 @@ const Settings = z.object({
   SECRETS_KEY_PREVIOUS: z.optional(
     z.string().check(z.regex(/^[A-Za-z0-9+/]{43}=$/, "SECRETS_KEY_PREVIOUS: expected base64 of 32 bytes")),
   ),
+  /** Base64 of 32 bytes: the seed of the Ed25519 key that signs audit checkpoints; derived from `SECRETS_KEY` without. */
+  AUDIT_KEY: z.optional(z.string().check(z.regex(/^[A-Za-z0-9+/]{43}=$/, "AUDIT_KEY: expected base64 of 32 bytes"))),
   /** The tenant that the root key acts on when a request names none. */
   ROOT_TENANT: z.optional(z.string()),
   /** The gateway's own address, for links in notices to approvers; without it notices carry none. */

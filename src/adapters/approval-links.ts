@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import type { System } from "../gateway/ports.ts";
 import type { ApprovalLink, ApprovalLinks } from "../gateway/ports/approvals.ts";
+import { fromBase64Url, toBase64Url } from "./base64-url.ts";
 
 /** Longer texts are no token of ours. */
 const MAX_TOKEN = 1_024;
@@ -61,22 +62,4 @@ async function deriveKey(secretsKey: string): Promise<CryptoKey> {
 
 function utf8(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(new TextEncoder().encode(text));
-}
-
-function toBase64Url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
-}
-
-/** The bytes of a text in its one canonical spelling, or `undefined`: no second token stands for the same link. */
-function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
-  if (!/^[\w-]+$/.test(text)) return undefined;
-  try {
-    const bytes = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (each) => each.charCodeAt(0));
-    return toBase64Url(bytes) === text ? bytes : undefined;
-  } catch {
-    return undefined;
-  }
 }

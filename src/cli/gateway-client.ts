@@ -7,6 +7,8 @@ import { CommandFailure, EXIT } from "./exit-codes.ts";
 import { ProblemDocument } from "./received.ts";
 
 const TIMEOUT_MS = 30_000;
+/** For what is as long as it is. */
+const DOWNLOAD_TIMEOUT_MS = 600_000;
 
 /** One request. */
 export interface GatewayRequest {
@@ -57,7 +59,24 @@ export class GatewayClient {
     return answer.value;
   }
 
-  async #fetch({ method, path, body, ifMatch }: GatewayRequest): Promise<Response> {
+  /**
+   * The pieces of a body that is no JSON, as they come. Throws a `CommandFailure` as `ask` does, and for a refusal.
+   */
+  async *pieces(path: string): AsyncGenerator<Uint8Array> {
+    const response = await this.#fetch({ method: "GET", path }, DOWNLOAD_TIMEOUT_MS);
+    if (!response.ok) {
+      const problem = ProblemDocument.safeParse(jsonOf(await this.#textOf(response)));
+      if (problem.success) throw refusalFailure({ status: response.status, problem: problem.data });
+      throw this.#unexpected(response, `GET ${path.split("?")[0] ?? ""} answered ${response.status}`);
+    }
+    try {
+      for await (const piece of response.body ?? []) yield piece;
+    } catch (error) {
+      throw this.#unreachable(error);
+    }
+  }
+
+  async #fetch({ method, path, body, ifMatch }: GatewayRequest, timeoutMs = TIMEOUT_MS): Promise<Response> {
     const { origin, key, tenant } = this.#connection;
     const headers = new Headers({ authorization: `Bearer ${key}`, accept: "application/json" });
     if (tenant !== undefined) headers.set("interlock-tenant", tenant);
@@ -71,7 +90,7 @@ export class GatewayClient {
         method,
         headers,
         redirect,
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.timeout(timeoutMs),
         ...sent,
       });
     } catch (error) {

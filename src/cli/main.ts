@@ -1,6 +1,7 @@
 // Runs the `interlock` command line: parses it, runs one command, ends with its exit code.
 import { Command, CommanderError, Option } from "commander";
 import { addApprovalCommands } from "./approval-commands.ts";
+import { addAuditCommands } from "./audit-commands.ts";
 import { addCallCommands } from "./call-commands.ts";
 import { addConfigCommands } from "./config-commands.ts";
 import { addCoverageCommands } from "./coverage-commands.ts";
@@ -54,6 +55,7 @@ function program(): Command {
     });
   for (const add of [
     addApprovalCommands,
+    addAuditCommands,
     addCallCommands,
     addConfigCommands,
     addCoverageCommands,

@@ -274,3 +274,37 @@ export type CallListing = z.infer<typeof CallListing>;
 
 /** What a decision on an approval answers: the approval or its call, whichever the gateway shows. */
 export const ApprovalDecided = z.looseObject({ id: z.optional(z.string()), status: z.optional(z.string()) });
+
+const AuditEntry = z.looseObject({
+  event: z.looseObject({
+    seq: z.int(),
+    at: z.number(),
+    kind: z.string(),
+    who: z.string(),
+    on: z.record(z.string(), z.string()),
+    what: z.record(z.string(), z.unknown()),
+  }),
+  hash: z.string(),
+});
+/** One page of the audit chain. */
+export const AuditListing = z.looseObject({ data: z.array(AuditEntry), next_cursor: z.nullable(z.string()) });
+/** A parsed page of the audit chain. */
+export type AuditListing = z.infer<typeof AuditListing>;
+
+/** What a stretch of the audit chain came to. */
+export const AuditVerification = z.looseObject({
+  ok: z.boolean(),
+  events: z.int(),
+  from_seq: z.int(),
+  head: z.looseObject({ seq: z.int(), hash: z.string() }),
+  checkpoint: z.nullable(z.unknown()),
+  problems: z.array(z.looseObject({ seq: z.int(), kind: z.string(), detail: z.string() })),
+  next: z.nullable(z.int()),
+});
+/** A parsed stretch. */
+export type AuditVerification = z.infer<typeof AuditVerification>;
+
+/** A JWK set of the keys that sign checkpoints; other keys in it do not matter. */
+export const AuditKeySet = z.looseObject({
+  keys: z.array(z.looseObject({ kty: z.string(), crv: z.optional(z.string()), x: z.optional(z.string()) })),
+});

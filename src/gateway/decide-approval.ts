@@ -3,12 +3,14 @@ import type { ActiveConfig } from "../core/config/published.ts";
 import { accept, refuse, type ErrorCode, type Outcome, type Refusal } from "../core/errors.ts";
 import { decide, type Decision } from "../core/policy/decision.ts";
 import { toolCallOfApproval, type DraftTerms, type Vote, type VoteRefusal } from "../core/state/approval.ts";
+import type { ToldAt } from "../core/trace/act.ts";
+import { approvalRecord } from "../core/trace/approval-act.ts";
 import { teachingOf } from "../core/state/teaching.ts";
 import type { Redecision, ToolCallRecord, ToolCallReply } from "../core/state/tool-call-record.ts";
 import { ledgerRefusal, refusalOf } from "./enforce.ts";
 import { probeKeys } from "../core/policy/upstream.ts";
 import type { Ports, Recorder } from "./ports.ts";
-import { recordApproval } from "./record-approval.ts";
+import { toldNow } from "./record-act.ts";
 import { ledgerAsk, nothingAsked, prepareCall, storedRef, type PreparedCall } from "./tool-ask.ts";
 import { executeStored } from "./stored-call.ts";
 
@@ -47,24 +49,35 @@ export async function decideApproval(
   const found = await readApproval(ports, tenant, approval);
   if (!found.ok) return found;
   const given: Vote = { ...vote, at: ports.system.now() };
+  // The call's object tells of a vote that counts as well: both alike, so that it is stored once.
+  const cast: CastVote = { vote: given, told: toldNow(ports) };
   const isSeen = digest === undefined || digest === found.value.approval?.digest;
   const isPending = found.value.approval?.status === "pending";
   const outcome =
     isPending && !isSeen
       ? stale(found.value)
       : given.verdict === "deny"
-        ? await deny(ports, found.value, given)
-        : await approve(ports, { record: found.value, vote: given }, recorder);
-  recordApproval(ports, recorder, found.value, { vote: given, outcome });
+        ? await deny(ports, found.value, cast)
+        : await approve(ports, { record: found.value, cast }, recorder);
+  const { by, verdict, via, comment } = given;
+  const act = { by, verdict, via, comment, refused: outcome.ok ? null : outcome.code };
+  recorder.write(approvalRecord(found.value, act, cast.told), []);
   return outcome;
 }
 
-async function deny(ports: Ports, record: ToolCallRecord, vote: Vote): Promise<Outcome<ToolCallRecord>> {
+/** A vote and how it is told. */
+interface CastVote {
+  readonly vote: Vote;
+  readonly told: ToldAt;
+}
+
+async function deny(ports: Ports, record: ToolCallRecord, { vote, told }: CastVote): Promise<Outcome<ToolCallRecord>> {
   const { request, decision } = record;
   const ref = storedRef(request, decision.policy_version, ports.system.randomHex(8));
   const reply = await ports.toolCalls.vote(request.tenant, request.id, {
     ...nothingAsked(ref),
     vote,
+    told,
     digest: seenBy(record),
     redecided: null,
     draft: NO_TERMS,
@@ -79,7 +92,7 @@ function seenBy({ approval }: ToolCallRecord): string {
 
 async function approve(
   ports: Ports,
-  { record, vote }: { readonly record: ToolCallRecord; readonly vote: Vote },
+  { record, cast }: { readonly record: ToolCallRecord; readonly cast: CastVote },
   recorder: Recorder,
 ): Promise<Outcome<ToolCallRecord>> {
   const { request } = record;
@@ -94,7 +107,8 @@ async function approve(
   const reply = await ports.toolCalls.vote(request.tenant, request.id, {
     // Without a prepared call the decision is a denial, and the session is never asked.
     ...(prepared === undefined ? nothingAsked(ref) : ledgerAsk(config, prepared, ref)),
-    vote,
+    vote: cast.vote,
+    told: cast.told,
     digest: seenBy(record),
     redecided: redecided.value.redecided,
     draft: config.draftTerms,
@@ -114,10 +128,12 @@ export async function withdrawApproval(
 ): Promise<Outcome<ToolCallRecord>> {
   const found = await readApproval(ports, tenant, id);
   if (!found.ok) return found;
-  const reply = await ports.toolCalls.withdraw(tenant, found.value.request.id);
+  const told = toldNow(ports);
+  const reply = await ports.toolCalls.withdraw(tenant, found.value.request.id, { by, told });
   if (reply.type === "vote_refused") return voteRefusal(reply.why, reply.record);
   if (reply.type !== "withdrawn") return refuse("internal", `the call's object answered "${reply.type}"`);
-  recordApproval(ports, recorder, found.value, { withdrawnBy: by, outcome: accept(reply.record) });
+  const act = { by, verdict: "withdraw", via: "api", comment: null, refused: null } as const;
+  recorder.write(approvalRecord(found.value, act, told), []);
   return accept(reply.record);
 }
 

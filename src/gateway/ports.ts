@@ -23,7 +23,6 @@ import type {
 import type { CompensationOrder, SagaReport } from "../core/state/tool-call-after.ts";
 import type { CallList } from "./ports/call-list.ts";
 import type { DraftTerms, Vote } from "../core/state/approval.ts";
-import type { BreakerSettings } from "../core/state/breaker.ts";
 import type { Controls as TenantControls, SwitchRecord } from "../core/state/tenant-ledger.ts";
 import type { StopAndAskEntry } from "../core/config/policy-document.ts";
 import type { Decision, Reason } from "../core/policy/decision.ts";
@@ -32,8 +31,12 @@ import type { Outcome } from "../core/errors.ts";
 import type { Principal, Role } from "../core/principal.ts";
 import type { JsonObject } from "../core/json/canonical.ts";
 import type { ResolvedTool } from "../core/config/published.ts";
+import type { ToldAt } from "../core/trace/act.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
+import type { AuditSigner, AuditStore } from "./ports/audit.ts";
+import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
+import type { MaskingKeys, RawStore } from "./ports/masking.ts";
 import type { Admissions, DeadLetters } from "./ports/coverage.ts";
 import type { Segments, TraceIndex } from "./ports/trace-store.ts";
 
@@ -117,43 +120,31 @@ export interface Controls {
 
 /** Kill switches, owned by the tenant's ledger. */
 export interface Switches {
-  /** Sets one; refuses `invalid_request` when too many are set. Durable before it answers. */
-  set(tenant: string, set: Omit<Switch, "set_at">): Promise<Outcome<SwitchRecord>>;
-  /** Clears one; refuses `not_found`. */
+  /**
+   * Sets one; refuses `invalid_request` when too many are set. Durable before it answers, and told from there like
+   * this.
+   */
+  set(tenant: string, set: Omit<Switch, "set_at">, told: ToldAt): Promise<Outcome<SwitchRecord>>;
+  /** Clears one, told in the same way; refuses `not_found`. */
   clear(
     tenant: string,
     id: string,
-    by: { readonly by: string; readonly reason: string | null },
+    how: { readonly by: string; readonly reason: string | null; readonly told: ToldAt },
   ): Promise<Outcome<SwitchRecord>>;
   /** Every switch ever set, newest first. */
   list(tenant: string): Promise<readonly SwitchRecord[]>;
-}
-
-/** What one attempt says about one breaker. */
-export interface BreakerSample {
-  /** `tool:<name>` or `host:<host>`. */
-  readonly key: string;
-  readonly settings: BreakerSettings;
-  readonly hasFailed: boolean;
-  readonly isSlow: boolean;
-  /** The call that was let through as a probe, or `null`. */
-  readonly probe: string | null;
-}
-
-/** Breakers, owned by the tenant's ledger: one for every tool and host, whichever isolate calls it. */
-export interface Breakers {
-  /** Tells what an attempt came to: failures and probes at once, the rest in batches. Never throws. */
-  report(tenant: string, samples: readonly BreakerSample[]): Promise<void>;
 }
 
 /** Immutable config versions and the pointer to the active one. */
 export interface Configs {
   /** The active version as the controls name it: compiled in the isolate, read from the edge copy or its owner. */
   active(tenant: string): Promise<ActiveConfig | undefined>;
+  /** One that was active at most two minutes ago: for work behind an answer, which asks for nothing where it can. */
+  recent(tenant: string): Promise<ActiveConfig | undefined>;
   /** The active version as its strongly consistent owner has it. */
   current(tenant: string): Promise<PublishedConfig | undefined>;
   version(tenant: string, version: number): Promise<PublishedConfig | undefined>;
-  /** Publishes if `expected` is still the active version (0: none yet); refuses `precondition_failed` otherwise. */
+  /** Publishes if `expected` is still the active version (0: none yet), and tells of it; refuses `precondition_failed` otherwise. */
   publish(
     candidate: Omit<PublishedConfig, "version" | "published_at">,
     expected: number,
@@ -163,8 +154,12 @@ export interface Configs {
 
 /** The tenants of the deployment. */
 export interface Tenants {
-  /** Whether the tenant is new. */
-  create(tenant: string, name: string): Promise<boolean>;
+  /** Whether the tenant is new; if it is, that is told as done by this key. */
+  create(tenant: string, name: string, by: string): Promise<boolean>;
+  /** Keeps the record of an act that is about to be done; told as one of unknown outcome where nobody ends it. */
+  beginAct(record: TraceRecord): Promise<void>;
+  /** Tells what an act came to; `null` where there was nothing to do. */
+  endAct(tenant: string, spanId: string, record: TraceRecord | null): Promise<void>;
   exists(tenant: string): Promise<boolean>;
   /** Every tenant id, for jobs. */
   ids(): Promise<readonly string[]>;
@@ -255,6 +250,8 @@ export interface ToolCallBeginning extends LedgerAsk {
 /** One person's vote on a waiting call, with the policy's decision at this instant. */
 export interface Ballot extends LedgerAsk {
   readonly vote: Vote;
+  /** How the call's object tells of it, if it counts. */
+  readonly told: ToldAt;
   /** The digest of what the person saw. */
   readonly digest: string;
   readonly redecided: Redecision | null;
@@ -277,8 +274,12 @@ export interface ToolCalls {
   begin(beginning: ToolCallBeginning): Promise<CallReply>;
   /** Counts a vote; `execute` when it was the last that was needed. */
   vote(tenant: string, id: string, ballot: Ballot): Promise<CallReply>;
-  /** Takes a waiting or held call back. */
-  withdraw(tenant: string, id: string): Promise<ToolCallReply>;
+  /** Takes a waiting or held call back; told as an act on its approval where somebody is named. */
+  withdraw(
+    tenant: string,
+    id: string,
+    act: { readonly by: string; readonly told: ToldAt } | null,
+  ): Promise<ToolCallReply>;
   /** Lets a held call go; `execute` when its time has come and its session still takes it. */
   release(tenant: string, id: string, asked: Release): Promise<CallReply>;
   /** Takes what was found out about an unknown outcome. */
@@ -360,6 +361,8 @@ export interface Tools {
 export interface Recorder {
   /** `credentials` took part in the call: their texts are scrubbed before the record leaves. */
   write(record: TraceRecord, credentials: readonly string[]): void;
+  /** Writes before it answers: whether the queue or an outbox has the record, so that it will not be lost. */
+  writeNow(record: TraceRecord, credentials: readonly string[]): Promise<boolean>;
 }
 
 /** Work that goes on after the answer. */
@@ -385,6 +388,10 @@ export interface Ports {
   readonly tools: Tools;
   readonly index: TraceIndex;
   readonly segments: Segments;
+  readonly masking: MaskingKeys;
+  readonly raw: RawStore;
   readonly admissions: Admissions;
   readonly deadLetters: DeadLetters;
+  readonly audit: AuditStore;
+  readonly auditSigner: AuditSigner;
 }

@@ -87,7 +87,7 @@ export async function withdrawCall(
   if (record.status === "withdrawn") return accept(record);
   if (record.status !== "held")
     return refuse("call_sent", `the call is ${record.status}: only one that is held or waits can be withdrawn`);
-  const reply = await ports.toolCalls.withdraw(tenant, id);
+  const reply = await ports.toolCalls.withdraw(tenant, id, null);
   if (reply.type === "vote_refused") return voteRefusal(reply.why, reply.record);
   if (reply.type !== "withdrawn") return refuse("call_sent", "the call was sent meanwhile");
   const config = await ports.configs.active(tenant);

@@ -1,10 +1,10 @@
 // Sequences what a person does to a session: lets it go on, pauses it, or ends it for good; each act is recorded.
 import { accept, refuse, type Outcome } from "../core/errors.ts";
-import { sha256Hex } from "../core/json/digest.ts";
+import { ACT_ATTR, actTrace } from "../core/trace/act.ts";
 import type { SessionPause } from "../core/state/session-messages.ts";
 import { pausedRefusal } from "./enforce.ts";
 import type { Ports, Recorder, SessionView } from "./ports.ts";
-import { ACT_ATTR, recordAct } from "./record-act.ts";
+import { recordAct } from "./record-act.ts";
 
 /** What a person asks of a session. */
 export interface SessionOrder {
@@ -87,7 +87,7 @@ function recordSession(
     tenant,
     kind: "session",
     // Everything people did to one session reads as one story.
-    traceHex: sha256Hex(`session\n${tenant}\n${session}`).slice(0, 32),
+    traceHex: actTrace("session", tenant, session),
     session,
     actor: seen.state.actor,
     subject: "session",

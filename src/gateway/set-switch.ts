@@ -2,11 +2,11 @@
 import { didYouMean } from "../core/config/mistakes.ts";
 import type { ConfigDocument } from "../core/config/document.ts";
 import { accept, refuse, type Mistake, type Outcome } from "../core/errors.ts";
-import { sha256Hex } from "../core/json/digest.ts";
 import type { SwitchKind, SwitchScope } from "../core/policy/switches.ts";
 import type { SwitchRecord } from "../core/state/tenant-ledger.ts";
+import { switchAct } from "../core/trace/act.ts";
 import type { Ports, Recorder } from "./ports.ts";
-import { ACT_ATTR, recordAct } from "./record-act.ts";
+import { recordAct, toldNow } from "./record-act.ts";
 
 /** What a person asks for. */
 export interface SwitchOrder {
@@ -37,9 +37,10 @@ export async function setSwitch(ports: Ports, order: SwitchOrder, recorder: Reco
   }
   const { tenant, by, kind, scope, reason, expiresAt } = order;
   const id = `sw_${ports.system.randomHex(12)}`;
-  const set = await ports.switches.set(tenant, { id, kind, scope, reason, set_by: by, expires_at: expiresAt });
+  const told = toldNow(ports);
+  const set = await ports.switches.set(tenant, { id, kind, scope, reason, set_by: by, expires_at: expiresAt }, told);
   if (!set.ok) return set;
-  recordSwitch(ports, recorder, { tenant, record: set.value, status: "set", by, reason });
+  recordAct(ports, recorder, switchAct(tenant, set.value, reason), told);
   return accept({ record: set.value, warnings: checked.warnings });
 }
 
@@ -54,8 +55,9 @@ export async function clearSwitch(
   }: { readonly tenant: string; readonly id: string; readonly by: string; readonly reason: string | null },
   recorder: Recorder,
 ): Promise<Outcome<SwitchRecord>> {
-  const cleared = await ports.switches.clear(tenant, id, { by, reason });
-  if (cleared.ok) recordSwitch(ports, recorder, { tenant, record: cleared.value, status: "cleared", by, reason });
+  const told = toldNow(ports);
+  const cleared = await ports.switches.clear(tenant, id, { by, reason, told });
+  if (cleared.ok) recordAct(ports, recorder, switchAct(tenant, cleared.value, reason), told);
   return cleared;
 }
 
@@ -92,29 +94,4 @@ function unknown(path: string, name: string | undefined, known: readonly string[
       message: `no ${what} "${name}" in the tenant's config, so the switch would stop nothing${didYouMean(name, known)}`,
     },
   ];
-}
-
-interface SwitchAct {
-  readonly tenant: string;
-  readonly record: SwitchRecord;
-  readonly status: "set" | "cleared";
-  readonly by: string;
-  readonly reason: string | null;
-}
-
-function recordSwitch(ports: Ports, recorder: Recorder, { tenant, record, status, by, reason }: SwitchAct): void {
-  const { scope } = record;
-  recordAct(ports, recorder, {
-    tenant,
-    kind: "switch",
-    // Setting and clearing one switch read as one story.
-    traceHex: sha256Hex(`switch\n${tenant}\n${record.id}`).slice(0, 32),
-    session: scope.session ?? null,
-    actor: scope.actor ?? null,
-    subject: record.kind,
-    status,
-    by,
-    reason,
-    attributes: { [ACT_ATTR.switchId]: record.id, [ACT_ATTR.switchScope]: JSON.stringify(scope) },
-  });
 }

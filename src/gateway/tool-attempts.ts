@@ -4,7 +4,8 @@ import type { RetryCause } from "../core/policy/retry-causes.ts";
 import { causeOf, nextAttempt, together, type CallTerms } from "../core/policy/retry.ts";
 import type { HttpAnswer, ToolOutcome } from "../core/policy/tool-outcome.ts";
 import { breakersOf, breakerState, sampleOf } from "../core/policy/upstream.ts";
-import type { BreakerSample, Ports, ToolExecuted, ToolExecution } from "./ports.ts";
+import type { Ports, ToolExecuted, ToolExecution } from "./ports.ts";
+import type { BreakerSample } from "./ports/breakers.ts";
 
 /** One attempt as it went. Times are epoch milliseconds. */
 export interface Attempt {

@@ -21,6 +21,8 @@ interface GuardedRoute {
 
 const READERS = ["agent", "operator", "approver", "auditor", "admin", "root"] as const;
 const CONFIG_READERS = ["operator", "auditor", "admin", "root"] as const;
+const AUDITORS = ["operator", "auditor", "admin", "root"] as const;
+
 const ROUTES: readonly GuardedRoute[] = [
   { method: "GET", path: "/v1/tools", allowed: ["agent"] },
   { method: "POST", path: "/v1/tool-calls", allowed: ["agent"], body: {} },
@@ -34,6 +36,11 @@ const ROUTES: readonly GuardedRoute[] = [
   { method: "GET", path: "/v1/traces/tr_none/explain", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/sessions/none/explain", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/sessions/none/trace", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "GET", path: "/v1/audit", allowed: AUDITORS },
+  { method: "GET", path: "/v1/audit/verify", allowed: AUDITORS },
+  { method: "GET", path: "/v1/audit/export", allowed: AUDITORS },
+  { method: "GET", path: "/v1/audit/keys", allowed: AUDITORS },
+  { method: "GET", path: "/v1/audit/none/proof", allowed: AUDITORS },
   { method: "GET", path: "/v1/config", allowed: ["operator", "auditor", "admin", "root"] },
   { method: "PUT", path: "/v1/config", allowed: ["admin", "root"], body: { nonsense: 1 } },
   { method: "GET", path: "/v1/config/versions", allowed: ["operator", "auditor", "admin", "root"] },
@@ -370,7 +377,10 @@ describe("the reference", () => {
     );
     const guarded = ROUTES.map(
       (route) =>
-        `${route.method} ${route.path.replace(/\/(tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}").replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")}`,
+        `${route.method} ${route.path
+          .replace(/\/(tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}")
+          .replace("/audit/{id}/", "/audit/{seq}/")
+          .replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")}`,
     );
     for (const route of guarded) expect(described).toContain(route);
     expect(described.filter((route) => route.includes(" /v1/")).toSorted()).toEqual(

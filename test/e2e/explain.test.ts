@@ -113,7 +113,9 @@ describe("a refund that was approved, repeated, refused when too large, and take
       /Policy version “v1-[0-9a-f]{12}” decided on \d calls; it was published at 20/,
     );
     expect(textOf(story, "asked")).toMatch(/asked model “demo-large” for a completion/);
-    expect(textOf(story, "asked")).toContain('with arguments “{"customer_id":"cus_123","amount_usd":42}”.');
+    expect(textOf(story, "asked")).toContain(
+      'with arguments “{"customer_id":"cus_123","amount_usd":42}”, declaring intent “issue_refund”.',
+    );
     expect(textOf(story, "seen")).toContain("its output is labelled “trusted”");
     expect(textOf(story, "decided")).toContain(
       "rule “refund.large” says “require_approval”: “refunds over $20.00 need a person”",
@@ -132,7 +134,7 @@ describe("a refund that was approved, repeated, refused when too large, and take
     );
     expect(textOf(story, "done")).toMatch(/The upstream names what it did for call 2: “id” “/);
     expect(textOf(story, "undone")).toMatch(
-      /Undoing call 2 was asked for by key “[^”]+” at .* as call 4; it is undone\./,
+      /Call 2 was to be undone by call 4, asked for by key “[^”]+”; it is undone, as of 20/,
     );
     expect(textOf(story, "undone")).toContain("Call 4 was made to undo call 2, and did so.");
     expect(textOf(story, "cost")).toMatch(

@@ -53,7 +53,7 @@ describe("a call that was", () => {
       "Call 1: The caller was told “policy_denied”: “75.00 is over the actor's cap”.",
     ]);
     expect(told(story, "asked")[0]).toContain(
-      'asked for tool “pay”, with the declared intent “refund” with arguments “{"to":"cus_1","amount_usd":75}”',
+      'asked for tool “pay” with arguments “{"to":"cus_1","amount_usd":75}”, declaring intent “refund”.',
     );
     expect(told(story, "asked")[1]).toBe('Call 1 narrowed itself to “{"max_amount_usd":100}”.');
     expect(told(story, "done")).toEqual(["Call 1: nothing was sent to the tool."]);
@@ -196,7 +196,9 @@ describe("a call that was", () => {
       attributes: { "interlock.compensation.id": "tc_undo", "interlock.changed.by": "key_operator" },
     });
     expect(told(explained([paid, undoing, undone]), "undone")).toEqual([
-      expect.stringMatching(/^Undoing call 1 was asked for by key “key_operator” at .* as call 2; it is undone\.$/),
+      expect.stringMatching(
+        /^Call 1 was to be undone by call 2, asked for by key “key_operator”; it is undone, as of 2026-.*\.$/,
+      ),
       "Call 2 was made to undo call 1, and did so.",
     ]);
   });
@@ -513,7 +515,9 @@ describe("whatever is recorded", () => {
       fc.property(stories, (records) => {
         const markdown = markdownOf(explained(records));
         for (const line of markdown.split("\n")) {
-          expect(line === "" || /^(# What|## [A-Z]|- |\d+ calls? ?|\d+ call|Nothing of this)/.test(line)).toBe(true);
+          expect(
+            line === "" || /^(# What|## [A-Z]|- |\d+ calls? ?|\d+ call|Nothing of this|The stored)/.test(line),
+          ).toBe(true);
           const bare = withoutCode(line);
           expect(bare).not.toMatch(/[“”]/);
           expect(bare.replaceAll(/\]\(<\/v1\/[^<>]*>\)/g, "]")).not.toMatch(

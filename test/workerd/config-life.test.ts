@@ -24,7 +24,9 @@ async function withRefunds(...amounts: readonly number[]): Promise<TestTenant & 
   for (const amount of amounts) await refund(tenant.agent, "s1", `k${amount}`, amount);
   await vi.waitFor(
     async () => {
-      const { data } = await (await request("/v1/traces", tenant.auditor)).json<{ data: readonly unknown[] }>();
+      const { data } = await (
+        await request("/v1/traces?actor=agent", tenant.auditor)
+      ).json<{ data: readonly unknown[] }>();
       expect(data).toHaveLength(amounts.length);
     },
     { timeout: 15_000, interval: 200 },

@@ -142,7 +142,9 @@ describe("a tool call", () => {
     expect(await object.begin(beginning)).toMatchObject({ call: { type: "replay" } });
     await vi.waitFor(
       async () => {
-        const page = (await (await sendRequest("/v1/traces", tenant.auditor)).json()) as { data: readonly unknown[] };
+        const page = (await (await sendRequest("/v1/traces?actor=agent", tenant.auditor)).json()) as {
+          data: readonly unknown[];
+        };
         expect(page.data).toMatchObject([
           { kind: "execute_tool", tool: "refund", status: "unknown", tool_call_id: id },
         ]);
@@ -249,7 +251,9 @@ describe("a ledger that stops", () => {
     expect((await stateOf(tenant.id, "s1")).session?.used.usd).toBe(100);
     await vi.waitFor(
       async () => {
-        const page = (await (await sendRequest("/v1/traces", tenant.auditor)).json()) as { data: readonly unknown[] };
+        const page = (await (await sendRequest("/v1/traces?actor=agent", tenant.auditor)).json()) as {
+          data: readonly unknown[];
+        };
         expect(page.data).toMatchObject([
           { kind: "ledger", status: "unknown", error_code: "hold_expired", cost_usd: "0.0001" },
         ]);

@@ -1,6 +1,7 @@
 // Reaches a tenant's breakers: what failed is told at once, what went well rides along or is told in batches.
 import type { KeyedReport } from "../../core/state/breaker.ts";
-import type { Breakers, BreakerSample, System } from "../../gateway/ports.ts";
+import type { System } from "../../gateway/ports.ts";
+import type { Breakers, BreakerSample } from "../../gateway/ports/breakers.ts";
 import type { DurableControls } from "./controls.ts";
 import type { ObjectNamespace, RemoteTenantLedger } from "./rpc.ts";
 

@@ -15,6 +15,7 @@ import type { Controls, SwitchRecord, TenantReply } from "../../core/state/tenan
 import type { ToolOutcome } from "../../core/policy/tool-outcome.ts";
 import type { Finding, ToolCallRecord, ToolCallReply } from "../../core/state/tool-call-record.ts";
 import type { CompensationOrder, SagaReport } from "../../core/state/tool-call-after.ts";
+import type { ToldAt } from "../../core/trace/act.ts";
 import type { TraceRecord } from "../../core/trace/record.ts";
 import type {
   Admission,
@@ -57,7 +58,7 @@ export interface RemoteSessionLedger {
 export interface RemoteToolCall {
   begin(beginning: ToolCallBeginning): Promise<CallReply>;
   vote(ballot: Ballot): Promise<CallReply>;
-  withdraw(): Promise<ToolCallReply>;
+  withdraw(act: { readonly by: string; readonly told: ToldAt } | null): Promise<ToolCallReply>;
   release(asked: Release): Promise<CallReply>;
   settle(finding: Finding): Promise<ToolCallReply>;
   compensate(order: CompensationOrder, isRetry: boolean): Promise<ToolCallReply>;
@@ -69,13 +70,18 @@ export interface RemoteToolCall {
 
 /** `TenantLedger`, from outside. */
 export interface RemoteTenantLedger {
-  create(name: string): Promise<boolean>;
+  create(name: string, by: string): Promise<boolean>;
+  beginAct(record: TraceRecord): Promise<void>;
+  endAct(spanId: string, record: TraceRecord | null): Promise<void>;
   exists(): Promise<boolean>;
   controls(): Promise<Controls>;
   /** Whether a breaker has changed. */
   report(reports: readonly KeyedReport[]): Promise<boolean>;
-  setSwitch(set: Omit<Switch, "set_at">): Promise<TenantReply>;
-  clearSwitch(id: string, by: string, reason: string | null): Promise<TenantReply>;
+  setSwitch(set: Omit<Switch, "set_at">, told: ToldAt): Promise<TenantReply>;
+  clearSwitch(
+    id: string,
+    how: { readonly by: string; readonly reason: string | null; readonly told: ToldAt },
+  ): Promise<TenantReply>;
   switches(): Promise<readonly SwitchRecord[]>;
   publish(candidate: Omit<PublishedConfig, "version" | "published_at">, expected: number): Promise<TenantReply>;
   version(version?: number): Promise<PublishedConfig | undefined>;

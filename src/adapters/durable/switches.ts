@@ -7,16 +7,16 @@ import type { ObjectNamespace, RemoteTenantLedger } from "./rpc.ts";
 /** Kill switches behind a Durable Object namespace. */
 export function durableSwitches(namespace: ObjectNamespace<RemoteTenantLedger>, controls: DurableControls): Switches {
   return {
-    set: async (tenant, set) => {
-      const reply = await namespace.getByName(tenant).setSwitch(set);
+    set: async (tenant, set, told) => {
+      const reply = await namespace.getByName(tenant).setSwitch(set, told);
       controls.forget(tenant);
       if (reply.type === "switch_set") return accept(reply.record);
       if (reply.type === "too_many_switches")
         return refuse("invalid_request", `${reply.limit} switches are set already: clear some, or widen one`);
       throw new GatewayFault("internal", `the tenant's ledger answered "${reply.type}" to a switch`);
     },
-    clear: async (tenant, id, { by, reason }) => {
-      const reply = await namespace.getByName(tenant).clearSwitch(id, by, reason);
+    clear: async (tenant, id, how) => {
+      const reply = await namespace.getByName(tenant).clearSwitch(id, how);
       controls.forget(tenant);
       if (reply.type === "switch_cleared") return accept(reply.record);
       if (reply.type === "unknown_switch") return refuse("not_found", `no switch "${id}" is set`);

@@ -1,22 +1,26 @@
 // Reaches tenant ledgers: who exists, and which config version is active.
 import { ActiveConfig, storedConfig, type PublishedConfig } from "../../core/config/published.ts";
 import { accept, GatewayFault, refuse } from "../../core/errors.ts";
-import type { Configs, Tenants } from "../../gateway/ports.ts";
+import type { Configs, System, Tenants } from "../../gateway/ports.ts";
 import type { DurableControls } from "./controls.ts";
 import { listNames } from "../kv/list-names.ts";
 import type { ObjectNamespace, RemoteTenantLedger } from "./rpc.ts";
 
 /** Config versions kept compiled per isolate; the least recently loaded leaves first. */
 const MAX_CACHED = 256;
+/** What needs no newer config than the last call had does without asking for this long. */
+const RECENT_MS = 120_000;
 
 /** Tenants behind a Durable Object namespace. */
 export function durableTenants(namespace: ObjectNamespace<RemoteTenantLedger>, kv: KVNamespace): Tenants {
   return {
-    create: async (tenant, name) => {
-      const isNew = await namespace.getByName(tenant).create(name);
+    create: async (tenant, name, by) => {
+      const isNew = await namespace.getByName(tenant).create(name, by);
       await kv.put(`tenant/${tenant}`, JSON.stringify({ name }));
       return isNew;
     },
+    beginAct: (record) => namespace.getByName(record.index.tenant).beginAct(record),
+    endAct: (tenant, spanId, record) => namespace.getByName(tenant).endAct(spanId, record),
     ids: () => listNames(kv, "tenant/"),
     repairMirror: (tenant) => namespace.getByName(tenant).repairMirror(),
     exists: (tenant) => namespace.getByName(tenant).exists(),
@@ -33,8 +37,11 @@ export function durableConfigs(
   namespace: ObjectNamespace<RemoteTenantLedger>,
   kv: KVNamespace,
   controls: DurableControls,
+  system: Pick<System, "now">,
 ): Configs {
   const cache = new Map<string, ActiveConfig>();
+  /** When a call last found that the cached one is active. */
+  const seen = new Map<string, number>();
   const keep = (tenant: string, published: PublishedConfig): ActiveConfig => {
     const config = new ActiveConfig(storedConfig(published));
     cache.delete(tenant);
@@ -42,24 +49,37 @@ export function durableConfigs(
     for (const oldest of cache.keys()) {
       if (cache.size <= MAX_CACHED) break;
       cache.delete(oldest);
+      seen.delete(oldest);
     }
     return config;
   };
+  const active = async (tenant: string): Promise<ActiveConfig | undefined> => {
+    const { activeVersion } = await controls.current(tenant);
+    if (activeVersion === 0) return undefined;
+    const cached = cache.get(tenant);
+    if (cached?.published.version === activeVersion) {
+      seen.set(tenant, system.now());
+      return cached;
+    }
+    const published =
+      (await readEdgeCopy(kv, tenant, activeVersion)) ?? (await namespace.getByName(tenant).version(activeVersion));
+    if (published === undefined) return undefined;
+    seen.set(tenant, system.now());
+    return keep(tenant, published);
+  };
   return {
-    current: async (tenant) => read(await namespace.getByName(tenant).version()),
-    active: async (tenant) => {
-      const { activeVersion } = await controls.current(tenant);
-      if (activeVersion === 0) return undefined;
+    active,
+    recent: async (tenant) => {
       const cached = cache.get(tenant);
-      if (cached?.published.version === activeVersion) return cached;
-      const published =
-        (await readEdgeCopy(kv, tenant, activeVersion)) ?? (await namespace.getByName(tenant).version(activeVersion));
-      return published === undefined ? undefined : keep(tenant, published);
+      const isRecent = system.now() - (seen.get(tenant) ?? 0) < RECENT_MS;
+      return cached !== undefined && isRecent ? cached : active(tenant);
     },
+    current: async (tenant) => read(await namespace.getByName(tenant).version()),
     version: async (tenant, version) => read(await namespace.getByName(tenant).version(version)),
     publish: async (candidate, expected) => {
       const reply = await namespace.getByName(candidate.tenant).publish(candidate, expected);
       controls.forget(candidate.tenant);
+      seen.delete(candidate.tenant);
       if (reply.type === "stale")
         return refuse(
           "precondition_failed",

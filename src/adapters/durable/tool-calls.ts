@@ -9,7 +9,7 @@ export function durableToolCalls(namespace: ObjectNamespace<RemoteToolCall>): To
     begin: (beginning) => of(beginning.request.tenant, beginning.request.id).begin(beginning),
     finish: (tenant, id, outcome, attempts) => of(tenant, id).finish(outcome, attempts),
     vote: (tenant, id, ballot) => of(tenant, id).vote(ballot),
-    withdraw: (tenant, id) => of(tenant, id).withdraw(),
+    withdraw: (tenant, id, act) => of(tenant, id).withdraw(act),
     release: (tenant, id, asked) => of(tenant, id).release(asked),
     settle: (tenant, id, finding) => of(tenant, id).settle(finding),
     compensate: (tenant, id, order, isRetry) => of(tenant, id).compensate(order, isRetry),

@@ -1,25 +1,13 @@
 // Touches the tenants' data keys in KV: random, wrapped by the deployment's root key, never changed under their name.
-import * as z from "zod/mini";
-import { sha256Hex } from "../../core/json/digest.ts";
-import { GatewayFault } from "../../core/errors.ts";
 import type { System } from "../../gateway/ports.ts";
-import { fromBase64, open, seal, toBase64, utf8 } from "./sealed.ts";
 import { listNames } from "./list-names.ts";
-
-/** The deployment's root keys, each base64 of 32 bytes: the one that wraps, and one that still unwraps. */
-export interface RootKeys {
-  readonly current: string;
-  readonly previous: string | undefined;
-}
+import { WrappedKeys, type RootKeys } from "./wrapped-keys.ts";
 
 /** A data key ready for use. */
 export interface DataKey {
   readonly id: string;
   readonly key: CryptoKey;
 }
-
-const Wrapped = z.object({ v: z.literal(1), root: z.string(), wrapped: z.string() });
-type Wrapped = z.infer<typeof Wrapped>;
 
 /** Data keys an isolate remembers. */
 const MAX_KNOWN = 1_024;
@@ -30,14 +18,13 @@ const MAX_KNOWN = 1_024;
  */
 export class DataKeys {
   readonly #kv: KVNamespace;
-  readonly #roots: RootKeys;
+  readonly #wrapped: WrappedKeys;
   readonly #system: Pick<System, "now" | "randomHex">;
   readonly #known = new Map<string, CryptoKey>();
-  readonly #wrapping = new Map<string, Promise<CryptoKey>>();
 
   constructor(kv: KVNamespace, roots: RootKeys, system: Pick<System, "now" | "randomHex">) {
     this.#kv = kv;
-    this.#roots = roots;
+    this.#wrapped = new WrappedKeys(kv, roots);
     this.#system = system;
   }
 
@@ -46,7 +33,7 @@ export class DataKeys {
     const at = addressOf(tenant, id);
     const known = this.#known.get(at);
     if (known !== undefined) return known;
-    const bytes = await this.#unwrap(tenant, id, await this.#read(tenant, id));
+    const bytes = await this.#wrapped.read(at, contextOf(tenant, id));
     const key = await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]);
     return this.#remember(at, key);
   }
@@ -62,17 +49,14 @@ export class DataKeys {
     const number = numberOf(newest(await this.ids(tenant)) ?? "0-") + 1;
     const id = `${number}-${this.#system.randomHex(4)}`;
     const bytes = crypto.getRandomValues(new Uint8Array(32));
-    await this.#write(tenant, id, bytes);
+    await this.#wrapped.write(addressOf(tenant, id), contextOf(tenant, id), bytes);
     const key = await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]);
     return { id, key: this.#remember(addressOf(tenant, id), key) };
   }
 
   /** Whether the key had to be wrapped anew: the current root key had not wrapped it. */
-  async rewrap(tenant: string, id: string): Promise<boolean> {
-    const stored = await this.#read(tenant, id);
-    if (stored.root === rootId(this.#roots.current)) return false;
-    await this.#write(tenant, id, await this.#unwrap(tenant, id, stored));
-    return true;
+  rewrap(tenant: string, id: string): Promise<boolean> {
+    return this.#wrapped.rewrap(addressOf(tenant, id), contextOf(tenant, id));
   }
 
   /** Every id of the tenant. */
@@ -86,58 +70,11 @@ export class DataKeys {
     this.#known.delete(addressOf(tenant, id));
   }
 
-  async #read(tenant: string, id: string): Promise<Wrapped> {
-    const parsed = Wrapped.safeParse(await this.#kv.get(addressOf(tenant, id), "json"));
-    if (!parsed.success) throw new GatewayFault("internal", `the tenant's data key "${id}" is missing`);
-    return parsed.data;
-  }
-
-  async #unwrap(tenant: string, id: string, { root, wrapped }: Wrapped): Promise<Uint8Array<ArrayBuffer>> {
-    const { current, previous } = this.#roots;
-    const found = [current, previous].find((each) => each !== undefined && rootId(each) === root);
-    if (found === undefined)
-      throw new GatewayFault(
-        "internal",
-        "a stored credential cannot be decrypted: neither SECRETS_KEY nor SECRETS_KEY_PREVIOUS wrapped its data key",
-      );
-    return open(await this.#wrappingKey(found), contextOf(tenant, id), fromBase64(wrapped));
-  }
-
-  async #write(tenant: string, id: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const { current } = this.#roots;
-    const wrapped = await seal(await this.#wrappingKey(current), contextOf(tenant, id), bytes);
-    const body: Wrapped = { v: 1, root: rootId(current), wrapped: toBase64(wrapped) };
-    await this.#kv.put(addressOf(tenant, id), JSON.stringify(body));
-  }
-
-  #wrappingKey(root: string): Promise<CryptoKey> {
-    const known = this.#wrapping.get(root) ?? deriveKey(root, "interlock data keys v1");
-    this.#wrapping.set(root, known);
-    return known;
-  }
-
   #remember(at: string, key: CryptoKey): CryptoKey {
     if (this.#known.size >= MAX_KNOWN) this.#known.clear();
     this.#known.set(at, key);
     return key;
   }
-}
-
-/** An AES-256-GCM key for one purpose, derived from a root key by HKDF-SHA-256. */
-export async function deriveKey(root: string, purpose: string): Promise<CryptoKey> {
-  const base = await crypto.subtle.importKey("raw", fromBase64(root), "HKDF", false, ["deriveKey"]);
-  return crypto.subtle.deriveKey(
-    { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(32), info: utf8(purpose) },
-    base,
-    { name: "AES-GCM", length: 256 },
-    false,
-    ["encrypt", "decrypt"],
-  );
-}
-
-/** Which root key wrapped: a name that tells nothing of it. */
-function rootId(root: string): string {
-  return sha256Hex(`interlock root key\n${root}`).slice(0, 12);
 }
 
 function addressOf(tenant: string, id: string): string {

@@ -2,9 +2,11 @@
 import * as z from "zod/mini";
 import { GatewayFault } from "../../core/errors.ts";
 import type { Rotation, Secrets, System } from "../../gateway/ports.ts";
-import { DataKeys, deriveKey, newest, type DataKey, type RootKeys } from "./data-keys.ts";
+import { DataKeys, newest, type DataKey } from "./data-keys.ts";
 import { listNames } from "./list-names.ts";
+import { MaskingKeyStore } from "./masking-keys.ts";
 import { fromBase64, open, seal, toBase64, utf8 } from "./sealed.ts";
+import { deriveKey, type RootKeys } from "./wrapped-keys.ts";
 
 /** A revealed credential is kept in memory this long. */
 const FRESH_MS = 30_000;
@@ -55,12 +57,14 @@ class SecretStore {
   readonly #kv: KVNamespace;
   readonly #roots: RootKeys;
   readonly #keys: DataKeys;
+  readonly #maskingKeys: MaskingKeyStore;
   readonly #derived = new Map<string, Promise<CryptoKey>>();
 
   constructor(kv: KVNamespace, roots: RootKeys, system: Pick<System, "now" | "randomHex">) {
     this.#kv = kv;
     this.#roots = roots;
     this.#keys = new DataKeys(kv, roots, system);
+    this.#maskingKeys = new MaskingKeyStore(kv, roots, system);
   }
 
   async read(tenant: string, name: string): Promise<Found | undefined> {
@@ -101,7 +105,7 @@ class SecretStore {
    */
   async rotate(tenant: string, newKey: boolean): Promise<Rotation> {
     const before = await this.#keys.ids(tenant);
-    const rewrapped = await this.#rewrapAll(tenant, before);
+    const rewrapped = (await this.#rewrapAll(tenant, before)) + (await this.#maskingKeys.rewrap(tenant));
     const isNew = newKey || before.length === 0;
     const target = isNew ? await this.#keys.create(tenant) : await this.#keys.current(tenant);
     const names = await listNames(this.#kv, addressOf(tenant, ""));

@@ -1,7 +1,14 @@
-// Sends records over the queue, many to a message; what the queue refuses goes to the outbox of its session's ledger.
+// Sends records over the queue, many to a message, scrubbed, masked and sampled; what the queue refuses goes to the outbox of its session's ledger.
+import type { ActiveConfig } from "../../core/config/published.ts";
+import { maskRecord, withholdRecord, withoutBody } from "../../core/guard/mask.ts";
+import { DEFAULT_MASKING } from "../../core/guard/mask-rules.ts";
+import { sivTokens } from "../../core/guard/mask-tokens.ts";
 import type { TraceRecord } from "../../core/trace/record.ts";
+import { keepsPayloads, SAMPLED_OUT } from "../../core/trace/sampling.ts";
 import { holdsCredential, scrubValue } from "../../core/trace/scrub.ts";
-import type { Defer, Recorder, SessionLedgers, System } from "../../gateway/ports.ts";
+import { tracePolicyOf } from "../../core/trace/trace-policy.ts";
+import type { Configs, Defer, Recorder, SessionLedgers, System } from "../../gateway/ports.ts";
+import type { MaskingKeys, RawStore } from "../../gateway/ports/masking.ts";
 import { LingeringSender } from "../lingering-sender.ts";
 
 /** Records wait this long for company. */
@@ -27,6 +34,10 @@ export class QueueRecorder {
   readonly #queue: TraceQueue;
   readonly #sessions: SessionLedgers;
   readonly #offload: Offload;
+  readonly #configs: Pick<Configs, "recent">;
+  readonly #masking: MaskingKeys;
+  readonly #raw: Pick<RawStore, "put">;
+  readonly #system: System;
   readonly #sender: LingeringSender;
   #waiting: Waiting[] = [];
 
@@ -34,11 +45,18 @@ export class QueueRecorder {
     readonly queue: TraceQueue;
     readonly sessions: SessionLedgers;
     readonly offload: Offload;
+    readonly configs: Pick<Configs, "recent">;
+    readonly masking: MaskingKeys;
+    readonly raw: Pick<RawStore, "put">;
     readonly system: System;
   }) {
     this.#queue = parts.queue;
     this.#sessions = parts.sessions;
     this.#offload = parts.offload;
+    this.#configs = parts.configs;
+    this.#masking = parts.masking;
+    this.#raw = parts.raw;
+    this.#system = parts.system;
     this.#sender = new LingeringSender(parts.system, LINGER_MS, () => this.#sendAll());
   }
 
@@ -49,6 +67,7 @@ export class QueueRecorder {
         this.#waiting.push({ record, credentials });
         this.#sender.wake(defer);
       },
+      writeNow: async (record, credentials) => this.#sendOne([await this.#line({ record, credentials })]),
     };
   }
 
@@ -59,26 +78,58 @@ export class QueueRecorder {
     for (const message of messagesOf(lines)) await this.#sendOne(message);
   }
 
-  /** The record's line as it may leave: this is the one place where credentials are scrubbed, over all of it. */
+  /** The record's line as it may leave: the one place where records are scrubbed, masked and sampled. */
   async #line({ record, credentials }: Waiting): Promise<string> {
     const whole = JSON.stringify(record);
     const scrubbed = holdsCredential(whole, credentials) ? scrubValue(record, credentials) : record;
-    const line = scrubbed === record ? whole : JSON.stringify(scrubbed);
+    const masked = await this.#masked(scrubbed);
+    const line = JSON.stringify(masked);
     if (fits(line)) return line;
-    const smaller = JSON.stringify(await this.#offload(scrubbed).catch(() => withoutBodies(scrubbed)));
-    return fits(smaller) ? smaller : JSON.stringify(withoutBodies(scrubbed));
+    const smaller = JSON.stringify(await this.#offload(masked).catch(() => withoutBodies(masked)));
+    return fits(smaller) ? smaller : JSON.stringify(withoutBodies(masked));
   }
 
-  async #sendOne(message: readonly string[]): Promise<void> {
+  /** What cannot be masked as its tenant wants, for want of its rules or its key, leaves without what is not ours. */
+  async #masked(record: TraceRecord): Promise<TraceRecord> {
+    const { tenant } = record.index;
+    let config: ActiveConfig | undefined;
+    let keys: readonly Uint8Array[];
     try {
-      await this.#queue.send(message.join("\n"), { contentType: "text" });
-    } catch {
-      await this.#stash(message.map(recordIn));
+      [config, keys] = await Promise.all([this.#configs.recent(tenant), this.#masking.keysOf(tenant)]);
+    } catch (error) {
+      console.error(JSON.stringify({ event: "masking_unavailable", tenant, reason: nameOf(error) }));
+      return withholdRecord(record);
+    }
+    const { masking, sampling, rawDays } = tracePolicyOf(config);
+    const tokens = sivTokens(keys);
+    if (rawDays > 0 && record.payloads.length > 0)
+      await this.#keepRaw(maskRecord(record, NOTHING_BUT_SECRETS, tokens), rawDays);
+    const masked = maskRecord(record, masking, tokens);
+    if (keepsPayloads(masked, sampling)) return masked;
+    return { ...masked, payloads: masked.payloads.map((payload) => withoutBody(payload, SAMPLED_OUT)) };
+  }
+
+  async #keepRaw(record: TraceRecord, days: number): Promise<void> {
+    try {
+      await this.#raw.put(record, this.#system.now() + days * DAY_MS);
+    } catch (error) {
+      console.error(JSON.stringify({ event: "raw_record_lost", tenant: record.index.tenant, reason: nameOf(error) }));
     }
   }
 
-  async #stash(records: readonly TraceRecord[]): Promise<void> {
+  /** Whether the message lies somewhere from where it will be taken: in the queue or in outboxes. */
+  async #sendOne(message: readonly string[]): Promise<boolean> {
+    try {
+      await this.#queue.send(message.join("\n"), { contentType: "text" });
+      return true;
+    } catch {
+      return this.#stash(message.map(recordIn));
+    }
+  }
+
+  async #stash(records: readonly TraceRecord[]): Promise<boolean> {
     const bySession = Map.groupBy(records, (record) => `${record.index.tenant}/${record.index.session_id}`);
+    let isStashed = true;
     for (const group of bySession.values()) {
       const first = group[0];
       if (first === undefined) continue;
@@ -87,9 +138,19 @@ export class QueueRecorder {
       } catch {
         // Both the queue and the ledger are away: the gap in the session's sequence numbers is what remains to tell.
         console.error(JSON.stringify({ event: "records_lost", tenant: first.index.tenant, count: group.length }));
+        isStashed = false;
       }
     }
+    return isStashed;
   }
+}
+
+const DAY_MS = 86_400_000;
+/** What is kept unmasked is without credentials all the same. */
+const NOTHING_BUT_SECRETS = { ...DEFAULT_MASKING, kinds: new Set<string>() };
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : "unknown";
 }
 
 function withoutBodies(record: TraceRecord): TraceRecord {

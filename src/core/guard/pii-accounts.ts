@@ -1,5 +1,5 @@
 // Finds payment cards (ISO/IEC 7812) and bank accounts (ISO 13616) in a text: by range, length and checksum.
-import { digitsOf, leadTo, matchesOf, passesLuhn, type PiiFinding, type Scanned } from "./pii-text.ts";
+import { digitsOf, leadTo, passesLuhn, type PiiFinding, type Scanned } from "./pii-text.ts";
 
 const CARD =
   /(?<![\w.-])(?:\d{12,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{4,5})(?!\w|-\w|\.\d)/g;
@@ -31,11 +31,30 @@ const RANGES: readonly (readonly [from: number, to: number, lengths: readonly nu
 
 /** Payment cards: a brand's range and length with a right check digit; after a word like "card" any length from 12. */
 export function paymentCards(scanned: Scanned): readonly PiiFinding[] {
-  return matchesOf(scanned, { pattern: CARD, kind: "payment_card" }, (match) => {
-    const digits = digitsOf(match[0]);
-    if (digits.length > 19 || !passesLuhn(digits) || /^(\d)\1+$/.test(digits)) return false;
-    return isOfBrand(digits) || CARD_BEFORE.test(leadTo(scanned, match.index));
-  });
+  const found: PiiFinding[] = [];
+  const card = new RegExp(CARD);
+  for (let match = card.exec(scanned.text); match !== null; match = card.exec(scanned.text)) {
+    const start = match.index;
+    // A group of another number may stand behind a card's own, or before them: then the next group is tried as the first.
+    const written = readingsOf(match[0]).find((each) => isCard(scanned, each, start));
+    if (written === undefined) card.lastIndex = start + (/[ -]/.exec(match[0])?.index ?? match[0].length);
+    else {
+      found.push({ kind: "payment_card", start, end: start + written.length });
+      card.lastIndex = start + written.length;
+    }
+  }
+  return found;
+}
+
+function readingsOf(written: string): readonly string[] {
+  const shorter = written.replace(/[ -]\d+$/, "");
+  return digitsOf(shorter).length >= 12 ? [written, shorter] : [written];
+}
+
+function isCard(scanned: Scanned, written: string, start: number): boolean {
+  const digits = digitsOf(written);
+  if (digits.length > 19 || !passesLuhn(digits) || /^(\d)\1+$/.test(digits)) return false;
+  return isOfBrand(digits) || CARD_BEFORE.test(leadTo(scanned, start));
 }
 
 function isOfBrand(digits: string): boolean {

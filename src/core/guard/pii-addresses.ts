@@ -8,14 +8,29 @@ const MAX_LABEL = 63;
 
 /** E-mail addresses: ASCII or international, of a domain with a dot. Each `@` is looked at once. */
 export function emailAddresses({ text }: Scanned): readonly PiiFinding[] {
+  return addressesAround(text, "@");
+}
+
+/** E-mail addresses whose `@` is percent-encoded, as in the query of a URL. */
+export function encodedEmailAddresses(text: string): readonly PiiFinding[] {
+  return addressesAround(text, "%40");
+}
+
+function addressesAround(text: string, sign: string): readonly PiiFinding[] {
   const found: PiiFinding[] = [];
-  for (let at = text.indexOf("@"); at !== -1; at = text.indexOf("@", at + 1)) {
-    const start = localStart(text, at);
-    const end = domainEnd(text, at + 1);
+  for (let at = text.indexOf(sign); at !== -1; at = text.indexOf(sign, at + 1)) {
+    const start = behindQuery(text, localStart(text, at), at);
+    const end = domainEnd(text, at + sign.length);
     if (start < at && end !== undefined && text.slice(start, at) !== "git")
       found.push({ kind: "email_address", start, end });
   }
   return found;
+}
+
+/** In a URL's query the address is the value: what stands before it names the field. */
+function behindQuery(text: string, start: number, at: number): number {
+  const query = /^.*[?&][\w.-]+=/.exec(text.slice(start, at));
+  return query === null ? start : start + query[0].length;
 }
 
 function localStart(text: string, at: number): number {
@@ -59,9 +74,12 @@ const VERSION_BEFORE = /\b(?:v|version|release|build|semver|firmware|assembly)[\
 const ADDRESS_BEFORE =
   /\b(?:ip|ipv6|addr|address|host|src|dst|from|bind|listen|loopback|connect|gateway|to)\b[^\w]{0,3}(?:\w+[^\w]{1,2})?$/i;
 
+const MAY_BE_IP = /\d\.\d{1,3}\.\d|:[0-9a-f]{0,4}:/i;
+
 /** IPv6 and IPv4 addresses, with a prefix length or zone where they have one; a version number of four parts is none. */
 export function ipAddresses(scanned: Scanned): readonly PiiFinding[] {
   const { text } = scanned;
+  if (!MAY_BE_IP.test(text)) return [];
   const six = [...text.matchAll(IPV6)].filter((match) => isIpv6(match[0], leadTo(scanned, match.index)));
   const four = [...text.matchAll(IPV4)].filter(
     (match) => isIpv4(match[0].split("/")[0] ?? "") && !VERSION_BEFORE.test(leadTo(scanned, match.index)),

@@ -113,14 +113,24 @@ const IDENTITIES: readonly Identity[] = [
   },
 ];
 
+const NONE: readonly Identity[] = [];
+/** What every number has that stands without words, and the beginnings of the words for the others: most texts have neither. */
+const MAY_TELL = /\d[-+A-Z]|[A-Z] ?\d/;
+const MAY_NAME = /\b(?:sin|nas|soci|assur|nhs|pesel|aadha|uidai|steuer|tax id|tin|idnr)/i;
+
 /** National identity numbers other than the US one. */
 export function nationalIds(scanned: Scanned): readonly PiiFinding[] {
-  return IDENTITIES.flatMap(({ pattern, before, accepts }) =>
-    matchesOf(scanned, { pattern, kind: "national_id" }, (match) => {
-      const isNamed = before === undefined || before.test(leadTo(scanned, match.index));
-      return isNamed && accepts(match[0]);
-    }),
-  );
+  const { text, label } = scanned;
+  const mayBe = MAY_TELL.test(text);
+  const mayBeNamed = MAY_NAME.test(text) || MAY_NAME.test(label);
+  return (mayBe || mayBeNamed ? IDENTITIES : NONE)
+    .filter(({ before }) => (before === undefined ? mayBe : mayBeNamed))
+    .flatMap(({ pattern, before, accepts }) =>
+      matchesOf(scanned, { pattern, kind: "national_id" }, (match) => {
+        const isNamed = before === undefined || before.test(leadTo(scanned, match.index));
+        return isNamed && accepts(match[0]);
+      }),
+    );
 }
 
 function isDayMonth(text: string): boolean {

@@ -19,8 +19,12 @@ const AFTER = /^[\s\-–,:(]{0,3}(?:office|fax|mobile|cell|home|work|desk)\b/i;
 const ELSE =
   /\b(?:orders?|invoices?|ref|reference|tickets?|case|sku|items?|parts?|tracking|accounts?|acct|cards?|cc|iban|ssn|policy|ids?|serial|batch|lot|po|trace|span|build|version|epoch|timestamps?|amounts?|total|qty|quantity|zip|routing|passport|licen[cs]e|isbn|ean|upc|transactions?|txn|payments?|confirmation|booking|shipment|parcel|code|error|line|port|pid|customer)\b/gi;
 
+/** Seven digits that nothing but a few marks stands between: most texts have none. */
+const MAY_CALL = /\d(?:[^A-Za-z\d]{0,3}\d){6}/;
+
 /** Telephone numbers. Overlapping readings of the same digits are left to whoever collects findings. */
 export function phoneNumbers(scanned: Scanned): readonly PiiFinding[] {
+  if (!MAY_CALL.test(scanned.text)) return [];
   return [...international(scanned), ...northAmerican(scanned), ...inContext(scanned)];
 }
 
@@ -37,10 +41,11 @@ function international(scanned: Scanned): readonly PiiFinding[] {
   });
 }
 
-/** A number and the next one after it are two: cut where a space leaves no more than fifteen digits. */
+/** A number and the next one after it are two: cut where a space leaves no more than fifteen digits (ITU-T E.164). */
 function upToFifteenDigits(text: string): string {
   let kept = text;
-  while (digitsOf(kept.split(/x|ext/i)[0] ?? "").length > 17 && kept.includes(" "))
+  const most = text.startsWith("00") ? 17 : 15;
+  while (digitsOf(kept.split(/x|ext/i)[0] ?? "").length > most && kept.includes(" "))
     kept = kept.slice(0, kept.lastIndexOf(" "));
   return kept;
 }

@@ -60,21 +60,32 @@ function pathOf(place: Place): string {
 const CARD_AT_LEAST = 1e13;
 const NUMBER_AT_LEAST = 1e6;
 
+/** The least whole number that is looked at under a name. */
+export function leastTelling(name: string): number {
+  return labelOf(name) === "" ? CARD_AT_LEAST : NUMBER_AT_LEAST;
+}
+
+/** A token that stands for personal data. */
+const MASKED_PII =
+  /\[(email_address|phone_number|payment_card|iban|us_ssn|ip_address|national_id):[A-Za-z0-9_-]{22,}\]/;
+
 /** What a name must have to hold any of it; most have not. */
-const MAY_TELL = /@|\d{6}|\d[ .-]\d/;
+const MAY_TELL = /@|\d{6}|\d[ .-]\d|\[\w+:/;
 
 function kindIn(value: string | number, name: string): string | undefined {
-  const least = labelOf(name) === "" ? CARD_AT_LEAST : NUMBER_AT_LEAST;
-  if (typeof value === "number" && !(Number.isInteger(value) && value >= least)) return undefined;
+  if (typeof value === "number" && !(Number.isInteger(value) && value >= leastTelling(name))) return undefined;
   const text = String(value);
   if (text.length > MAX_SCANNED) return "unread";
+  // A recorded call is decided on again as it was masked: a token says what stood there.
+  const masked = MASKED_PII.exec(text)?.[1];
+  if (masked !== undefined) return masked;
   return findPii(text, labelOf(name)).find(
     ({ kind, start, end }) => kind !== "ip_address" || isPublicAddress(text.slice(start, end)),
   )?.kind;
 }
 
 /** An argument's name as words, where it says what the value is. */
-function labelOf(name: string): string {
+export function labelOf(name: string): string {
   const words = name.replaceAll(/[_\-.]+/g, " ").replaceAll(/([a-z])([A-Z])/g, "$1 $2");
   return TELLING.test(words) ? words : "";
 }

@@ -41,7 +41,8 @@ function scrubbed(value: unknown, credentials: readonly string[]): unknown {
   );
 }
 
-function formsOf(credential: string): readonly string[] {
+/** The spellings of a credential that are looked for; none for one that is too short. */
+export function formsOf(credential: string): readonly string[] {
   const known = remembered.get(credential);
   if (known !== undefined) return known;
   if (remembered.size >= MAX_REMEMBERED) remembered.clear();

@@ -1,18 +1,23 @@
 // Decides what an `Idempotency-Key` header names (draft-ietf-httpapi-idempotency-key-header; RFC 9651 strings).
 import { accept, refuse, type Outcome } from "../errors.ts";
+import { telltaleId } from "../guard/caller-id.ts";
 
 const MAX_LENGTH = 255;
 
 /**
  * Reads the header: a structured-field string (`"8e03…"`, escapes undone), or the bare token that most clients send.
- * Absent is fine and answers `undefined`. Refuses an empty key, one over 255 characters, and malformed strings.
+ * Absent is fine and answers `undefined`. Refuses an empty key, one over 255 characters, malformed strings, and a key that tells who somebody is.
  */
 export function readIdempotencyKey(header: string | undefined): Outcome<string | undefined> {
   if (header === undefined) return accept(undefined);
   const text = header.trim();
   const key = text.startsWith('"') ? unquoted(text) : /^[\x21-\x7e]+$/.test(text) ? text : undefined;
-  if (key !== undefined && key.length > 0 && key.length <= MAX_LENGTH) return accept(key);
-  const message = "expected a quoted string or a token of 1 to 255 visible ASCII characters";
+  const told = key === undefined ? undefined : telltaleId(key);
+  if (key !== undefined && key.length > 0 && key.length <= MAX_LENGTH && told === undefined) return accept(key);
+  const message =
+    told === undefined
+      ? "expected a quoted string or a token of 1 to 255 visible ASCII characters"
+      : `expected a key that holds no ${told.replace(/^an? /, "")}`;
   return refuse("idempotency_key_invalid", `Idempotency-Key: ${message}`, {
     mistakes: [{ path: "Idempotency-Key", message }],
   });

@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import { refuse } from "../../core/errors.ts";
 import { isName } from "../../core/units/identifier.ts";
+import { putSecret, removeSecret, rotateSecrets } from "../../gateway/change-keys.ts";
 import { notFound, problem } from "./errors.ts";
 import { pathParameter, readBody, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
@@ -47,7 +48,8 @@ export const secretRoutes: readonly ApiRoute[] = [
         );
       const body = await readBody(c, Secret);
       if (!body.ok) return problem(body);
-      await c.var.runtime.ports.secrets.put(tenant.value, name, body.value.value);
+      const change = { tenant: tenant.value, by: c.var.principal.keyId };
+      await putSecret(c.var.runtime.ports, change, { name, text: body.value.value });
       return new Response(null, { status: 204 });
     },
   },
@@ -82,7 +84,11 @@ export const secretRoutes: readonly ApiRoute[] = [
       if (!tenant.ok) return problem(tenant);
       const body = await readBody(c, Rotate);
       if (!body.ok) return problem(body);
-      const done = await c.var.runtime.ports.secrets.rotate(tenant.value, { newKey: body.value.data_key === "new" });
+      const done = await rotateSecrets(
+        c.var.runtime.ports,
+        { tenant: tenant.value, by: c.var.principal.keyId },
+        { newKey: body.value.data_key === "new" },
+      );
       const { key, secrets, resealed, rewrapped, unreadable } = done;
       return Response.json({ data_key: key, secrets, resealed, rewrapped, unreadable });
     },
@@ -100,7 +106,7 @@ export const secretRoutes: readonly ApiRoute[] = [
       const tenant = await tenantOf(c);
       if (!tenant.ok) return problem(tenant);
       const name = pathParameter(c, "name");
-      return (await c.var.runtime.ports.secrets.remove(tenant.value, name))
+      return (await removeSecret(c.var.runtime.ports, { tenant: tenant.value, by: c.var.principal.keyId }, name))
         ? new Response(null, { status: 204 })
         : notFound(`secret "${name}"`);
     },

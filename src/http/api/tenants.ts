@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import { refuse } from "../../core/errors.ts";
 import { isName, isScope } from "../../core/units/identifier.ts";
 import { ROLES } from "../../core/principal.ts";
+import { createKey, revokeKey } from "../../gateway/change-keys.ts";
 import { notFound, problem } from "./errors.ts";
 import { pathParameter, readBody, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
@@ -57,7 +58,7 @@ export const tenantRoutes: readonly ApiRoute[] = [
       const body = await readBody(c, NewTenant);
       if (!body.ok) return problem(body);
       const { id, name = id } = body.value;
-      if (!(await c.var.runtime.ports.tenants.create(id, name)))
+      if (!(await c.var.runtime.ports.tenants.create(id, name, c.var.principal.keyId)))
         return problem(refuse("already_exists", `tenant "${id}" exists already`));
       return Response.json({ id, name }, { status: 201 });
     },
@@ -76,7 +77,10 @@ export const tenantRoutes: readonly ApiRoute[] = [
       if (!body.ok) return problem(body);
       const tenant = await tenantOf(c, body.value.tenant);
       if (!tenant.ok) return problem(tenant);
-      const { listing, text } = await c.var.runtime.ports.keys.create({ ...body.value, tenant: tenant.value });
+      const { listing, text } = await createKey(c.var.runtime.ports, c.var.principal.keyId, {
+        ...body.value,
+        tenant: tenant.value,
+      });
       return Response.json({ ...listing, key: text }, { status: 201, headers: { "cache-control": "no-store" } });
     },
   },
@@ -106,7 +110,7 @@ export const tenantRoutes: readonly ApiRoute[] = [
       const tenant = await tenantOf(c);
       if (!tenant.ok) return problem(tenant);
       const id = pathParameter(c, "id");
-      return (await c.var.runtime.ports.keys.revoke(tenant.value, id))
+      return (await revokeKey(c.var.runtime.ports, { tenant: tenant.value, by: c.var.principal.keyId }, id))
         ? new Response(null, { status: 204 })
         : notFound(`key "${id}"`);
     },

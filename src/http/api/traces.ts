@@ -10,6 +10,8 @@ import { RECORD_KINDS, type IndexRow, type TraceRecord } from "../../core/trace/
 import { readTraceId } from "../../core/units/identifier.ts";
 import { formatUsd, parseUsd } from "../../core/units/money.ts";
 import { readTrace } from "../../gateway/read-trace.ts";
+import { userToken } from "../../gateway/user-token.ts";
+import { userToken } from "../../gateway/user-token.ts";
 import type { TraceFilter } from "../../gateway/ports/trace-store.ts";
 import type { HttpContext } from "../context.ts";
 import { notFound, problem } from "./errors.ts";
@@ -135,7 +137,10 @@ export const traceRoutes: readonly ApiRoute[] = [
       if (!tenant.ok) return problem(tenant);
       const filter = readFilter(c);
       if (!filter.ok) return problem(filter);
-      const page = await c.var.runtime.ports.index.list(tenant.value, filter.value);
+      const { ports } = c.var.runtime;
+      const { user, ...rest } = filter.value;
+      const asked = user === undefined ? rest : { ...rest, user: await userToken(ports, tenant.value, user) };
+      const page = await ports.index.list(tenant.value, asked);
       return Response.json({ data: page.rows.map(shownCall), next_cursor: page.nextCursor });
     },
   },

@@ -1,6 +1,7 @@
 // Reads who calls in which trace, session and task from headers, and from the envelope where a call has one.
 import { refuse, accept, type Mistake, type Outcome } from "../../core/errors.ts";
 import type { CallContext } from "../../core/call.ts";
+import { telltaleId } from "../../core/guard/caller-id.ts";
 import { resolveActor } from "../../core/principal.ts";
 import { readTraceparent, type TraceContext } from "../../core/trace/trace-context.ts";
 import { isCallerId, readTraceId, traceIdFromHex, type TraceId } from "../../core/units/identifier.ts";
@@ -25,14 +26,16 @@ export function readCallContext(c: HttpContext, declared: DeclaredContext = {}):
   if (!actor.ok) return actor;
   const mistakes: Mistake[] = [];
   const id = (inEnvelope: string | undefined, header: string): string | null =>
-    callerId(inEnvelope ?? c.req.header(header), header, mistakes);
+    ownId(callerId(inEnvelope ?? c.req.header(header), header, mistakes), header, mistakes);
   const parent = readTraceparent(c.req.header("traceparent"));
   const trace =
     traceOf(principal.tenant, declared.trace_id, parent?.traceHex, mistakes) ??
     traceIdFromHex(runtime.ports.system.randomHex(16));
   const session = id(declared.session_id, "Interlock-Session") ?? trace.shown;
   const task = id(declared.task_id, "Interlock-Task");
-  const endUser = id(undefined, "Interlock-User");
+  // Recorded as its token alone, so that it may tell who it is.
+  const endUser = callerId(c.req.header("Interlock-User"), "Interlock-User", mistakes);
+  ownId(actor.value, "actor", mistakes);
   const release = id(undefined, "Interlock-Release");
   const isConfirmed = confirmedOf(c.req.header("interlock-confirmed"), mistakes);
   const confidence = declared.confidence ?? confidenceOf(c.req.header("interlock-confidence"), mistakes);
@@ -83,7 +86,16 @@ function traceOf(
       path: "trace_id",
       message: "expected `tr_` and 32 hex digits, or `tr_` and up to 125 letters, digits and `._:-`",
     });
+  ownId(trace?.shown ?? null, "trace_id", mistakes);
   return trace;
+}
+
+/** Ids stand unmasked in records, names and columns: one that tells who somebody is, or opens something, is refused. */
+function ownId(id: string | null, path: string, mistakes: Mistake[]): string | null {
+  const told = id === null ? undefined : telltaleId(id);
+  if (told !== undefined)
+    mistakes.push({ path, message: `expected an id that holds no ${told.replace(/^an? /, "")}: ids are not masked` });
+  return id;
 }
 
 function callerId(text: string | undefined, path: string, mistakes: Mistake[]): string | null {

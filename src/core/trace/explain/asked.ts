@@ -61,7 +61,7 @@ function tellTool(step: Step): readonly Sentence[] {
   return [
     tell(
       record,
-      `${nameOf(step)}, at ${iso(started_at)}, asked for tool ${quoted(subject)}${kind.length === 0 ? "" : ` (${kind.join(", ")})`}${intentOf(record)}${args === undefined ? "; its arguments are not stored" : ` with arguments ${quoted(args, 1_000)}`}.`,
+      `${nameOf(step)}, at ${iso(started_at)}, asked for tool ${quoted(subject)}${kind.length === 0 ? "" : ` (${kind.join(", ")})`}${args === undefined ? "; its arguments are not stored" : ` with arguments ${quoted(args, 1_000)}`}${intentOf(record)}.`,
       { links: callLink(record) },
     ),
     ...(constraints === undefined ? [] : [tell(record, `${nameOf(step)} narrowed itself to ${quoted(constraints)}.`)]),
@@ -76,7 +76,7 @@ function intentOf(record: TraceRecord): string {
     intent === undefined ? undefined : `intent ${quoted(intent)}`,
     confidence === undefined ? undefined : `confidence ${confidence}`,
   ].filter((each) => each !== undefined);
-  return `, with the declared ${parts.join(" and ")},`.replace(/,$/, "");
+  return `, declaring ${parts.join(" and ")}`;
 }
 
 /** A tool call's arguments as stored: of what was decided on, else of the envelope. */

@@ -105,20 +105,20 @@ function tellDiffering(step: Step, record: TraceRecord, { differing }: ExplainFa
   if (found.type === "untold")
     return [tell(record, `What would have had to differ for ${name} cannot be told: ${found.why}.`)];
   const assumed = found.assumed.length === 0 ? "" : `, if ${quotedList(found.assumed)} had said the same`;
-  if (found.counterfactuals.length === 0)
+  // That it needed approval as it was is what the decision says itself.
+  const changes = found.counterfactuals.filter(({ change }) => change !== null);
+  if (changes.length === 0)
     return [
       tell(record, `No change of an amount, a compared argument or a scope alone would have helped ${name}${assumed}.`),
     ];
-  return found.counterfactuals.map((each) =>
-    tell(record, `Recomputed from what is stored, ${name} ${changeText(each)}${assumed}.`),
-  );
+  return changes.map((each) => tell(record, `Recomputed from what is stored, ${name} ${changeText(each)}${assumed}.`));
 }
 
 function changeText({ effect, change, message, approval }: Counterfactual): string {
   const outcome = WOULD[effect];
   const asks = (approval ?? []).map(({ roles, count }) => `${count} of ${quotedList(roles)}`);
   const people = asks.length === 0 ? "" : ` (by ${asks.join(" and ")})`;
-  if (change === null) return `${outcome}${people} as it was`;
+  if (change === null) return `${outcome}${people}`;
   if ("add" in change) return `${outcome}${people} once key and actor both had ${quotedList(change.add)}`;
   const bound = BOUNDS.find(([key]) => key in change);
   const value = bound === undefined ? message : (change as Readonly<Record<string, string>>)[bound[0]];

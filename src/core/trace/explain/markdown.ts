@@ -1,5 +1,5 @@
 // Decides how an explanation reads as Markdown: text for an incident review in which nothing from outside can act.
-import type { Explanation, Sentence } from "./explanation.ts";
+import type { Explanation, SectionId, Sentence } from "./explanation.ts";
 
 /** Spans and links shown behind one sentence. */
 const MOST_SHOWN = 3;
@@ -10,10 +10,12 @@ const MOST_SHOWN = 3;
  */
 export function markdownOf(explanation: Explanation, base = ""): string {
   const { subject, from, to, calls, spans, cost_usd, sections } = explanation;
-  const told = sections.flatMap(({ title, sentences }) => [
+  const told = sections.flatMap(({ id, title, sentences }) => [
     `## ${title}`,
     "",
-    ...(sentences.length === 0 ? ["Nothing of this is recorded."] : sentences.map((each) => bulletOf(each, base))),
+    ...(sentences.length === 0
+      ? [NOTHING[id] ?? "Nothing of this is recorded."]
+      : sentences.map((each) => bulletOf(each, base))),
     "",
   ]);
   return [
@@ -24,6 +26,8 @@ export function markdownOf(explanation: Explanation, base = ""): string {
     ...told,
   ].join("\n");
 }
+
+const NOTHING: Partial<Record<SectionId, string>> = { unknown: "The stored records leave nothing open." };
 
 function bulletOf({ text, span_ids, links }: Sentence, base: string): string {
   const spans = span_ids.slice(0, MOST_SHOWN).map(codeOf);

@@ -111,19 +111,15 @@ function tellCompensation(step: Step, named: (id: string) => string): readonly S
         ];
   if (ordered === undefined || id === undefined) return own;
   const key = textAttr(ordered, ATTR.resolutionKey);
-  const by = key === undefined ? "" : ` by key ${quoted(key)}`;
+  const by = key === undefined ? "" : `, asked for by key ${quoted(key)}`;
   const status = last.index.status;
   const result = RESULT[status] ?? `its status is ${quoted(status)}`;
   return [
     ...own,
-    tell(
-      last,
-      `Undoing ${nameOf(step).toLowerCase()} was asked for${by} at ${iso(endOf(ordered))} as ${named(id)}; ${result}.`,
-      {
-        spans: [ordered.index.span_id, last.index.span_id],
-        links: [link("tool_call", `/v1/tool-calls/${encodeURIComponent(id)}`)],
-      },
-    ),
+    tell(last, `${nameOf(step)} was to be undone by ${named(id)}${by}; ${result}, as of ${iso(endOf(last))}.`, {
+      spans: [ordered.index.span_id, last.index.span_id],
+      links: [link("tool_call", `/v1/tool-calls/${encodeURIComponent(id)}`)],
+    }),
   ];
 }
 

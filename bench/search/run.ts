@@ -3,12 +3,13 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
-import { d1TraceIndex } from "../src/adapters/d1/trace-index.ts";
-import { oneShard } from "../src/adapters/d1/trace-shards.ts";
-import { readTerms } from "../src/core/trace/full-text.ts";
-import { NO_CALLER, type TraceRecord } from "../src/core/trace/record.ts";
-import type { TraceFilter, TraceIndex } from "../src/gateway/ports/trace-store.ts";
+import { d1TraceIndex } from "../../src/adapters/d1/trace-index.ts";
+import { oneShard } from "../../src/adapters/d1/trace-shards.ts";
+import { readTerms } from "../../src/core/trace/full-text.ts";
+import { NO_CALLER, type TraceRecord } from "../../src/core/trace/record.ts";
+import type { TraceFilter, TraceIndex } from "../../src/gateway/ports/trace-store.ts";
 
+const ROOT = path.join(import.meta.dirname, "../..");
 const ROWS = Number(process.env["ROWS"] ?? 1_000_000);
 const RUNS = 15;
 const PER_BATCH = 2_000;
@@ -18,8 +19,7 @@ const START = Date.UTC(2026, 9, 1);
 const APART_MS = 2_600;
 const TARGET_P95_MS = 150;
 
-const WORDS =
-  readFileSync(new URL("../src/core/trace/searchable.ts", import.meta.url), "utf8").match(/[a-z]{4,}/g) ?? [];
+const WORDS = readFileSync(path.join(ROOT, "src/core/trace/searchable.ts"), "utf8").match(/[a-z]{4,}/g) ?? [];
 
 function numbers(seed: number): () => number {
   let state = seed;
@@ -30,8 +30,8 @@ function numbers(seed: number): () => number {
 }
 
 const random = numbers(7);
-const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] ?? (items[0] as T);
-const text = (words: number): string => Array.from({ length: words }, () => pick(WORDS)).join(" ");
+const text = (words: number): string =>
+  Array.from({ length: words }, () => WORDS[Math.floor(random() * WORDS.length)] ?? "").join(" ");
 
 function recordOf(at: number): TraceRecord {
   const isTool = random() < 0.4;
@@ -115,12 +115,12 @@ const QUERIES: readonly (readonly [string, Omit<TraceFilter, "limit">])[] = [
 ];
 
 async function fill(database: D1Database, index: TraceIndex): Promise<void> {
-  const directory = new URL("../migrations/", import.meta.url);
-  const journal = JSON.parse(readFileSync(new URL("meta/_journal.json", directory), "utf8")) as {
+  const directory = path.join(ROOT, "migrations");
+  const journal = JSON.parse(readFileSync(path.join(directory, "meta/_journal.json"), "utf8")) as {
     entries: { tag: string }[];
   };
   for (const { tag } of journal.entries)
-    for (const statement of readFileSync(new URL(`${tag}.sql`, directory), "utf8").split("--> statement-breakpoint"))
+    for (const statement of readFileSync(path.join(directory, `${tag}.sql`), "utf8").split("--> statement-breakpoint"))
       await database.prepare(statement.replaceAll(/^--.*$/gm, "").trim()).run();
   const startedAt = Date.now();
   for (let from = 0; from < ROWS; from += PER_BATCH) {
@@ -155,7 +155,7 @@ const miniflare = new Miniflare(
   }),
 );
 try {
-  const database = (await miniflare.getD1Database("DB")) as unknown as D1Database;
+  const database = await miniflare.getD1Database("DB");
   const index = d1TraceIndex(oneShard(database));
   await fill(database, index);
   console.log(`${ROWS} calls; ${RUNS} runs of each query; target: p95 at most ${TARGET_P95_MS} ms`);

@@ -1,0 +1,19 @@
+// Names what the gateway tells of its attempts at tools, and to whom.
+import type { BreakerSettings } from "../../core/state/breaker.ts";
+
+/** What one attempt says about one breaker. */
+export interface BreakerSample {
+  /** `tool:<name>` or `host:<host>`. */
+  readonly key: string;
+  readonly settings: BreakerSettings;
+  readonly hasFailed: boolean;
+  readonly isSlow: boolean;
+  /** The call that was let through as a probe, or `null`. */
+  readonly probe: string | null;
+}
+
+/** Breakers, owned by the tenant's ledger: one for every tool and host, whichever isolate calls it. */
+export interface Breakers {
+  /** Tells what an attempt came to: failures and probes at once, the rest in batches. Never throws. */
+  report(tenant: string, samples: readonly BreakerSample[]): Promise<void>;
+}
