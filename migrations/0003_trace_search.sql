@@ -43,6 +43,16 @@ CREATE TABLE `erasures` (
 	PRIMARY KEY(`tenant`, `id`)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+CREATE TABLE `export_figures` (
+	`tenant` text NOT NULL,
+	`exporter` text NOT NULL,
+	`sent` integer NOT NULL,
+	`failed` integer NOT NULL,
+	`last_failure` text,
+	`changed_at` integer NOT NULL,
+	PRIMARY KEY(`tenant`, `exporter`)
+) WITHOUT ROWID;
+--> statement-breakpoint
 CREATE TABLE `outcomes` (
 	`tenant` text NOT NULL,
 	`trace_hex` text NOT NULL,

@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { GatewayFault, refuse, type Refusal } from "./core/errors.ts";
 import { errorPage } from "./http/approval-page/errors.ts";
 import { approvalPageRoutes } from "./http/approval-page/routes.ts";
+import { agentSpanRoutes } from "./http/api/agent-spans.ts";
 import { approvalRoutes } from "./http/api/approvals.ts";
 import { callChangeRoutes } from "./http/api/call-changes.ts";
 import { coverageRoutes } from "./http/api/coverage.ts";
@@ -10,6 +11,7 @@ import { auditRoutes } from "./http/api/audit.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
 import { explainRoutes } from "./http/api/explain.ts";
+import { exportRoutes } from "./http/api/exports.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
 import { referenceRoutes } from "./http/api/reference.ts";
 import type { ApiRoute } from "./http/api/route.ts";
@@ -38,6 +40,8 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...traceRoutes,
   ...explainRoutes,
   ...revealRoutes,
+  ...agentSpanRoutes,
+  ...exportRoutes,
   ...coverageRoutes,
   ...auditRoutes,
   ...configRoutes,
@@ -81,6 +85,8 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
   app.onError((error, c) => {
     const refusal = refusalOfFault(error);
     if (c.req.path.startsWith("/approve/")) return errorPage(refusal);
+    const route = apiRoutes.find(({ method, path }) => method === c.req.method && path === c.req.path);
+    if (route?.refused !== undefined) return route.refused(c, refusal);
     return OPENAI_PATHS.test(c.req.path) ? openAiError(refusal) : problem(refusal);
   });
   return app;
@@ -92,12 +98,13 @@ function patternOf(path: string): RegExp {
 }
 
 async function guarded(c: HttpContext, route: ApiRoute): Promise<Response> {
+  const refused = (refusal: Refusal): Response => route.refused?.(c, refusal) ?? problem(refusal);
   const authenticated = await authenticate(c);
-  if (!authenticated.ok) return problem(authenticated);
+  if (!authenticated.ok) return refused(authenticated);
   const { principal, credential } = authenticated.value;
   if (route.permission !== "public") {
     const authorized = authorize(principal, route.permission);
-    if (!authorized.ok) return problem(authorized);
+    if (!authorized.ok) return refused(authorized);
   }
   c.set("principal", principal);
   c.set("credential", credential);

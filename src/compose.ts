@@ -5,6 +5,7 @@ import { ed25519Signer } from "./adapters/audit/signer.ts";
 import { appendStatement, auditKeyBook, auditStore } from "./adapters/audit/store.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
+import { d1ExportLedger } from "./adapters/d1/export-ledger.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
 import { oneShard } from "./adapters/d1/trace-shards.ts";
 import { DurableBreakers } from "./adapters/durable/breakers.ts";
@@ -19,7 +20,9 @@ import type { RootKeys } from "./adapters/kv/wrapped-keys.ts";
 import { MaskingKeyStore } from "./adapters/kv/masking-keys.ts";
 import { kvSecrets } from "./adapters/kv/secrets.ts";
 import { openAiModels } from "./adapters/models/openai-models.ts";
+import { otlpExporter } from "./adapters/otlp-exporter.ts";
 import { listPrices } from "./adapters/prices.ts";
+import { queuedExports } from "./adapters/queue/exports.ts";
 import { QueueRecorder } from "./adapters/queue/recorder.ts";
 import { r2DeadLetters } from "./adapters/r2/dead-letters.ts";
 import { offloadPayloads, restorePayloads } from "./adapters/r2/payloads.ts";
@@ -74,6 +77,9 @@ export function compose(env: Env): Runtime {
     ...trail,
     masking,
     raw: r2RawStore(env.BLOBS, masking),
+    exportQueue: queuedExports(env.EXPORTS),
+    exporter: otlpExporter(egress, secrets, runtimeSystem),
+    exportLedger: d1ExportLedger(env.DB),
   };
   const recorder = new QueueRecorder({
     queue: env.TRACES,

@@ -18,6 +18,7 @@ export interface Bindings {
   readonly TRACES: Queue;
   readonly NOTICES: Queue;
   readonly CALLS: Queue;
+  readonly EXPORTS: Queue;
 }
 
 const Settings = z.object({

@@ -3,6 +3,7 @@ import { createApp } from "./app.ts";
 import { compose } from "./compose.ts";
 import type { Env } from "./env.ts";
 import type { Runtime } from "./http/context.ts";
+import { exportTraces } from "./jobs/export-traces.ts";
 import { reconcile } from "./jobs/reconcile.ts";
 import { runErrands } from "./jobs/run-errands.ts";
 import { notifyApprovers } from "./jobs/notify-approvers.ts";
@@ -23,6 +24,7 @@ function runtimeOf(env: Env): Runtime {
 /** The queues' names in wrangler.toml. */
 const NOTICES_QUEUE = "interlock-notices";
 const CALLS_QUEUE = "interlock-calls";
+const EXPORTS_QUEUES: readonly string[] = ["interlock-exports", "interlock-exports-dlq"];
 const DEAD_LETTERS_QUEUE = "interlock-traces-dlq";
 
 const app = createApp(runtimeOf);
@@ -33,6 +35,7 @@ export default {
     const runtime = runtimeOf(env);
     const { ports, publicUrl } = runtime;
     if (batch.queue === NOTICES_QUEUE) return notifyApprovers(ports, batch.messages, publicUrl);
+    if (EXPORTS_QUEUES.includes(batch.queue)) return exportTraces(ports, batch.messages);
     if (batch.queue === DEAD_LETTERS_QUEUE) return storeDeadLetters(ports, batch.messages);
     if (batch.queue !== CALLS_QUEUE) return indexTraces(ports, batch.messages);
     const recorder = runtime.recorder((work) => context.waitUntil(work));

@@ -7,7 +7,7 @@ export interface EgressRequest {
   readonly url: string;
   readonly method: string;
   readonly headers: Headers;
-  readonly body: string | null;
+  readonly body: string | Uint8Array<ArrayBuffer> | null;
   readonly allowedHosts: readonly string[];
   readonly service: string | undefined;
   readonly signal: AbortSignal;

@@ -166,7 +166,7 @@ async function runAdmitted(
     provider: model.provider,
     path: "chat/completions",
     body: upstreamBody(call, model, reply.units),
-    headers: new Map([...call.headers, ["traceparent", traceparentOf(call, tally.spanId)]]),
+    headers: new Map([...call.headers, ...traceHeaders(call, tally.spanId)]),
     allowedHosts: config.published.document.egress.allow,
     signal: abort.signal,
   });
@@ -208,9 +208,14 @@ async function isHaltedNow(ports: Ports, { context }: ModelCall): Promise<boolea
   return haltOf(switches, { actor, release, session, tool: null }, ports.system.now()) !== undefined;
 }
 
-/** The call's own place in the trace, for the provider. */
-function traceparentOf({ context }: ModelCall, spanId: string): string {
-  return writeTraceparent(context.trace.hex, spanId, context.parent ?? { isSampled: true, isRandom: false });
+/** The call's own place in the trace, for the provider, with what others have put into its state. */
+function traceHeaders({ context }: ModelCall, spanId: string): readonly (readonly [string, string])[] {
+  const { trace, parent } = context;
+  const traceparent = writeTraceparent(trace.hex, spanId, parent ?? { isSampled: true, isRandom: false });
+  return [
+    ["traceparent", traceparent],
+    ...(parent?.state === undefined ? [] : [["tracestate", parent.state] as const]),
+  ];
 }
 
 /** The caller's bytes with only our own fields changed: upstream model name, granted output, usage in streams. */

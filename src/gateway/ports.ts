@@ -37,6 +37,7 @@ import type { AuditSigner, AuditStore } from "./ports/audit.ts";
 import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
 import type { MaskingKeys, RawStore } from "./ports/masking.ts";
+import type { Exporter, ExportLedger, ExportQueue } from "./ports/exports.ts";
 import type { Admissions, DeadLetters } from "./ports/coverage.ts";
 import type { Segments, TraceIndex } from "./ports/trace-store.ts";
 
@@ -339,6 +340,8 @@ export interface ToolExecution {
   readonly tool: ResolvedTool;
   readonly args: JsonObject;
   readonly traceparent: string;
+  /** What others have put into the trace's state; absent where there is none. */
+  readonly tracestate?: string | undefined;
   readonly allowedHosts: readonly string[];
   /** For connecting, headers and body together. */
   readonly timeoutMs: number;
@@ -390,6 +393,9 @@ export interface Ports {
   readonly segments: Segments;
   readonly masking: MaskingKeys;
   readonly raw: RawStore;
+  readonly exportQueue: ExportQueue;
+  readonly exporter: Exporter;
+  readonly exportLedger: ExportLedger;
   readonly admissions: Admissions;
   readonly deadLetters: DeadLetters;
   readonly audit: AuditStore;

@@ -1,4 +1,5 @@
 // Reads recorded calls whole, of a trace or of a session: their index rows, then the lines of their segments.
+import { withoutImpostors } from "../core/trace/otlp-receive.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { Ports } from "./ports.ts";
 import type { IndexedRow } from "./ports/trace-store.ts";
@@ -26,12 +27,14 @@ export async function readRecords(
       ),
     ),
   );
-  return records
-    .flat()
-    .sort(
-      (left, right) =>
-        left.index.started_at - right.index.started_at || left.index.span_id.localeCompare(right.index.span_id),
-    );
+  return withoutImpostors(
+    records
+      .flat()
+      .sort(
+        (left, right) =>
+          left.index.started_at - right.index.started_at || left.index.span_id.localeCompare(right.index.span_id),
+      ),
+  );
 }
 
 /** Which rows of a session are asked for. */

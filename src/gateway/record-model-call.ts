@@ -6,6 +6,7 @@ import type { Refusal } from "../core/errors.ts";
 import type { Decision } from "../core/policy/decision.ts";
 import type { SessionReply } from "../core/state/session-messages.ts";
 import { ATTR } from "../core/trace/attributes.ts";
+import { providerAttributes, samplingAttributes, UNKNOWN_PROVIDER } from "../core/trace/inference-attributes.ts";
 import type { Attributes, IndexRow, Span } from "../core/trace/record.ts";
 import type { Defer, Ports, Recorder } from "./ports.ts";
 import { buildRecord, callAttributes, callerColumns, decisionSpan, type RecordedBody } from "./record.ts";
@@ -103,10 +104,11 @@ function requestAttributes(over: ModelCallOver): Attributes {
   const { model } = over.facts;
   return {
     [ATTR.operation]: over.call.operation,
-    [ATTR.provider]: model?.provider.kind === "openai" ? "openai" : model?.providerName,
     [ATTR.requestModel]: requestModel(over),
     [ATTR.requestMaxTokens]: over.admission?.units,
     [ATTR.requestStream]: over.call.isStream,
+    ...samplingAttributes(over.call.body),
+    ...(model === undefined ? { [ATTR.provider]: UNKNOWN_PROVIDER } : providerAttributes(model)),
     [ATTR.tier]: model?.entry.tier,
     [ATTR.httpStatus]: over.httpStatus,
     [ATTR.errorType]: over.error,

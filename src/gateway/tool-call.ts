@@ -228,7 +228,7 @@ const KEY_REUSED = refuse(
 async function executeOnce(ports: Ports, running: Running, record: ToolCallRecord): Promise<ToolCallAnswer> {
   const { config, call, tool, meta, happened, recorder, probes } = running;
   const { parent } = call.context;
-  const flags = { isSampled: parent?.isSampled ?? true, isRandom: parent?.isRandom ?? false };
+  const flags = parent ?? { isSampled: true, isRandom: false };
   const notAfter = call.deadlineMs === null ? null : happened.startedAt + call.deadlineMs;
   const executed = await execute(ports, { config, tool, record, notAfter, probes, flags });
   recordToolCall(ports, recorder, happened, { type: "executed", ...executed });

@@ -6,7 +6,7 @@ import { switchReasons } from "../core/policy/switches.ts";
 import type { ToolOutcome } from "../core/policy/tool-outcome.ts";
 import type { ToolCallRecord } from "../core/state/tool-call-record.ts";
 import { scrubValue } from "../core/trace/scrub.ts";
-import { writeTraceparent } from "../core/trace/trace-context.ts";
+import { writeTraceparent, type TraceContext } from "../core/trace/trace-context.ts";
 import type { Ports } from "./ports.ts";
 import { changedPolicy } from "./recheck.ts";
 import { sendUntilSettled, type Attempt } from "./tool-attempts.ts";
@@ -20,7 +20,7 @@ export interface Execution {
   readonly notAfter: number | null;
   /** Keys of the breakers that let the call through as a probe. */
   readonly probes: readonly string[];
-  readonly flags: { readonly isSampled: boolean; readonly isRandom: boolean };
+  readonly flags: Pick<TraceContext, "isSampled" | "isRandom" | "state">;
 }
 
 /** The call as it ended, and the credentials that took part, for scrubbing. */
@@ -47,6 +47,7 @@ export async function execute(ports: Ports, execution: Execution): Promise<Execu
       callId: request.id,
       tool,
       args: ask.args,
+      tracestate: flags.state,
       allowedHosts: config.published.document.egress.allow,
     },
     terms,

@@ -1,10 +1,12 @@
 // Consumes the trace queue: one segment per tenant and batch, one transaction for its rows, each message acknowledged once all of it is stored.
 import { recordKey, type TraceRecord } from "../core/trace/record.ts";
 import type { Ports } from "../gateway/ports.ts";
+import type { StoredRecord } from "../gateway/ports/trace-store.ts";
+import { announceExports } from "./announce-exports.ts";
 import { lettersOf, readMessage, type ReadMessage, type TraceMessage } from "./trace-lines.ts";
 
 /** What storing a batch needs. */
-export type StorePorts = Pick<Ports, "index" | "segments" | "admissions" | "deadLetters">;
+export type StorePorts = Pick<Ports, "index" | "segments" | "admissions" | "deadLetters" | "configs" | "exportQueue">;
 
 /**
  * Stores a batch. A message counts as taken only when its segment, its rows and its statements are stored; otherwise it
@@ -20,26 +22,38 @@ export async function indexTraces(ports: StorePorts, messages: readonly TraceMes
   }
 }
 
-/** Stores everything that messages say, and acknowledges none. Throws when anything of it is not stored. */
+/** Stores everything that messages say, orders its export, and acknowledges none. Throws when anything of it is not stored. */
 export async function storeMessages(ports: StorePorts, messages: readonly TraceMessage[]): Promise<void> {
   const read = messages.map(readMessage);
   const records = new Map(read.flatMap((each) => each.records.map((record) => [recordKey(record), record] as const)));
   const byTenant = Map.groupBy(records.values(), (record) => record.index.tenant);
-  for (const [tenant, group] of byTenant) await store(ports, tenant, group);
+  const repeated = new Set(
+    read.filter(({ message }) => message.attempts > 1).flatMap((each) => each.records.map(recordKey)),
+  );
+  const toExport = new Map<string, readonly StoredRecord[]>();
+  for (const [tenant, group] of byTenant) toExport.set(tenant, await store(ports, tenant, { group, repeated }));
   const statements = read.flatMap((each) => each.statements);
   if (statements.length > 0) await ports.admissions.insert(statements);
   await parkPoison(ports, read);
+  for (const [tenant, stored] of toExport) await announceExports(ports, tenant, stored);
 }
 
-async function store(ports: StorePorts, tenant: string, records: readonly TraceRecord[]): Promise<void> {
+/**
+ * Stores a tenant's records; answers those that are to be exported: the new ones, and those of a message that has come
+ * before, for the order of their export may have been lost with it.
+ */
+async function store(
+  ports: StorePorts,
+  tenant: string,
+  { group, repeated }: { readonly group: readonly TraceRecord[]; readonly repeated: ReadonlySet<string> },
+): Promise<readonly StoredRecord[]> {
   const segment = await ports.segments.put(
     tenant,
-    records.map((record) => JSON.stringify(record)),
+    group.map((record) => JSON.stringify(record)),
   );
-  await ports.index.insert(
-    tenant,
-    records.map((record, line) => ({ record, segment, line })),
-  );
+  const stored = group.map((record, line) => ({ record, segment, line }));
+  const added = new Set((await ports.index.insert(tenant, stored)).map(({ record }) => recordKey(record)));
+  return stored.filter(({ record }) => added.has(recordKey(record)) || repeated.has(recordKey(record)));
 }
 
 async function parkPoison({ deadLetters }: StorePorts, read: readonly ReadMessage[]): Promise<void> {

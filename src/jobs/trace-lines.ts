@@ -9,6 +9,8 @@ export interface TraceMessage {
   readonly body: unknown;
   /** When it was first sent. */
   readonly timestamp: Date;
+  /** How often it has been delivered to a consumer, this time included. */
+  readonly attempts: number;
   ack(): void;
   retry(): void;
 }

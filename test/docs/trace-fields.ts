@@ -14,4 +14,16 @@ export const TRACE_FIELDS: Readonly<Record<string, string>> = {
   "trace.alerts": "Who is told of drift.",
   "trace.alerts.webhook": "Told by a message signed per Standard Webhooks. Its host must be in `egress.allow`.",
   "trace.alerts.secret": "Name of the stored secret that signs.",
+  "trace.exports":
+    "Where records go as OpenTelemetry, by name; at most eight. See [the guide](guides/export-traces.md).",
+  "trace.exports.*.url":
+    "The whole address, such as `https://collector.example.com/v1/traces`. `https`, and its host must be in `egress.allow`.",
+  "trace.exports.*.encoding": "`protobuf` when left out, or `json`.",
+  "trace.exports.*.headers":
+    "Headers by name: a text, or `{ secret, prefix }`, a stored secret with what stands before it.",
+  "trace.exports.*.resource": "Further resource attributes: backends choose project or service by them.",
+  "trace.exports.*.content": "`true` sends messages, arguments and results along, masked as they are stored.",
+  "trace.exports.*.only": "Which records are sent.",
+  "trace.exports.*.only.kinds": "Only these kinds. Without it all but `otel`, the spans that agents sent themselves.",
+  "trace.exports.*.only.actors": "Only records of these actors.",
 };

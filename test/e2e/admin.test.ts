@@ -17,6 +17,8 @@ interface GuardedRoute {
   readonly path: string;
   readonly allowed: readonly Role[];
   readonly body?: unknown;
+  /** Errors are google.rpc.Status there, as OTLP asks. */
+  readonly isOtlp?: boolean;
 }
 
 const READERS = ["agent", "operator", "approver", "auditor", "admin", "root"] as const;
@@ -29,6 +31,8 @@ const ROUTES: readonly GuardedRoute[] = [
   { method: "GET", path: "/v1/tool-calls/tc_00000000000000000000000000000000", allowed: READERS },
   { method: "GET", path: "/v1/sessions/none", allowed: READERS },
   { method: "GET", path: "/v1/traces", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/traces", allowed: ["agent", "operator"], body: {}, isOtlp: true },
+  { method: "GET", path: "/v1/exports", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/traces/tr_none", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/coverage", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/dead-letters", allowed: ["operator", "approver", "auditor", "admin", "root"] },
@@ -117,9 +121,9 @@ describe.each(ROUTES.map((route) => [`${route.method} ${route.path}`, route] as 
   test("without a key and with a wrong one is 401", async () => {
     for (const init of [{}, { key: "ilk_0000" }]) {
       const answer = await send(route, init);
-      expect([answer.status, answer.json["code"]]).toEqual([401, "unauthenticated"]);
+      expect([answer.status, answer.json["code"]]).toEqual([401, route.isOtlp === true ? 16 : "unauthenticated"]);
       expect(answer.headers.get("www-authenticate")).toBe("Bearer");
-      expect(answer.headers.get("content-type")).toBe("application/problem+json");
+      expect(answer.headers.get("content-type")).toBe(`application/${route.isOtlp === true ? "" : "problem+"}json`);
     }
   });
 
@@ -127,7 +131,7 @@ describe.each(ROUTES.map((route) => [`${route.method} ${route.path}`, route] as 
     for (const role of READERS) {
       const headers = role === "root" ? { "interlock-tenant": tenant.id } : {};
       const answer = await send(route, { key: keys[role], headers });
-      const isRefused = answer.json["code"] === "role_missing";
+      const isRefused = answer.json["code"] === (route.isOtlp === true ? 7 : "role_missing");
       expect([role, isRefused ? "refused" : "allowed"]).toEqual([
         role,
         route.allowed.includes(role) ? "allowed" : "refused",

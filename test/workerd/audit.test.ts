@@ -49,6 +49,7 @@ async function consume(records: readonly TraceRecord[], over: typeof ports = por
     {
       body: records.map((record) => JSON.stringify(record)).join("\n"),
       timestamp: new Date(),
+      attempts: 1,
       ack: () => (sent.acked = true),
       retry: () => (sent.retried = true),
     },

@@ -84,6 +84,7 @@ export class FaultyStore {
     const messages = batch.map((each) => ({
       body: each.body,
       timestamp: each.timestamp,
+      attempts: each.attempts + 1,
       ack: () => void acked.add(each),
       retry: () => undefined,
     }));

@@ -125,6 +125,20 @@ export const erasures = sqliteTable(
   (table) => [primaryKey({ columns: [table.tenant, table.id] })],
 );
 
+/** One row per exporter of a tenant: what it has taken and what it has not, in spans. */
+export const exportFigures = sqliteTable(
+  "export_figures",
+  {
+    tenant: text("tenant").notNull(),
+    exporter: text("exporter").notNull(),
+    sent: integer("sent").notNull(),
+    failed: integer("failed").notNull(),
+    lastFailure: text("last_failure"),
+    changedAt: integer("changed_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.exporter] })],
+);
+
 /** One row per tool call: by which status it is found. Its object writes the row where it is more than simply done. */
 export const toolCalls = sqliteTable(
   "tool_calls",

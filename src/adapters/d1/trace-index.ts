@@ -24,7 +24,10 @@ export function d1TraceIndex(shards: TraceShards, companions: readonly Companion
   return {
     insert: async (tenant, stored) => {
       const byShard = Map.groupBy(stored, ({ record }) => shards.of(tenant, record.index.started_at));
-      for (const [database, records] of byShard) await insertInto(database, { tenant, companions }, records);
+      const added: StoredRecord[] = [];
+      for (const [database, records] of byShard)
+        added.push(...(await insertInto(database, { tenant, companions }, records)));
+      return added;
     },
     ...searchIn(shards),
   };
@@ -39,15 +42,15 @@ async function insertInto(
   database: D1Database,
   { tenant, companions }: Batch,
   stored: readonly StoredRecord[],
-): Promise<void> {
+): Promise<readonly StoredRecord[]> {
   for (let attempt = 1; ; attempt += 1) {
     const numbered = await freshOf(database, stored);
-    if (numbered.length === 0) return;
+    if (numbered.length === 0) return [];
     const fresh = numbered.map(({ stored: { record } }) => record);
     const also = await Promise.all(companions.map((companion) => companion(tenant, fresh)));
     try {
       await database.batch([...rowStatements(database, numbered), ...also.flat()]);
-      return;
+      return numbered.map((each) => each.stored);
     } catch (error) {
       if (!isConflict(error) || attempt === TRIES) throw error;
     }

@@ -113,12 +113,13 @@ function asJson(text: string): Json {
 }
 
 function headersOf(
-  { tenant, callId, tool, traceparent }: ToolExecution,
+  { tenant, callId, tool, traceparent, tracestate }: ToolExecution,
   { headers: mapped, body, contentType }: Mapped,
   credential: Readonly<Record<string, string>>,
 ): Headers {
   const headers = new Headers({ accept: "application/json", ...mapped });
   headers.set("traceparent", traceparent);
+  if (tracestate !== undefined) headers.set("tracestate", tracestate);
   if (body !== null) headers.set("content-type", contentType);
   // A digest scoped to the tenant: the upstream learns neither our ids nor another tenant's keys.
   if (tool.entry.idempotency?.header !== undefined)

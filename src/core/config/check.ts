@@ -8,6 +8,7 @@ import { transactionMistakes } from "./check-transactions.ts";
 import { checkPolicy, type PolicyCheck } from "./check-policy.ts";
 import { probeUrl, requestMistakes, requestWarnings } from "./check-tool-request.ts";
 import type { ConfigDocument, ModelEntry, ProviderEntry, ToolEntry } from "./document.ts";
+import { secretsOfExport } from "./export-document.ts";
 import { didYouMean } from "./mistakes.ts";
 import { unpublished, type PublishedRule } from "./published.ts";
 import { readDocument } from "./read-document.ts";
@@ -91,6 +92,7 @@ function referenceMistakes(
     ),
     ...actorMistakes(document),
     ...approvalMistakes(document, around),
+    ...exportMistakes(document, around),
     ...testReferenceMistakes(document),
   ];
 }
@@ -133,6 +135,19 @@ function approvalMistakes(document: ConfigDocument, around: Surroundings): reado
         ]
       : []),
   ];
+}
+
+/** An export's address must be allowed and its secrets stored: else nothing would ever arrive there. */
+function exportMistakes(document: ConfigDocument, around: Surroundings): readonly Mistake[] {
+  return Object.entries(document.trace.exports).flatMap(([name, entry]) => {
+    const path = `trace.exports.${name}`;
+    return [
+      ...targetMistakes({ path: `${path}.url`, url: entry.url, service: undefined }, document, around),
+      ...secretsOfExport(entry).flatMap((secret) =>
+        secretMistakes(`${path}.headers.${secret.header}.secret`, secret.name, around),
+      ),
+    ];
+  });
 }
 
 interface Notice {

@@ -1,6 +1,7 @@
 // Decides the shape of the config's `trace` section: what of a call is kept, masked, for how long, and where it is sent.
 import * as z from "zod/mini";
 import { MaskingDocument, RawDocument, SamplingDocument } from "./masking-document.ts";
+import { ExportsDocument } from "./export-document.ts";
 import { name } from "./policy-document.ts";
 
 const days = (least: number, most: number): z.ZodMiniNumber =>
@@ -20,6 +21,8 @@ export const TraceDocument = z.strictObject({
   masking: z.prefault(MaskingDocument, {}),
   retention: z.prefault(RetentionDocument, {}),
   raw: z.optional(RawDocument),
+  /** Where records go as OpenTelemetry. */
+  exports: z._default(ExportsDocument, {}),
   /** Who is told of drift. */
   alerts: z.optional(z.strictObject({ webhook: z.url("expected an absolute URL"), secret: name })),
 });

@@ -8,7 +8,7 @@ const Span = z.object({
   span_id: z.string(),
   parent_span_id: z.nullable(z.string()),
   name: z.string(),
-  kind: z.enum(["internal", "server", "client"]),
+  kind: z.enum(["internal", "server", "client", "producer", "consumer"]),
   start_ms: z.number(),
   end_ms: z.number(),
   status: z.enum(["ok", "error", "unset"]),

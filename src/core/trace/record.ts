@@ -5,8 +5,8 @@ export type AttributeValue = string | number | boolean | readonly string[];
 /** Attributes of a span; `undefined` members are left out. */
 export type Attributes = Readonly<Record<string, AttributeValue | undefined>>;
 
-/** OpenTelemetry span kinds that we emit. */
-export type SpanKind = "internal" | "server" | "client";
+/** OpenTelemetry span kinds; the last two come from agents only. */
+export type SpanKind = "internal" | "server" | "client" | "producer" | "consumer";
 
 /** One span. Times are epoch milliseconds; ids are lower-case hex. */
 export interface Span {

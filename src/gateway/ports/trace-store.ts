@@ -51,8 +51,8 @@ export interface StoredRecord {
 
 /** The queryable index of recorded calls. */
 export interface TraceIndex {
-  /** Adds a tenant's records, all or none of them; one that is there already stays as it was. */
-  insert(tenant: string, stored: readonly StoredRecord[]): Promise<void>;
+  /** Adds a tenant's records, all or none of them; one that is there already stays as it was. Answers those that are new. */
+  insert(tenant: string, stored: readonly StoredRecord[]): Promise<readonly StoredRecord[]>;
   list(tenant: string, filter: TraceFilter): Promise<TracePage>;
   /** Every row of a trace, oldest first. */
   ofTrace(tenant: string, traceHex: string): Promise<readonly IndexedRow[]>;

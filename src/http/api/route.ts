@@ -31,6 +31,8 @@ export interface ApiRoute {
   readonly body?: z.ZodMiniType;
   readonly responses: Readonly<Record<number, { readonly description: string; readonly schema?: z.ZodMiniType }>>;
   readonly answer: (c: HttpContext) => Promise<Response> | Response;
+  /** How refusals and faults of the route read, where not as problem documents. */
+  readonly refused?: (c: HttpContext, refusal: Refusal) => Response;
 }
 
 /** The request's body as the schema has it; refuses `invalid_request` with every mistake named. */

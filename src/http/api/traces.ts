@@ -11,7 +11,6 @@ import { readTraceId } from "../../core/units/identifier.ts";
 import { formatUsd, parseUsd } from "../../core/units/money.ts";
 import { readTrace } from "../../gateway/read-trace.ts";
 import { userToken } from "../../gateway/user-token.ts";
-import { userToken } from "../../gateway/user-token.ts";
 import type { TraceFilter } from "../../gateway/ports/trace-store.ts";
 import type { HttpContext } from "../context.ts";
 import { notFound, problem } from "./errors.ts";

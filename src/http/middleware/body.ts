@@ -33,6 +33,26 @@ export async function readBodyText(c: HttpContext, maxBytes: number): Promise<Ou
   }
 }
 
+/** The body as bytes, gzip undone where the header says so; as sent and inflated it is at most `maxBytes`. */
+export async function readBodyBytes(c: HttpContext, maxBytes: number): Promise<Outcome<Uint8Array>> {
+  const encoding = c.req.header("content-encoding")?.trim().toLowerCase() ?? "identity";
+  if (encoding !== "gzip" && encoding !== "identity")
+    return refuse("invalid_request", "content-encoding: expected gzip, or none");
+  if (Number(c.req.header("content-length") ?? 0) > maxBytes) return tooLarge(maxBytes);
+  const sent = await readBounded(c.req.raw.body, maxBytes);
+  if (sent === undefined) return tooLarge(maxBytes);
+  if (encoding === "identity") return accept(sent);
+  try {
+    const inflated = await readBounded(
+      new Blob([sent]).stream().pipeThrough(new DecompressionStream("gzip")),
+      maxBytes,
+    );
+    return inflated === undefined ? tooLarge(maxBytes) : accept(inflated);
+  } catch {
+    return refuse("invalid_request", "the body is not valid gzip");
+  }
+}
+
 /** The body as JSON whose every number is exact. */
 export async function readBodyJson(c: HttpContext): Promise<Outcome<Json>> {
   const body = await readBodyText(c, MAX_API_BODY);
@@ -55,7 +75,10 @@ function tooLarge(maxBytes: number): Outcome<never> {
   return refuse("body_too_large", `the body is larger than ${maxBytes} bytes`);
 }
 
-async function readBounded(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Uint8Array | undefined> {
+async function readBounded(
+  body: ReadableStream<Uint8Array> | null,
+  maxBytes: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
   if (body === null) return new Uint8Array();
   const chunks: Uint8Array[] = [];
   let size = 0;

@@ -3,7 +3,7 @@ import { refuse, accept, type Mistake, type Outcome } from "../../core/errors.ts
 import type { CallContext } from "../../core/call.ts";
 import { telltaleId } from "../../core/guard/caller-id.ts";
 import { resolveActor } from "../../core/principal.ts";
-import { readTraceparent, type TraceContext } from "../../core/trace/trace-context.ts";
+import { readTraceContext, type TraceContext } from "../../core/trace/trace-context.ts";
 import { isCallerId, readTraceId, traceIdFromHex, type TraceId } from "../../core/units/identifier.ts";
 import type { CallMeta } from "../../gateway/admitted-call.ts";
 import { formatUsd } from "../../core/units/money.ts";
@@ -27,7 +27,7 @@ export function readCallContext(c: HttpContext, declared: DeclaredContext = {}):
   const mistakes: Mistake[] = [];
   const id = (inEnvelope: string | undefined, header: string): string | null =>
     ownId(callerId(inEnvelope ?? c.req.header(header), header, mistakes), header, mistakes);
-  const parent = readTraceparent(c.req.header("traceparent"));
+  const parent = readTraceContext(c.req.header("traceparent"), c.req.header("tracestate"));
   const trace =
     traceOf(principal.tenant, declared.trace_id, parent?.traceHex, mistakes) ??
     traceIdFromHex(runtime.ports.system.randomHex(16));
