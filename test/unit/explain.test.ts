@@ -142,6 +142,7 @@ describe("a call that was", () => {
       index: { status: "failed", error_code: "tool_failed", upstream: "bank.test" },
       reasons: [{ rule_id: "actor.allowed_tools", effect: "allow", message: "the actor lists the tool" }],
       attributes: { "interlock.breaker.state": "open" },
+      bodies: { result: { status: "failed", code: "tool_failed", message: "the tool answered 503", result: null } },
       attempts: [
         {
           "http.response.status_code": 503,
@@ -157,6 +158,7 @@ describe("a call that was", () => {
       expect.stringMatching(
         /^Attempt 2 of call 1 went to “bank.test” .* no status came back, outcome “failed” \(“connect”\)\.$/,
       ),
+      "Call 1 came to “failed”: “the tool answered 503”.",
       "The breaker of call 1's upstream was open, so that the upstream was left alone.",
     ]);
   });
@@ -387,20 +389,50 @@ describe("around the calls", () => {
       "interlock.outcome.at": "2026-01-06T00:00:00.000Z",
     });
     const call = record();
+    const agent = record({
+      index: { kind: "otel", subject: "spans", call_id: null },
+      attempts: [{ "gen_ai.operation.name": "invoke_agent" }],
+    });
     const shared = { traceHex: call.index.trace_hex, labels: {}, scores: { csat: 2 }, source: "zendesk", by: "key_z" };
-    const story = explained(
-      [call, act("otel", "spans", "received", { "gen_ai.operation.name": "invoke_agent" }), outcome],
-      {
-        outcomes: [
-          { ...shared, id: "oc_1", name: "escalated", at: NOON },
-          { ...shared, id: "oc_2", name: null, at: NOON },
-        ],
-      },
-    );
+    const story = explained([call, agent, outcome], {
+      outcomes: [
+        { ...shared, id: "oc_1", name: "escalated", at: NOON },
+        { ...shared, id: "oc_2", name: null, at: NOON },
+      ],
+    });
     expect(told(story, "reported")).toEqual([
-      expect.stringMatching(/^The agent itself reported span “otel spans” \(“invoke_agent”\), from /),
+      expect.stringMatching(/^The agent itself reported span “attempt pay” \(“invoke_agent”\), from /),
       "Key “key_op” reported the outcome “escalated” (“queue” = “tier 2”) as of 2026-01-06T00:00:00.000Z.",
       "Key “key_z” reported labels only (“csat” = “2”) as of 2026-01-05T12:00:00.000Z from “zendesk”.",
+    ]);
+  });
+
+  test("what was only asked about is told as that, and the gateway's own pause with its rule", () => {
+    const asked = record({
+      index: {
+        kind: "preflight",
+        status: "would_refuse",
+        decision: "deny",
+        error_code: "policy_denied",
+        call_id: null,
+      },
+      attributes: { "interlock.refusal": "over the cap" },
+      reasons: [limit],
+      bodies: { ask },
+    });
+    const story = explained([
+      asked,
+      act("session", "session", "paused", {
+        "interlock.act.by": "gateway",
+        "interlock.act.reason": "too many repeats",
+      }),
+    ]);
+    expect(story.calls).toBe(0);
+    expect(told(story, "around")).toEqual([
+      expect.stringMatching(
+        /^At .* it was asked what would become of tool “pay” with arguments “.*”: it would have been refused, because of rule “actor.max_amount_usd” \(“policy_denied”: “over the cap”\)\. Nothing was sent\.$/,
+      ),
+      expect.stringMatching(/^The gateway recorded the session as “paused” at .*, saying “too many repeats”\.$/),
     ]);
   });
 

@@ -1,9 +1,11 @@
 // Decides what is told of everything around the calls: pauses, switches, changes, reported outcomes, and spans that the agent sent itself.
 import { ATTR } from "../attributes.ts";
 import type { AttributeValue, TraceRecord } from "../record.ts";
+import { argumentsOf } from "./asked.ts";
 import { objectOf, parsed } from "./bodies.ts";
+import { decisionIn } from "./decided.ts";
 import type { ExplainFacts, LaterOutcome, Sentence } from "./explanation.ts";
-import { quoted } from "./quoted.ts";
+import { quoted, quotedList } from "./quoted.ts";
 import { endOf, rootOf, textAttr } from "./step.ts";
 import { count, iso, tell } from "./tell.ts";
 
@@ -21,16 +23,19 @@ const PLAIN: ReadonlySet<string> = new Set([
   ATTR.outcome,
   ATTR.policyVersion,
 ]);
+/** Who acts where no person does. */
+const GATEWAY = "gateway";
 const MOST_DETAILS = 8;
 
 /** Acts of people and of the gateway itself, oldest first. */
 export function tellAround(acts: readonly TraceRecord[]): readonly Sentence[] {
   return acts
     .filter(({ index }) => index.kind !== "otel" && index.kind !== "outcome")
-    .map((record) => {
+    .flatMap((record) => {
+      if (record.index.kind === "preflight") return tellPreflight(record);
       const { kind, subject, status } = record.index;
       const by = textAttr(record, BY) ?? textAttr(record, ATTR.keyId);
-      const who = by === undefined ? "The gateway" : `Key ${quoted(by)}`;
+      const who = by === undefined || by === GATEWAY ? "The gateway" : `Key ${quoted(by)}`;
       const reason = textAttr(record, REASON);
       const why = reason === undefined ? "" : `, saying ${quoted(reason, 500)}`;
       const concerned = subject === kind ? `the ${kind}` : `${kind} ${quoted(subject)}`;
@@ -39,6 +44,31 @@ export function tellAround(acts: readonly TraceRecord[]): readonly Sentence[] {
         `${who} recorded ${concerned} as ${quoted(status)} at ${iso(endOf(record))}${why}${detailsOf(record)}.`,
       );
     });
+}
+
+const WOULD: Readonly<Record<string, string>> = {
+  would_execute: "would have been executed",
+  would_draft: "would have been kept as a draft",
+  would_wait_for_approval: "would have waited for approval",
+  would_refuse: "would have been refused",
+};
+
+/** A call that was only asked about. */
+function tellPreflight(record: TraceRecord): readonly Sentence[] {
+  const { subject, status, started_at, error_code } = record.index;
+  const refusal = textAttr(record, ATTR.refusal);
+  const why = refusal === undefined ? "" : ` (${quoted(error_code ?? "refused")}: ${quoted(refusal, 500)})`;
+  const against = (decisionIn(record)?.reasons ?? []).filter(({ effect }) => effect !== "allow");
+  const rules =
+    against.length === 0 ? "" : `, because of rule ${quotedList(against.map(({ rule_id }) => rule_id ?? "unnamed"))}`;
+  const args = argumentsOf(record);
+  const what = args === undefined ? "" : ` with arguments ${quoted(args, 500)}`;
+  return [
+    tell(
+      record,
+      `At ${iso(started_at)} it was asked what would become of tool ${quoted(subject)}${what}: it ${WOULD[status] ?? `would have come to ${quoted(status)}`}${rules}${why}. Nothing was sent.`,
+    ),
+  ];
 }
 
 function detailsOf(record: TraceRecord): string {
@@ -65,7 +95,9 @@ export function tellReported(
 }
 
 function tellSpans(record: TraceRecord): readonly Sentence[] {
-  const shown = record.spans.slice(0, MOST_SPANS).map((span) => {
+  // The record's own span is the gateway's: it says that spans were received.
+  const received = record.spans.filter((span) => span.span_id !== record.index.span_id);
+  const shown = received.slice(0, MOST_SPANS).map((span) => {
     const kind = span.attributes[ATTR.operation];
     const what = kind === undefined ? "" : ` (${quoted(kind, 80)})`;
     const failed = span.status === "error" ? "; it reports an error" : "";
@@ -74,7 +106,7 @@ function tellSpans(record: TraceRecord): readonly Sentence[] {
       spans: [span.span_id],
     });
   });
-  const more = record.spans.slice(MOST_SPANS);
+  const more = received.slice(MOST_SPANS);
   return more.length === 0
     ? shown
     : [

@@ -21,13 +21,7 @@ function tellModel(step: Step): readonly Sentence[] {
   return step.runs.flatMap((record) => {
     if (record.index.kind === "ledger") return [];
     const status = numberAttr(record, ATTR.httpStatus);
-    if (status === undefined)
-      return [
-        tell(
-          record,
-          `${nameOf(step)}: ${SENT_STATUSES.has(record.index.status) ? "no answer of a provider is recorded" : "nothing was sent to a provider"}.`,
-        ),
-      ];
+    if (status === undefined) return [tell(record, `${nameOf(step)}: ${unansweredText(record)}.`)];
     const model = textAttr(record, ATTR.responseModel);
     const id = textAttr(record, ATTR.responseId);
     const reasons = listAttr(record, ATTR.finishReasons);
@@ -47,13 +41,17 @@ function tellModel(step: Step): readonly Sentence[] {
   });
 }
 
-/** Statuses of a model call that had been let through. */
-const SENT_STATUSES: ReadonlySet<string> = new Set(["succeeded", "failed", "caller_left", "unknown"]);
+/** Nothing is billed only where the provider was surely not reached. */
+function unansweredText(record: TraceRecord): string {
+  const basis = textAttr(record, ATTR.costBasis);
+  return basis === "hold" ? "no answer of a provider is recorded" : "nothing reached a provider";
+}
 
 function tellTool(step: Step): readonly Sentence[] {
   const attempted = step.runs.flatMap((record) => attemptsIn(record).map((span) => tellAttempt(step, record, span)));
   const breaker = step.runs.flatMap((record) => tellBreaker(step, record));
   const none = attempted.length === 0 && step.runs.every(wasNotSent) ? [tellUnsent(step)] : [];
+  const failed = step.runs.flatMap((record) => tellFailure(step, record));
   const replays = step.replays.map((record) =>
     tell(
       record,
@@ -68,7 +66,14 @@ function tellTool(step: Step): readonly Sentence[] {
       { spans: [record.index.span_id, ...attemptsIn(record).map((span) => span.span_id)] },
     ),
   );
-  return [...attempted, ...none, ...breaker, ...tellIds(step), ...replays, ...probes];
+  return [...attempted, ...none, ...failed, ...breaker, ...tellIds(step), ...replays, ...probes];
+}
+
+/** Why a call failed or is unknown, in the gateway's own words: also what stopped it between decision and effect. */
+function tellFailure(step: Step, record: TraceRecord): readonly Sentence[] {
+  const { status, message } = objectOf(parsed(bodyOf(record, "result"))) ?? {};
+  if (typeof message !== "string" || (status !== "failed" && status !== "unknown")) return [];
+  return [tell(record, `${nameOf(step)} came to ${quoted(status)}: ${quoted(message, 500)}.`)];
 }
 
 function wasNotSent({ index }: TraceRecord): boolean {
