@@ -1,5 +1,25 @@
 // Decides how an explanation reads as Markdown: text for an incident review in which nothing from outside can act.
-import type { Explanation, SectionId, Sentence } from "./explanation.ts";
+
+/** An explanation as far as it is read aloud: one that came over the wire, perhaps of a later release, is one too. */
+export interface ReadableExplanation {
+  readonly subject: { readonly type: string; readonly id: string };
+  readonly from: string;
+  readonly to: string;
+  readonly calls: number;
+  readonly spans: number;
+  readonly cost_usd: string;
+  readonly sections: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly sentences: readonly ReadableSentence[];
+  }[];
+}
+
+interface ReadableSentence {
+  readonly text: string;
+  readonly span_ids: readonly string[];
+  readonly links: readonly { readonly rel: string; readonly href: string }[];
+}
 
 /** Spans and links shown behind one sentence. */
 const MOST_SHOWN = 3;
@@ -8,10 +28,10 @@ const MOST_SHOWN = 3;
  * The explanation as Markdown (CommonMark). What comes from outside stands in code spans, where neither Markdown nor HTML
  * is read; everything else is escaped. Links are paths of this API, put behind `base`.
  */
-export function markdownOf(explanation: Explanation, base = ""): string {
+export function markdownOf(explanation: ReadableExplanation, base = ""): string {
   const { subject, from, to, calls, spans, cost_usd, sections } = explanation;
   const told = sections.flatMap(({ id, title, sentences }) => [
-    `## ${title}`,
+    `## ${escaped(title)}`,
     "",
     ...(sentences.length === 0
       ? [NOTHING[id] ?? "Nothing of this is recorded."]
@@ -19,20 +39,20 @@ export function markdownOf(explanation: Explanation, base = ""): string {
     "",
   ]);
   return [
-    `# What happened in ${subject.type} ${codeOf(subject.id)}`,
+    `# What happened in ${escaped(subject.type)} ${codeOf(subject.id)}`,
     "",
-    `${calls} ${calls === 1 ? "call" : "calls"}, ${spans} ${spans === 1 ? "span" : "spans"}, from ${from} to ${to}, at a cost of ${escaped(`$${cost_usd}`)}. From stored facts alone; behind each sentence stand the spans it rests on.`,
+    `${calls} ${calls === 1 ? "call" : "calls"}, ${spans} ${spans === 1 ? "span" : "spans"}, from ${escaped(from)} to ${escaped(to)}, at a cost of ${escaped(`$${cost_usd}`)}. From stored facts alone; behind each sentence stand the spans it rests on.`,
     "",
     ...told,
   ].join("\n");
 }
 
-const NOTHING: Partial<Record<SectionId, string>> = { unknown: "The stored records leave nothing open." };
+const NOTHING: Readonly<Record<string, string>> = { unknown: "The stored records leave nothing open." };
 
-function bulletOf({ text, span_ids, links }: Sentence, base: string): string {
+function bulletOf({ text, span_ids, links }: ReadableSentence, base: string): string {
   const spans = span_ids.slice(0, MOST_SHOWN).map(codeOf);
   const more = span_ids.length - spans.length;
-  const evidence = links.map(({ rel, href }) => `[${rel.replaceAll("_", " ")}](<${base}${safe(href)}>)`);
+  const evidence = links.map(({ rel, href }) => `[${escaped(rel.replaceAll("_", " "))}](<${base}${safe(href)}>)`);
   const behind = [...spans, ...(more > 0 ? [`${more} more`] : []), ...new Set(evidence)];
   return `- ${proseOf(text)} (${behind.join(", ")})`;
 }
