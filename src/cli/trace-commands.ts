@@ -1,4 +1,4 @@
-// Touches recorded calls: `trace show` and `trace explain`, which wait a little for records that are still on their way.
+// Touches recorded calls: `trace show` and `traces explain`, which wait a little for records that are still on their way.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import type * as z from "zod/mini";
@@ -15,14 +15,16 @@ import { traceLines } from "./trace-tree.ts";
 const PATIENCE_MS = 3_000;
 const PAUSE_MS = 250;
 
-/** Adds the `trace` commands. */
+/** Adds the `trace` command, and `explain` to those of `traces`. */
 export function addTraceCommands(program: Command, terminal: Terminal): void {
-  const traces = program.command("trace").alias("traces").description("recorded calls");
+  const traces = program.commands.find((each) => each.name() === "traces") ?? program.command("traces");
   traces
     .command("explain <trace-id>")
     .description("explain a trace from stored facts: Markdown for an incident review, or JSON")
     .action((id: string, _: unknown, command: Command) => explainTrace(toolsOf(command, terminal), id));
-  traces
+  program
+    .command("trace")
+    .description("recorded calls")
     .command("show <trace-id>")
     .description("show a trace: every call with its decision, cost and outcome")
     .option("--full", "show arguments, results, requests and responses whole")
