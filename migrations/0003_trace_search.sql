@@ -70,6 +70,39 @@ CREATE TABLE `outcomes` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `outcomes_by_name` ON `outcomes` (`tenant`,`outcome`,`at`);--> statement-breakpoint
+CREATE TABLE `drift_findings` (
+	`tenant` text NOT NULL,
+	`week` integer NOT NULL,
+	`id` text NOT NULL,
+	`found_at` integer NOT NULL,
+	`delivered_at` integer,
+	`finding` text NOT NULL,
+	PRIMARY KEY(`tenant`, `week`, `id`)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE TABLE `rollups` (
+	`tenant` text NOT NULL,
+	`day` integer NOT NULL,
+	`kind` text NOT NULL,
+	`subject` text NOT NULL,
+	`release` text NOT NULL,
+	`status` text NOT NULL,
+	`decision` text NOT NULL,
+	`calls` integer NOT NULL,
+	`cost_micro_usd` integer NOT NULL,
+	`input_tokens` integer NOT NULL,
+	`output_tokens` integer NOT NULL,
+	`duration_ms` integer NOT NULL,
+	`attempts` integer NOT NULL,
+	`masked` integer NOT NULL,
+	`masked_calls` integer NOT NULL,
+	`latency` text NOT NULL,
+	`cost` text NOT NULL,
+	`input` text NOT NULL,
+	`output` text NOT NULL,
+	PRIMARY KEY(`tenant`, `day`, `kind`, `subject`, `release`, `status`, `decision`)
+) WITHOUT ROWID;
+--> statement-breakpoint
 -- The rows of the index before this one are written anew from the segments: `interlock traces reindex`.
 DROP TABLE `calls`;--> statement-breakpoint
 CREATE TABLE `calls` (

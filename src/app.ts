@@ -12,8 +12,11 @@ import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
 import { explainRoutes } from "./http/api/explain.ts";
 import { exportRoutes } from "./http/api/exports.ts";
+import { metricsRoutes } from "./http/api/metrics.ts";
+import { outcomeRoutes } from "./http/api/outcomes.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
 import { referenceRoutes } from "./http/api/reference.ts";
+import { reportRoutes } from "./http/api/reports.ts";
 import type { ApiRoute } from "./http/api/route.ts";
 import { revealRoutes } from "./http/api/reveal.ts";
 import { secretRoutes } from "./http/api/secrets.ts";
@@ -42,6 +45,9 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...revealRoutes,
   ...agentSpanRoutes,
   ...exportRoutes,
+  ...outcomeRoutes,
+  ...reportRoutes,
+  ...metricsRoutes,
   ...coverageRoutes,
   ...auditRoutes,
   ...configRoutes,

@@ -6,6 +6,10 @@ import { appendStatement, auditKeyBook, auditStore } from "./adapters/audit/stor
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
 import { d1ExportLedger } from "./adapters/d1/export-ledger.ts";
+import { d1DriftWatch } from "./adapters/d1/drift-findings.ts";
+import { d1Outcomes } from "./adapters/d1/outcomes.ts";
+import { d1Reports } from "./adapters/d1/reports.ts";
+import { d1Rollups, rollupCompanion } from "./adapters/d1/rollups.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
 import { oneShard } from "./adapters/d1/trace-shards.ts";
 import { DurableBreakers } from "./adapters/durable/breakers.ts";
@@ -34,6 +38,7 @@ import { createWebhooks } from "./adapters/webhooks.ts";
 import { readSettings, type Env, type Settings } from "./env.ts";
 import { auditSegment } from "./gateway/append-audit.ts";
 import type { Ports } from "./gateway/ports.ts";
+import type { TracePlane } from "./gateway/ports/trace-plane.ts";
 import type { Segments } from "./gateway/ports/trace-store.ts";
 import type { Runtime } from "./http/context.ts";
 
@@ -44,10 +49,8 @@ export function compose(env: Env): Runtime {
   const services = servicesOf(env);
   const egress = createEgress({ allowPrivate, services });
   const secrets = kvSecrets(env.CONFIG, rootKeysOf(settings), runtimeSystem);
-  const masking = new MaskingKeyStore(env.CONFIG, rootKeysOf(settings), runtimeSystem);
   const sessions = new DurableSessionLedgers(env.SESSION_LEDGER, runtimeSystem);
   const controls = new DurableControls(env.TENANT_LEDGER, runtimeSystem);
-  const trail = auditTrail(env, settings);
   const ports: Ports = {
     system: runtimeSystem,
     keys: kvKeys(env.CONFIG, runtimeSystem, { text: settings.ROOT_KEY, tenant: settings.ROOT_TENANT }),
@@ -65,28 +68,14 @@ export function compose(env: Env): Runtime {
     callList: d1CallList(env.DB),
     models: openAiModels(egress, secrets),
     tools: httpTools(egress, secrets, runtimeSystem),
-    admissions: d1Admissions(oneShard(env.DB)),
-    deadLetters: r2DeadLetters(env.BLOBS, env.TRACES),
-    index: d1TraceIndex(oneShard(env.DB), [
-      async (tenant, fresh) => {
-        const segment = await auditSegment({ ...trail, system: runtimeSystem }, tenant, fresh);
-        return segment === undefined ? [] : [appendStatement(env.DB, segment)];
-      },
-    ]),
-    segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
-    ...trail,
-    masking,
-    raw: r2RawStore(env.BLOBS, masking),
-    exportQueue: queuedExports(env.EXPORTS),
-    exporter: otlpExporter(egress, secrets, runtimeSystem),
-    exportLedger: d1ExportLedger(env.DB),
+    ...tracePlane(env, settings, otlpExporter(egress, secrets, runtimeSystem)),
   };
   const recorder = new QueueRecorder({
     queue: env.TRACES,
     sessions,
     offload: (record) => offloadPayloads(env.BLOBS, record),
     configs: ports.configs,
-    masking,
+    masking: ports.masking,
     raw: ports.raw,
     system: runtimeSystem,
   });
@@ -96,6 +85,34 @@ export function compose(env: Env): Runtime {
     rootTenant: settings.ROOT_TENANT,
     publicUrl: settings.PUBLIC_URL,
     recorder: (defer) => recorder.for(defer),
+  };
+}
+
+/** Everything that stores, finds and measures records. */
+function tracePlane(env: Env, settings: Settings, exporter: TracePlane["exporter"]): TracePlane {
+  const masking = new MaskingKeyStore(env.CONFIG, rootKeysOf(settings), runtimeSystem);
+  const trail = auditTrail(env, settings);
+  return {
+    admissions: d1Admissions(oneShard(env.DB)),
+    deadLetters: r2DeadLetters(env.BLOBS, env.TRACES),
+    index: d1TraceIndex(oneShard(env.DB), [
+      rollupCompanion(env.DB),
+      async (tenant, fresh) => {
+        const segment = await auditSegment({ ...trail, system: runtimeSystem }, tenant, fresh);
+        return segment === undefined ? [] : [appendStatement(env.DB, segment)];
+      },
+    ]),
+    segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
+    outcomes: d1Outcomes(env.DB),
+    reports: d1Reports(env.DB),
+    rollups: d1Rollups(env.DB),
+    driftWatch: d1DriftWatch(env.DB),
+    ...trail,
+    masking,
+    raw: r2RawStore(env.BLOBS, masking),
+    exportQueue: queuedExports(env.EXPORTS),
+    exporter,
+    exportLedger: d1ExportLedger(env.DB),
   };
 }
 

@@ -9,6 +9,7 @@ import { runErrands } from "./jobs/run-errands.ts";
 import { notifyApprovers } from "./jobs/notify-approvers.ts";
 import { storeDeadLetters } from "./jobs/dead-letters.ts";
 import { indexTraces } from "./jobs/trace-index.ts";
+import { watchDrift } from "./jobs/watch-drift.ts";
 
 export { SessionLedger } from "../durable-objects/session-ledger.ts";
 export { TenantLedger } from "../durable-objects/tenant-ledger.ts";
@@ -41,7 +42,12 @@ export default {
     const recorder = runtime.recorder((work) => context.waitUntil(work));
     return runErrands(ports, batch.messages, recorder);
   },
-  async scheduled(_controller, env) {
-    await reconcile(runtimeOf(env).ports);
+  async scheduled(_controller, env, context) {
+    const runtime = runtimeOf(env);
+    await reconcile(runtime.ports);
+    await watchDrift(
+      runtime.ports,
+      runtime.recorder((work) => context.waitUntil(work)),
+    );
   },
 } satisfies ExportedHandler<Env>;

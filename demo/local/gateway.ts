@@ -19,6 +19,8 @@ export interface LocalOptions {
   readonly onLog?: (line: string) => void;
   /** Boots a second isolate of the gateway on the same state: what one place changes, the other has to learn. */
   readonly hasSecondIsolate?: boolean;
+  /** The script of a Worker that stands behind the trace queue's binding, instead of the local queue in memory. */
+  readonly traceQueue?: string;
 }
 
 /** A running gateway with its upstream. */
@@ -48,7 +50,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalGateway> {
   const release = lockState(options.stateDir);
   const secrets = localSecrets(options.stateDir);
   const bundles = await buildBundles();
-  const workerOptions = deployedOptions();
+  const workerOptions = options.traceQueue === undefined ? deployedOptions() : withoutTraces(deployedOptions());
   const gateway = {
     ...workerOptions,
     name: "gateway",
@@ -61,23 +63,22 @@ export async function startLocal(options: LocalOptions): Promise<LocalGateway> {
       ALLOW_PRIVATE_EGRESS: "true",
       ...options.vars,
     },
-    serviceBindings: { SERVICE_DEMO: "upstream" },
+    serviceBindings: {
+      SERVICE_DEMO: "upstream",
+      ...(options.traceQueue === undefined ? {} : { [TRACES]: TRACE_QUEUE }),
+    },
     unsafeDirectSockets: [{ host: "127.0.0.1", port: options.port }],
   };
+  const { compatibilityDate } = workerOptions;
   const upstream = {
-    name: "upstream",
-    modules: true,
-    script: readFileSync(bundles.upstream, "utf8"),
-    ...(workerOptions.compatibilityDate === undefined ? {} : { compatibilityDate: workerOptions.compatibilityDate }),
-    bindings: { MODEL_TOKEN: secrets.modelToken, BILLING_TOKEN: secrets.billingToken, CRM_TOKEN: secrets.crmToken },
-    durableObjects: { DEMO_STATE: { className: "DemoState", useSQLite: true } },
-    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+    ...upstreamWorker(secrets, readFileSync(bundles.upstream, "utf8")),
+    ...(compatibilityDate === undefined ? {} : { compatibilityDate }),
   };
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: "127.0.0.1",
       port: 0,
-      workers: [gateway, upstream, ...(options.hasSecondIsolate === true ? [secondIsolate(gateway)] : [])],
+      workers: [gateway, upstream, ...furtherWorkers(options, gateway)],
       resourcePersistencePath: options.stateDir,
       ...(options.onLog === undefined ? {} : { handleRuntimeStdio: forwardTo(options.onLog) }),
     }),
@@ -103,7 +104,52 @@ export async function startLocal(options: LocalOptions): Promise<LocalGateway> {
   };
 }
 
+/** The tools and the model that the demo tenant uses. */
+function upstreamWorker(secrets: LocalSecrets, script: string): V4WorkerOptions {
+  return {
+    name: "upstream",
+    modules: true,
+    script,
+    bindings: { MODEL_TOKEN: secrets.modelToken, BILLING_TOKEN: secrets.billingToken, CRM_TOKEN: secrets.crmToken },
+    durableObjects: { DEMO_STATE: { className: "DemoState", useSQLite: true } },
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+  };
+}
+
+function furtherWorkers(
+  { hasSecondIsolate = false, traceQueue }: LocalOptions,
+  gateway: V4WorkerOptions,
+): readonly V4WorkerOptions[] {
+  return [
+    ...(hasSecondIsolate ? [secondIsolate(gateway)] : []),
+    ...(traceQueue === undefined ? [] : [traceQueueWorker(traceQueue)]),
+  ];
+}
+
 const SECOND = "gateway-elsewhere";
+const TRACES = "TRACES";
+const TRACE_QUEUE = "trace-queue";
+
+/** A Worker that takes the trace queue's messages and hands them to the gateway's consumer. */
+function traceQueueWorker(script: string): V4WorkerOptions {
+  return {
+    name: TRACE_QUEUE,
+    modules: true,
+    script,
+    compatibilityDate: "2026-10-01",
+    compatibilityFlags: ["nodejs_compat", "experimental", "service_binding_extra_handlers"],
+    serviceBindings: { GATEWAY: "gateway" },
+    durableObjects: { MESSAGES: { className: "Messages", useSQLite: true } },
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+  };
+}
+
+/** The options without the local trace queue. */
+function withoutTraces(options: Partial<V4WorkerOptions>): Partial<V4WorkerOptions> {
+  const { queueProducers = {} } = options;
+  const others = Object.entries(queueProducers).filter(([binding]) => binding !== TRACES);
+  return { ...options, queueProducers: Object.fromEntries(others) };
+}
 
 /** The same Worker once more: its objects are those of the first, and the first takes the queues. */
 function secondIsolate(gateway: V4WorkerOptions): V4WorkerOptions {

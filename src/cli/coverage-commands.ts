@@ -52,6 +52,8 @@ const Letters = z.looseObject({
 });
 const Redriven = z.looseObject({ sent: z.int(), has_more: z.boolean() });
 
+const Retold = z.looseObject({ retold: z.int(), untold: z.int(), has_more: z.boolean() });
+
 interface CoverageOptions {
   readonly since: string;
   readonly until?: string;
@@ -77,11 +79,36 @@ export function addCoverageCommands(program: Command, terminal: Terminal): void 
     .command("redrive")
     .description("send parked messages back to the trace queue, all of them")
     .action((_: unknown, command: Command) => redrive(toolsOf(command, terminal)));
+  traces
+    .command("retell")
+    .description("record missing tool calls again, from what their own objects know")
+    .option("--since <duration>", "how far back, such as 6h, at most 48h", "24h")
+    .option("--unsettled", "also hours in which calls may still be on their way")
+    .action((options: { readonly since: string; readonly unsettled?: boolean }, command: Command) =>
+      retell(toolsOf(command, terminal), options),
+    );
+}
+
+async function retell(
+  tools: CommandTools,
+  { since, unsettled = false }: { readonly since: string; readonly unsettled?: boolean },
+): Promise<void> {
+  const to = Date.now();
+  const path = `/v1/coverage/retell?from=${to - spanOf(since)}&to=${to}`;
+  const found = await tools.gateway.get({ method: "POST", path, body: { unsettled } }, Retold);
+  const rest =
+    found.untold === 0 ? [] : [`${found.untold} cannot be told: model calls, and calls that were never made`];
+  report(tools, found, [`recorded ${found.retold} missing tool calls again`, ...rest]);
+}
+
+function spanOf(since: string): number {
+  const span = readDuration(since);
+  if (span === undefined) throw usageFailure("--since: expected a duration such as 6h or 30m");
+  return span;
 }
 
 async function coverage(tools: CommandTools, { since, until, missing = false }: CoverageOptions): Promise<void> {
-  const span = readDuration(since);
-  if (span === undefined) throw usageFailure("--since: expected a duration such as 6h or 30m");
+  const span = spanOf(since);
   const to = until === undefined ? Date.now() : Date.parse(until);
   if (Number.isNaN(to)) throw usageFailure("--until: expected an RFC 3339 time");
   const path = `/v1/coverage?from=${to - span}&to=${to}`;

@@ -7,6 +7,8 @@ import { addConfigCommands } from "./config-commands.ts";
 import { addCoverageCommands } from "./coverage-commands.ts";
 import { CommandFailure, EXIT, type ExitCode } from "./exit-codes.ts";
 import { addKeyCommands } from "./key-commands.ts";
+import { addOutcomeCommands } from "./outcome-commands.ts";
+import { addReportCommands } from "./report-commands.ts";
 import { addSecretCommands } from "./secret-commands.ts";
 import { addSessionCommands } from "./session-commands.ts";
 import { addSwitchCommands } from "./switch-commands.ts";
@@ -67,6 +69,8 @@ function program(): Command {
     addToolCallCommands,
     addToolCommands,
     addTraceCommands,
+    addOutcomeCommands,
+    addReportCommands,
   ])
     add(command, terminal);
   return command;

@@ -300,6 +300,48 @@ export type CallListing = z.infer<typeof CallListing>;
 /** What a decision on an approval answers: the approval or its call, whichever the gateway shows. */
 export const ApprovalDecided = z.looseObject({ id: z.optional(z.string()), status: z.optional(z.string()) });
 
+/** An outcome that the gateway keeps. */
+export const KeptOutcome = z.looseObject({
+  id: z.string(),
+  trace_id: z.string(),
+  outcome: z.nullable(z.string()),
+  at: z.string(),
+});
+
+/** A ready question and its answer. */
+export const ReportAnswer = z.looseObject({
+  question: z.string(),
+  from: z.string(),
+  to: z.string(),
+  columns: z.array(z.looseObject({ name: z.string(), title: z.string() })),
+  rows: z.array(z.record(z.string(), z.unknown())),
+  has_more: z.boolean(),
+});
+/** A parsed report. */
+export type ReportAnswer = z.infer<typeof ReportAnswer>;
+
+const Distance = z.optional(z.looseObject({ value: z.number(), threshold: z.number() }));
+/** What was compared of a week. */
+export const DriftAnswer = z.looseObject({
+  week: z.string(),
+  compared: z.array(
+    z.looseObject({
+      drifted: z.boolean(),
+      release: z.nullable(z.string()),
+      subject: z.string(),
+      metric: z.string(),
+      against: z.string(),
+      calls: z.looseObject({ before: z.int(), now: z.int() }),
+      psi: Distance,
+      ks: Distance,
+      rate: z.optional(z.looseObject({ before: z.number(), now: z.number() })),
+    }),
+  ),
+  too_few: z.array(z.unknown()),
+});
+/** A parsed comparison. */
+export type DriftAnswer = z.infer<typeof DriftAnswer>;
+
 const AuditEntry = z.looseObject({
   event: z.looseObject({
     seq: z.int(),

@@ -33,13 +33,9 @@ import type { JsonObject } from "../core/json/canonical.ts";
 import type { ResolvedTool } from "../core/config/published.ts";
 import type { ToldAt } from "../core/trace/act.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
-import type { AuditSigner, AuditStore } from "./ports/audit.ts";
 import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
-import type { MaskingKeys, RawStore } from "./ports/masking.ts";
-import type { Exporter, ExportLedger, ExportQueue } from "./ports/exports.ts";
-import type { Admissions, DeadLetters } from "./ports/coverage.ts";
-import type { Segments, TraceIndex } from "./ports/trace-store.ts";
+import type { TracePlane } from "./ports/trace-plane.ts";
 
 /** The clock and the dice. */
 export interface System {
@@ -216,13 +212,17 @@ export interface SessionLedgers {
       readonly callId?: string;
     },
   ): Promise<{ readonly reasons: readonly Reason[]; readonly pause: SessionPause | null }>;
-  /** Lets a paused session go on; answers why it was paused, `null` when it was not, or the end that stands. */
+  /**
+   * Lets a paused session go on, and keeps the record of that; answers why it was paused, `null` when it was not, or the
+   * end that stands.
+   */
   resume(
     tenant: string,
     session: string,
+    record: TraceRecord,
   ): Promise<{ readonly was: SessionPause | null } | { readonly ended: SessionPause }>;
-  /** Pauses a session, or ends it for good; answers what stands now. */
-  pause(tenant: string, session: string, pause: Omit<SessionPause, "at">): Promise<SessionPause>;
+  /** Pauses a session, or ends it for good, and keeps the record of that; answers what stands now. */
+  pause(tenant: string, session: string, pause: Omit<SessionPause, "at">, record: TraceRecord): Promise<SessionPause>;
   /** A task's saga; with `isClosing` it takes no further calls from now on. */
   saga(
     tenant: string,
@@ -372,7 +372,7 @@ export interface Recorder {
 export type Defer = (work: Promise<unknown>) => void;
 
 /** Everything a call needs. */
-export interface Ports {
+export interface Ports extends TracePlane {
   readonly system: System;
   readonly keys: Keys;
   readonly secrets: Secrets;
@@ -389,15 +389,4 @@ export interface Ports {
   readonly callList: CallList;
   readonly models: Models;
   readonly tools: Tools;
-  readonly index: TraceIndex;
-  readonly segments: Segments;
-  readonly masking: MaskingKeys;
-  readonly raw: RawStore;
-  readonly exportQueue: ExportQueue;
-  readonly exporter: Exporter;
-  readonly exportLedger: ExportLedger;
-  readonly admissions: Admissions;
-  readonly deadLetters: DeadLetters;
-  readonly audit: AuditStore;
-  readonly auditSigner: AuditSigner;
 }

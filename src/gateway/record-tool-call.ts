@@ -35,6 +35,8 @@ export interface ToolCallHappened {
 export type ToolCallEnd =
   | ({ readonly type: "executed" } & Executed)
   | { readonly type: "replayed"; readonly record: ToolCallRecord }
+  /** Its record was lost, and its own object tells it again. */
+  | { readonly type: "retold"; readonly record: ToolCallRecord }
   /** Recorded without an effect: a draft, or a call that waits for people. */
   | { readonly type: "waiting"; readonly record: ToolCallRecord }
   /** It came to another status after its answer: settled, taken back, undone. `by` is the key of the person, if one did it. */
@@ -51,7 +53,7 @@ export type ToolCallEnd =
 /** Records one tool call: its span, its decision, its arguments and its result, free of credentials. */
 export function recordToolCall(ports: Ports, recorder: Recorder, happened: ToolCallHappened, end: ToolCallEnd): void {
   const { call, decision, spanId } = happened;
-  const endedAt = ports.system.now();
+  const endedAt = end.type === "retold" ? end.record.changedAt : ports.system.now();
   const used = "credentials" in end ? (end.credentials ?? []) : [];
   const credentials = [...call.context.credentials, ...used];
   const decided = decisionSpan({ spanId: ports.system.randomHex(8), parentId: spanId }, decision, happened.startedAt);
@@ -141,12 +143,13 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
       [ATTR.toolType]: "function",
       ...toolAttributes(tool),
       [ATTR.breakerState]: happened.breaker,
-      [ATTR.attempts]: end.type === "executed" ? end.attempts.length : undefined,
+      [ATTR.attempts]: attemptsOf(end) ?? undefined,
       [ATTR.idempotencyReplayed]: end.type === "replayed",
       [ATTR.outcome]: statusOf(end),
       [ATTR.errorType]: errorOf(end),
       [ATTR.costMicroUsd]: costOf(tool, end),
       [ATTR.probeOf]: happened.probeOf,
+      [ATTR.retold]: end.type === "retold" ? true : undefined,
       ...endAttributes(end),
     },
   };
@@ -192,7 +195,8 @@ function toolAttributes(tool: ResolvedTool | undefined): Attributes {
 }
 
 function costOf(tool: ResolvedTool | undefined, end: ToolCallEnd): number {
-  const wasCharged = end.type === "executed" && end.record.status !== "failed";
+  const wasMade = end.type === "executed" || (end.type === "retold" && end.record.outcome !== null);
+  const wasCharged = wasMade && end.record.status !== "failed";
   return wasCharged ? (usdFromJson(tool?.entry.cost_usd) ?? 0) : 0;
 }
 
@@ -223,8 +227,13 @@ function indexRow(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
     call_id: callId,
     ...callerColumns(context, decision),
     upstream: tool === undefined ? null : hostOf(tool.entry),
-    attempts: end.type === "executed" ? end.attempts.length : null,
+    attempts: attemptsOf(end),
   };
+}
+
+function attemptsOf(end: ToolCallEnd): number | null {
+  if (end.type === "retold") return end.record.attempts;
+  return end.type === "executed" ? end.attempts.length : null;
 }
 
 /** The host of a tool's address; the service binding's name where it has none. */

@@ -11,6 +11,13 @@ export const TRACE_FIELDS: Readonly<Record<string, string>> = {
   "trace.retention.audit_days": "Days that audit events live. 3650 when left out; at least 190.",
   "trace.raw": "Keeps unmasked payloads too, encrypted. None is kept when left out.",
   "trace.raw.days": "Days that unmasked payloads live. At most 30.",
+  "trace.drift": "From when on a change between two weeks is drift. See [the guide](guides/drift.md).",
+  "trace.drift.psi": "Population stability index of tokens, cost, latency or tool mix. 0.25 when left out.",
+  "trace.drift.ks": "Kolmogorov–Smirnov distance of tokens, cost or latency. 0.2 when left out.",
+  "trace.drift.rate":
+    "Change of the share of refused, failed or masked calls, such as 0.05 for five points, which is the default.",
+  "trace.drift.min_calls": "Calls that each week must have to be compared. 100 when left out, at least 20.",
+  "trace.drift.baseline": "A release that every other release is compared with in the same week, besides with itself.",
   "trace.alerts": "Who is told of drift.",
   "trace.alerts.webhook": "Told by a message signed per Standard Webhooks. Its host must be in `egress.allow`.",
   "trace.alerts.secret": "Name of the stored secret that signs.",
@@ -24,6 +31,7 @@ export const TRACE_FIELDS: Readonly<Record<string, string>> = {
   "trace.exports.*.resource": "Further resource attributes: backends choose project or service by them.",
   "trace.exports.*.content": "`true` sends messages, arguments and results along, masked as they are stored.",
   "trace.exports.*.only": "Which records are sent.",
-  "trace.exports.*.only.kinds": "Only these kinds. Without it all but `otel`, the spans that agents sent themselves.",
+  "trace.exports.*.only.kinds":
+    "Only these kinds. Without it `chat`, `execute_tool`, `approval`, `ledger`, `session`, `switch` and `outcome`.",
   "trace.exports.*.only.actors": "Only records of these actors.",
 };

@@ -34,7 +34,13 @@ const ROUTES: readonly GuardedRoute[] = [
   { method: "POST", path: "/v1/traces", allowed: ["agent", "operator"], body: {}, isOtlp: true },
   { method: "GET", path: "/v1/exports", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/traces/tr_none", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/traces/tr_none/outcome", allowed: ["agent", "operator"], body: {} },
+  { method: "GET", path: "/v1/traces/tr_none/outcomes", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "GET", path: "/v1/reports/drift", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "GET", path: "/v1/reports/retry-loops", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "GET", path: "/metrics", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/coverage", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/coverage/retell", allowed: ["operator", "admin", "root"], body: {} },
   { method: "GET", path: "/v1/dead-letters", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "POST", path: "/v1/dead-letters/redrive", allowed: ["operator", "admin", "root"], body: {} },
   { method: "GET", path: "/v1/traces/tr_none/explain", allowed: ["operator", "approver", "auditor", "admin", "root"] },
@@ -384,10 +390,11 @@ describe("the reference", () => {
         `${route.method} ${route.path
           .replace(/\/(tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}")
           .replace("/audit/{id}/", "/audit/{seq}/")
-          .replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")}`,
+          .replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")
+          .replace("reports/retry-loops", "reports/{name}")}`,
     );
     for (const route of guarded) expect(described).toContain(route);
-    expect(described.filter((route) => route.includes(" /v1/")).toSorted()).toEqual(
+    expect(described.filter((route) => / \/(v1\/|metrics$)/.test(route)).toSorted()).toEqual(
       [...guarded, "GET /v1/models", "GET /v1/models/{id}", "POST /v1/chat/completions"].toSorted(),
     );
   });

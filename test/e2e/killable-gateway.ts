@@ -14,8 +14,8 @@ export interface KillableGateway {
   kill(): Promise<void>;
 }
 
-/** Starts the gateway on a state directory, on a free port. */
-export async function startKillable(stateDir: string): Promise<KillableGateway> {
+/** Starts the gateway on a state directory, on a free port; another main program may boot it otherwise. */
+export async function startKillable(stateDir: string, main = "demo/main.ts"): Promise<KillableGateway> {
   const env = {
     ...process.env,
     PORT: "0",
@@ -23,7 +23,7 @@ export async function startKillable(stateDir: string): Promise<KillableGateway> 
     NO_TOUR: "1",
     PATH: `${root}node_modules/.bin:${process.env["PATH"] ?? ""}`,
   };
-  const child = spawn(process.execPath, [path.join(root, "demo/main.ts")], {
+  const child = spawn(process.execPath, [path.join(root, main)], {
     cwd: root,
     env,
     stdio: ["ignore", "pipe", "pipe"],

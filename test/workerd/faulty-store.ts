@@ -2,9 +2,9 @@
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { vi } from "vitest";
 import { compose } from "../../src/compose.ts";
-import type { Env } from "../../src/env.ts";
 import { storeDeadLetters } from "../../src/jobs/dead-letters.ts";
 import { QUIET_MS } from "../../src/core/state/session-ledger.ts";
+import type { IndexRow } from "../../src/core/trace/record.ts";
 import { indexTraces } from "../../src/jobs/trace-index.ts";
 import type { TraceMessage } from "../../src/jobs/trace-lines.ts";
 import { bindings } from "./tenant.ts";
@@ -45,18 +45,21 @@ export class FaultyStore {
   waiting: Waiting[] = [];
   dead: Waiting[] = [];
   readonly counts: Record<string, number> = {};
+  /** Records of calls that the queue has taken, each once. */
+  readonly taken = new Set<string>();
   readonly #ports = compose({
     ...bindings,
     DB: this.#faultyDatabase(),
     BLOBS: this.#faultyBucket(),
-  } as unknown as Env).ports;
+  }).ports;
 
   constructor() {
     vi.spyOn(bindings.TRACES, "send").mockImplementation(async (body) => {
       if (this.#fails("send")) throw new Error("queue refused");
+      for (const line of String(body).split("\n")) this.#note(line);
       this.waiting.push({ body: String(body), timestamp: new Date(), attempts: 0 });
       if (this.#fails("sendUnanswered")) throw new Error("no answer from the queue");
-      return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } } as unknown as QueueSendResponse;
+      return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } };
     });
   }
 
@@ -74,6 +77,11 @@ export class FaultyStore {
     const batch = this.dead.splice(0, BATCH);
     this.dead.push(...(await this.#consume(batch, (messages) => storeDeadLetters(this.#ports, messages))));
     return this.dead.length;
+  }
+
+  #note(line: string): void {
+    const { index } = JSON.parse(line) as { readonly index?: IndexRow };
+    if (index?.kind === "chat" || index?.kind === "execute_tool") this.taken.add(`${index.trace_hex}/${index.span_id}`);
   }
 
   async #consume(
@@ -144,13 +152,24 @@ export async function stop(tenant: string, session: string): Promise<void> {
 
 /** Waits until a quiet session has stated every call and its outbox is empty. */
 export async function untilStated(tenant: string, session: string): Promise<void> {
+  await untilSent({ tenant, sessions: [session] }, () => true);
+}
+
+/** Waits until quiet sessions have stated every call, their outboxes are empty, and something else holds. */
+export async function untilSent(
+  { tenant, sessions }: { readonly tenant: string; readonly sessions: readonly string[] },
+  isMet: () => boolean,
+): Promise<void> {
   await vi.waitFor(
     async () => {
-      await afterQuiet(() => runDurableObjectAlarm(ledgerOf(tenant, session)));
-      const { state, outboxDepth } = await bindings.SESSION_LEDGER.getByName(`${tenant}/${session}`).read();
-      if (outboxDepth + state.unstated.length + state.uncertain.length > 0) throw new Error("not stated yet");
+      for (const session of sessions) {
+        await afterQuiet(() => runDurableObjectAlarm(ledgerOf(tenant, session)));
+        const { state, outboxDepth } = await bindings.SESSION_LEDGER.getByName(`${tenant}/${session}`).read();
+        if (outboxDepth + state.unstated.length + state.uncertain.length > 0) throw new Error("not stated yet");
+      }
+      if (!isMet()) throw new Error("not sent yet");
     },
-    { timeout: 20_000, interval: 100 },
+    { timeout: 30_000, interval: 50 },
   );
 }
 

@@ -80,6 +80,59 @@ export const outcomes = sqliteTable(
   ],
 );
 
+/**
+ * One row per tenant, UTC day, kind, subject, release, status and decision: how many records there were and what they
+ * came to. Written in the transaction that adds the records to the index.
+ */
+export const rollups = sqliteTable(
+  "rollups",
+  {
+    tenant: text("tenant").notNull(),
+    /** Counted from 1970-01-01. */
+    day: integer("day").notNull(),
+    kind: text("kind").notNull(),
+    subject: text("subject").notNull(),
+    /** Empty where the caller named none. */
+    release: text("release").notNull(),
+    status: text("status").notNull(),
+    decision: text("decision").notNull(),
+    calls: integer("calls").notNull(),
+    costMicroUsd: integer("cost_micro_usd").notNull(),
+    inputTokens: integer("input_tokens").notNull(),
+    outputTokens: integer("output_tokens").notNull(),
+    durationMs: integer("duration_ms").notNull(),
+    attempts: integer("attempts").notNull(),
+    masked: integer("masked").notNull(),
+    maskedCalls: integer("masked_calls").notNull(),
+    /** Histograms, as JSON arrays of counts per bucket. */
+    latency: text("latency").notNull(),
+    cost: text("cost").notNull(),
+    input: text("input").notNull(),
+    output: text("output").notNull(),
+  },
+  (table) => [
+    primaryKey({
+      columns: [table.tenant, table.day, table.kind, table.subject, table.release, table.status, table.decision],
+    }),
+  ],
+);
+
+/** One row per finding of drift, and one without a name per week that was looked at. */
+export const driftFindings = sqliteTable(
+  "drift_findings",
+  {
+    tenant: text("tenant").notNull(),
+    /** The first day of the week, counted from 1970-01-01. */
+    week: integer("week").notNull(),
+    id: text("id").notNull(),
+    foundAt: integer("found_at").notNull(),
+    deliveredAt: integer("delivered_at"),
+    /** The finding, as JSON. */
+    finding: text("finding").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.week, table.id] })],
+);
+
 /** One row per batch of audit events: where they lie, and the signed state of the chain after them. */
 export const auditSegments = sqliteTable(
   "audit_segments",

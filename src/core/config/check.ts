@@ -93,6 +93,7 @@ function referenceMistakes(
     ...actorMistakes(document),
     ...approvalMistakes(document, around),
     ...exportMistakes(document, around),
+    ...noticeMistakes("trace.alerts", { ...document.trace.alerts, fallback: undefined }, document, around),
     ...testReferenceMistakes(document),
   ];
 }

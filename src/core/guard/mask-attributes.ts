@@ -1,4 +1,5 @@
 // Decides which attributes of a span we make ourselves: ids, figures and words of our own, which are never masked.
+import { ACT_ATTR } from "../trace/act.ts";
 import { ATTR } from "../trace/attributes.ts";
 
 const OURS: ReadonlySet<string> = new Set([
@@ -33,14 +34,33 @@ const OURS: ReadonlySet<string> = new Set([
   ATTR.grantedUnits,
   ATTR.keyId,
   ATTR.callerDeclared,
+  ATTR.receivedSpans,
+  ATTR.receivedDropped,
   ATTR.approvalId,
   ATTR.approvalStatus,
   ATTR.approvalVia,
+  // A key's id, or the name of an approver in the config.
+  ATTR.approvalBy,
   ATTR.probeOf,
   ATTR.compensates,
   ATTR.compensation,
   ATTR.resolutionKey,
   ATTR.sagaStatus,
+  ACT_ATTR.by,
+  ACT_ATTR.switchId,
+  ACT_ATTR.switchExpiresAt,
+  ACT_ATTR.configVersion,
+  ACT_ATTR.configDigest,
+  ACT_ATTR.configPrevious,
+  ACT_ATTR.configRolledBackTo,
+  ACT_ATTR.keyId,
+  ACT_ATTR.keyRoles,
+  // Names and scopes, as the config spells them.
+  ACT_ATTR.keyActors,
+  ACT_ATTR.keyScopes,
+  ACT_ATTR.secretName,
+  ACT_ATTR.secretDataKey,
+  ACT_ATTR.secretResealed,
 ]);
 
 /**

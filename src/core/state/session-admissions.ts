@@ -1,24 +1,12 @@
 // Decides which admitted calls a session's ledger has yet to state to the trace store, and when: what is stated can be missed.
 import { hourOf, type AdmissionStatement, type AdmittedCall } from "../trace/admissions.ts";
-import type { CallRef, SessionLedgerState, SessionTransition } from "./session-messages.ts";
+import type { CallRef, SessionLedgerState, SessionTransition, UnstatedCall } from "./session-messages.ts";
 
 /** So many calls are stated without waiting for the session to be quiet. */
 export const STATE_AT = 100;
 
 /** A call that is over is stated this long after, and not before: until then its record may be on its way to the queue. */
 export const RECORD_GRACE_MS = 1_000;
-
-/** An admitted call that was not stated yet. `overAt`: when its hold was closed; absent while it runs, and for tool calls. */
-export interface UnstatedCall extends AdmittedCall {
-  readonly overAt?: number;
-}
-
-/** Numbers that may or may not have been given to calls, since `at`. */
-export interface UncertainRange {
-  readonly from: number;
-  readonly to: number;
-  readonly at: number;
-}
 
 /** The members of the state that statements are made of. */
 export type Unstated = Pick<SessionLedgerState, "sessionId" | "unstated" | "uncertain">;
@@ -98,8 +86,8 @@ export function tellingMany(transition: SessionTransition, now: number): Session
   return { ...transition, next, effects: [{ type: "state_admissions", statements }, { type: "persist" }, ...others] };
 }
 
-function admittedCall({ overAt: _, ...call }: UnstatedCall): AdmittedCall {
-  return call;
+function admittedCall({ seq, kind, span_id, trace_hex, call_id, at }: UnstatedCall): AdmittedCall {
+  return { seq, kind, span_id, trace_hex, call_id, at };
 }
 
 /** What a ledger knows of its admissions after an unclean stop: of calls then open or just over, and of numbers set aside, nothing. */

@@ -6,12 +6,11 @@ import type { EdgeReasons, Reason } from "../policy/decision.ts";
 import type { MeterNeed, RateNeed } from "../policy/limits.ts";
 import type { ExpressionCache, StoredRule } from "../policy/rules.ts";
 import type { Unavailable, UpstreamNeeds } from "../policy/upstream.ts";
-import type { AdmissionStatement } from "../trace/admissions.ts";
+import type { AdmissionStatement, AdmittedCall } from "../trace/admissions.ts";
 import type { Account, Shortage, Want } from "./account.ts";
 import type { Approved } from "./approval.ts";
 import type { GivenUp, Leases } from "./lease.ts";
 import type { LeaseGrant } from "./meter.ts";
-import type { UncertainRange, UnstatedCall } from "./session-admissions.ts";
 import type { Learnt } from "./teaching.ts";
 import type { JsonObject } from "../json/canonical.ts";
 
@@ -36,6 +35,18 @@ export interface Hold {
   readonly expiresAt: number;
   readonly openedAt: number;
   readonly ref: CallRef;
+}
+
+/** An admitted call that was not stated yet. `overAt`: when its hold was closed; absent while it runs, and for tool calls. */
+export interface UnstatedCall extends AdmittedCall {
+  readonly overAt?: number;
+}
+
+/** Numbers that may or may not have been given to calls, since `at`. */
+export interface UncertainRange {
+  readonly from: number;
+  readonly to: number;
+  readonly at: number;
 }
 
 /** A session's ledger: its accounts, open holds and counters. Times are epoch milliseconds. */

@@ -75,6 +75,7 @@ export const ATTR = {
   approvalVia: "interlock.approval.via",
   approvalComment: "interlock.approval.comment",
   probeOf: "interlock.probe.of",
+  retold: "interlock.record.retold",
   compensates: "interlock.compensates",
   compensation: "interlock.compensation.id",
   resolutionBy: "interlock.resolution.by",

@@ -44,6 +44,7 @@ export const RECORD_KINDS = [
   "key",
   "secret",
   "outcome",
+  "alert",
   "reveal",
   "erasure",
   "otel",

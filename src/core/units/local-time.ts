@@ -75,6 +75,18 @@ function daysOf(day: number, unit: Exclude<CalendarUnit, "hour">): readonly [num
   }
 }
 
+/** An instant as RFC 3339 has it in UTC, with milliseconds. */
+export function isoTime(ms: number): string {
+  const day = Math.floor(ms / DAY_MS);
+  const { year, month, day: ofMonth } = civilOf(day);
+  const ofDay = Math.floor(ms - day * DAY_MS);
+  const digits = (value: number, count: number): string => String(Math.floor(value)).padStart(count, "0");
+  const date = `${digits(year, 4)}-${digits(month, 2)}-${digits(ofMonth, 2)}`;
+  const clock = [ofDay / HOUR_MS, (ofDay / 60_000) % 60, (ofDay / 1_000) % 60].map((part) => digits(part, 2)).join(":");
+  return `${date}T${clock}.${digits(ofDay % 1_000, 3)}Z`;
+}
+
+/** Monday is 1, Sunday 7. */
 function weekdayOf(day: number): number {
   // 1970-01-01 was a Thursday.
   return ((((day + 3) % 7) + 7) % 7) + 1;
@@ -117,7 +129,7 @@ function formatterOf(zone: string): Intl.DateTimeFormat {
 }
 
 /** Days since 1970-01-01 of a date of the proleptic Gregorian calendar (Hinnant, "chrono-compatible date algorithms"). */
-function dayOf(year: number, month: number, day: number): number {
+export function dayOf(year: number, month: number, day: number): number {
   const y = month <= 2 ? year - 1 : year;
   const era = Math.floor(y / 400);
   const ofEra = y - era * 400;
@@ -126,7 +138,7 @@ function dayOf(year: number, month: number, day: number): number {
 }
 
 /** The date of a day since 1970-01-01: the inverse of `dayOf`. */
-function civilOf(day: number): { readonly year: number; readonly month: number; readonly day: number } {
+export function civilOf(day: number): { readonly year: number; readonly month: number; readonly day: number } {
   const z = day + 719_468;
   const era = Math.floor(z / 146_097);
   const ofEra = z - era * 146_097;

@@ -50,3 +50,9 @@ export interface DeadLetters {
   /** Sends a letter back to the trace queue, and forgets it once that has taken it. `false` when it is not there. */
   redrive(id: string): Promise<boolean>;
 }
+
+/** What accounting for every call needs. */
+export interface Accounting {
+  readonly admissions: Admissions;
+  readonly deadLetters: DeadLetters;
+}

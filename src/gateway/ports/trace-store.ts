@@ -65,3 +65,9 @@ export interface Segments {
   /** The named lines of a segment, parsed. */
   read(tenant: string, segment: string, lines: readonly number[]): Promise<readonly TraceRecord[]>;
 }
+
+/** Where records are kept and found. */
+export interface TraceStore {
+  readonly index: TraceIndex;
+  readonly segments: Segments;
+}

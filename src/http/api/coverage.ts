@@ -5,12 +5,13 @@ import { accept, type Mistake, type Outcome } from "../../core/errors.ts";
 import { HOUR_MS } from "../../core/trace/admissions.ts";
 import { MAX_COVERAGE_MS, SETTLED_AFTER_MS, totalOf, type HourCoverage } from "../../core/trace/coverage.ts";
 import { readCoverage } from "../../gateway/read-coverage.ts";
+import { retellGaps } from "../../gateway/retell-gaps.ts";
 import { MAX_REDRIVEN, redriveLetters } from "../../gateway/redrive-letters.ts";
 import type { ParkedLetter } from "../../gateway/ports/coverage.ts";
-import type { HttpContext } from "../context.ts";
+import { deferOf, type HttpContext } from "../context.ts";
 import { problem } from "./errors.ts";
 import { readPageQuery } from "./page-query.ts";
-import { readOptionalBody, refusedFor, type ApiRoute } from "./route.ts";
+import { readOptionalBody, refusedFor, type ApiRoute, type Parameter } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
 /** Missing calls that are named for one hour; their number is always exact. */
@@ -62,6 +63,25 @@ const Redrive = z.strictObject({
 });
 const Redriven = z.object({ sent: z.int(), has_more: z.boolean() });
 
+const Retelling = z.strictObject({
+  /** Hours that are not settled too: what is still on its way would be recorded twice. */
+  unsettled: z._default(z.boolean(), false),
+});
+const Retold = z.object({ retold: z.int(), untold: z.int(), has_more: z.boolean() });
+
+const SPAN_PARAMETERS: readonly Parameter[] = [
+  {
+    name: "from",
+    in: "query",
+    description: "RFC 3339 time or epoch milliseconds; 24 hours before `to` when left out",
+  },
+  {
+    name: "to",
+    in: "query",
+    description: "RFC 3339 time or epoch milliseconds, at most 48 hours later; now when left out",
+  },
+];
+
 /** The routes. */
 export const coverageRoutes: readonly ApiRoute[] = [
   {
@@ -71,18 +91,7 @@ export const coverageRoutes: readonly ApiRoute[] = [
     summary: "Compare the calls that sessions admitted with those that are recorded, hour by hour",
     tag: "traces",
     permission: "reports.read",
-    parameters: [
-      {
-        name: "from",
-        in: "query",
-        description: "RFC 3339 time or epoch milliseconds; 24 hours before `to` when left out",
-      },
-      {
-        name: "to",
-        in: "query",
-        description: "RFC 3339 time or epoch milliseconds, at most 48 hours later; now when left out",
-      },
-    ],
+    parameters: SPAN_PARAMETERS,
     responses: {
       200: { description: "Every hour that has a part in the span, oldest first", schema: Coverage },
       400: { description: "The span is empty or longer than 48 hours" },
@@ -119,7 +128,37 @@ export const coverageRoutes: readonly ApiRoute[] = [
     responses: { 200: { description: "How many were sent, and whether more are parked", schema: Redriven } },
     answer: (c) => redrive(c),
   },
+  {
+    method: "POST",
+    path: "/v1/coverage/retell",
+    operationId: "retellGaps",
+    summary: "Record missing tool calls again, from what their own objects know",
+    tag: "traces",
+    permission: "traces.redrive",
+    parameters: SPAN_PARAMETERS,
+    body: Retelling,
+    responses: {
+      200: { description: "How many were told again, and how many nothing can tell", schema: Retold },
+      412: { description: "Dead letters are parked: send those again first" },
+    },
+    answer: (c) => retell(c),
+  },
 ];
+
+async function retell(c: HttpContext): Promise<Response> {
+  const tenant = await tenantOf(c);
+  if (!tenant.ok) return problem(tenant);
+  const { runtime } = c.var;
+  const span = readSpan(c, runtime.ports.system.now());
+  if (!span.ok) return problem(span);
+  const body = await readOptionalBody(c, Retelling);
+  if (!body.ok) return problem(body);
+  const order = { tenant: tenant.value, ...span.value, isEarly: body.value.unsettled };
+  const done = await retellGaps(runtime.ports, runtime.recorder(deferOf(c)), order);
+  if (!done.ok) return problem(done);
+  const { retold, untold, hasMore } = done.value;
+  return Response.json({ retold, untold, has_more: hasMore });
+}
 
 async function getCoverage(c: HttpContext): Promise<Response> {
   const tenant = await tenantOf(c);

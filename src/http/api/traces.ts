@@ -6,6 +6,7 @@ import { EFFECTS } from "../../core/policy/decision.ts";
 import { SEMCONV_SCHEMA_URL } from "../../core/trace/attributes.ts";
 import { isOfTool } from "../../core/trace/facets.ts";
 import { readTerms } from "../../core/trace/full-text.ts";
+import { OUTCOMES } from "../../core/trace/outcome.ts";
 import { RECORD_KINDS, type IndexRow, type TraceRecord } from "../../core/trace/record.ts";
 import { readTraceId } from "../../core/units/identifier.ts";
 import { formatUsd, parseUsd } from "../../core/units/money.ts";
@@ -94,7 +95,6 @@ const ACT_STATUSES = ["approved", "withdrawn", "expired", "set", "cleared", "pau
 const FORESEEN_STATUSES = ["would_execute", "would_draft", "would_wait_for_approval", "would_refuse"];
 const STATUSES = [...CALL_STATUSES, ...WAITING_STATUSES, ...ACT_STATUSES, ...FORESEEN_STATUSES];
 const FILTERS = ["actor", "session", "task", "user", "tool", "model", "release", "rule"] as const;
-const OUTCOMES = ["resolved", "escalated", "overridden", "refunded", "complaint"];
 const query = (
   name: string,
   description: string,
