@@ -67,6 +67,9 @@ beforeAll(async () => {
   await tenant.tool("billing.refund", { customer_id: "cus_123", amount_usd: 75 }, {}, { headers: HEADERS });
   const undone = await stage.send("POST", `/v1/tool-calls/${refundId}/compensate`, {}, { key: operator.key });
   if (undone.status !== 200) throw new Error(`undoing answered ${undone.status}: ${undone.text}`);
+  const outcome = { outcome: "complaint", labels: { queue: CANARY }, scores: { csat: 1 }, source: "zendesk" };
+  const reported = await stage.send("POST", `/v1/traces/${TRACE}/outcome`, outcome, { key: operator.key });
+  if (reported.status >= 300) throw new Error(`the outcome answered ${reported.status}: ${reported.text}`);
 }, 60_000);
 afterAll(() => stage.close());
 
@@ -197,6 +200,13 @@ describe("a refund that was approved, repeated, refused when too large, and take
     const story = await whole(`/v1/sessions/${SESSION}/explain`);
     expect(story).toMatchObject({ subject: { type: "session", id: SESSION }, calls: 4 });
     expect(textOf(story, "who")).toContain(`in session “${SESSION}”, task “t1”`);
+    // What was reported later belongs to the trace and has no session of its own.
+    for (const path of [`/v1/sessions/${SESSION}/explain`, `/v1/traces/${TRACE}/explain`])
+      expect(sentences(await whole(path), "reported").map(({ text }) => text)).toEqual([
+        expect.stringMatching(
+          /^Key “[^”]+” reported the outcome “complaint” \(“queue” = “.*”, “csat” = “1”\) as of 20.* from “zendesk”\.$/,
+        ),
+      ]);
   });
 
   test("is nobody else's, and no agent's", async () => {

@@ -128,20 +128,19 @@ function tellOutcomes(
     .filter(({ id }) => !known.has(id))
     .flatMap((each) => {
       const record = records.find(({ index }) => index.trace_hex === each.traceHex);
-      return record === undefined ? [] : [tell(record, `${outcomeText(each)}.`)];
+      return record === undefined ? [] : [tell(record, `${outcomeText(each, iso(each.at))}.`)];
     });
   const told = recorded.map((record) => {
     const comment = textAttr(record, REASON);
     return tell(
       record,
-      `${outcomeText(outcomeIn(record))}${comment === undefined ? "" : `, saying ${quoted(comment, 500)}`}.`,
+      `${outcomeText(outcomeIn(record), cameAboutIn(record))}${comment === undefined ? "" : `, saying ${quoted(comment, 500)}`}.`,
     );
   });
   return [...told, ...stored];
 }
 
 function outcomeIn(record: TraceRecord): LaterOutcome {
-  const at = Date.parse(textAttr(record, "interlock.outcome.at") ?? "");
   const { subject } = record.index;
   return {
     traceHex: record.index.trace_hex,
@@ -151,17 +150,23 @@ function outcomeIn(record: TraceRecord): LaterOutcome {
     labels: (objectOf(parsed(textAttr(record, "interlock.outcome.labels"))) ?? {}) as Readonly<Record<string, string>>,
     scores: (objectOf(parsed(textAttr(record, "interlock.outcome.scores"))) ?? {}) as Readonly<Record<string, number>>,
     source: textAttr(record, "interlock.outcome.source") ?? null,
-    at: Number.isNaN(at) ? record.index.started_at : at,
+    at: record.index.started_at,
     by: textAttr(record, BY) ?? textAttr(record, ATTR.keyId) ?? "an unnamed key",
   };
 }
 
-function outcomeText({ name, labels, scores, source, at, by }: LaterOutcome): string {
+/** When it came about, as it was stored; else when it was reported. */
+function cameAboutIn(record: TraceRecord): string {
+  const at = textAttr(record, "interlock.outcome.at") ?? "";
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/.test(at) ? at : iso(record.index.started_at);
+}
+
+function outcomeText({ name, labels, scores, source, by }: LaterOutcome, at: string): string {
   const details = [...Object.entries(labels), ...Object.entries(scores)].map(
     ([key, value]) => `${quoted(key, 60)} = ${quoted(String(value), 120)}`,
   );
   const from = source === null ? "" : ` from ${quoted(source, 120)}`;
   const what = name === null ? "labels only" : `the outcome ${quoted(name)}`;
   const said = details.length === 0 ? "" : ` (${details.join(", ")})`;
-  return `Key ${quoted(by)} reported ${what}${said} as of ${iso(at)}${from}`;
+  return `Key ${quoted(by)} reported ${what}${said} as of ${at}${from}`;
 }

@@ -22,14 +22,17 @@ export function readRequest(body: string): RequestRead | undefined {
   const messages = objectsIn(listOf(request?.["messages"]));
   if (request === undefined || messages.length === 0) return undefined;
   const roles = new Map<string, number>();
-  for (const { role } of messages) roles.set(String(role), (roles.get(String(role)) ?? 0) + 1);
+  for (const { role } of messages) {
+    const named = wordOf(role, "nobody");
+    roles.set(named, (roles.get(named) ?? 0) + 1);
+  }
   const last = messages.at(-1);
   return {
     roles,
-    last: last === undefined ? undefined : { role: String(last["role"]), text: contentOf(last["content"]) },
+    last: last === undefined ? undefined : { role: wordOf(last["role"], "nobody"), text: contentOf(last["content"]) },
     tools: listOf(request["tools"]).map((each) => {
       const tool = objectOf(each) ?? {};
-      return String(objectOf(tool["function"])?.["name"] ?? tool["name"] ?? "unnamed");
+      return wordOf(objectOf(tool["function"])?.["name"] ?? tool["name"], "unnamed");
     }),
   };
 }
@@ -55,10 +58,11 @@ function together(parts: readonly unknown[]): AnswerRead {
   for (const [at, call] of read.flatMap((part) => [...listOf(part["tool_calls"]).entries()])) {
     const asked = objectOf(call) ?? {};
     const named = objectOf(asked["function"]) ?? {};
-    const known = calls.get(String(asked["index"] ?? at)) ?? { name: "", args: "" };
+    const place = wordOf(asked["index"], String(at));
+    const known = calls.get(place) ?? { name: "", args: "" };
     known.name += typeof named["name"] === "string" ? named["name"] : "";
     known.args += typeof named["arguments"] === "string" ? named["arguments"] : "";
-    calls.set(String(asked["index"] ?? at), known);
+    calls.set(place, known);
   }
   return { text: read.map((part) => contentOf(part["content"])).join(""), tools: [...calls.values()] };
 }
@@ -69,7 +73,7 @@ function contentOf(content: unknown): string {
   return listOf(content)
     .map((part) => {
       const { text, type } = objectOf(part) ?? {};
-      return typeof text === "string" ? text : `[${String(type ?? "part")}]`;
+      return typeof text === "string" ? text : `[${wordOf(type, "part")}]`;
     })
     .join(" ");
 }
@@ -87,6 +91,11 @@ export function parsed(text: string | undefined): unknown {
 /** The value as an object, or `undefined` where it is none. */
 export function objectOf(value: unknown): Members | undefined {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Members) : undefined;
+}
+
+/** A text or a number as text; something else is none. */
+function wordOf(value: unknown, otherwise: string): string {
+  return typeof value === "string" || typeof value === "number" ? String(value) : otherwise;
 }
 
 function objectsIn(values: readonly unknown[]): readonly Members[] {

@@ -40,14 +40,9 @@ function tellOne(step: Step, record: TraceRecord): readonly Sentence[] {
 
 function basisOf(record: TraceRecord): string {
   const { input_tokens, output_tokens } = record.index;
-  switch (textAttr(record, ATTR.costBasis)) {
-    case "usage":
-      return `by the provider's own count of ${input_tokens} input and ${output_tokens} output tokens`;
-    case "hold":
-      return "the whole hold, because the provider's own count never came";
-    case "none":
-      return "because nothing was billed";
-    default:
-      return "on a basis that is not stored";
-  }
+  const basis = textAttr(record, ATTR.costBasis);
+  if (basis === "usage")
+    return `by the provider's own count of ${input_tokens} input and ${output_tokens} output tokens`;
+  if (basis === "hold") return "the whole hold, because the provider's own count never came";
+  return basis === "none" ? "because nothing was billed" : "on a basis that is not stored";
 }

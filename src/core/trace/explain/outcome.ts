@@ -2,7 +2,7 @@
 import { ATTR } from "../attributes.ts";
 import type { TraceRecord } from "../record.ts";
 import type { Sentence } from "./explanation.ts";
-import { quoted, quotedList } from "./quoted.ts";
+import { quoted } from "./quoted.ts";
 import { endOf, latestOf, listAttr, textAttr, type Step } from "./step.ts";
 import { callLink, iso, link, nameOf, tell } from "./tell.ts";
 

@@ -1,8 +1,8 @@
 // Decides how text from outside stands in a sentence: between quotation marks, on one line, shortened, with nothing that acts.
 
 // Controls, marks that reorder what is read (Unicode UAX #9), and characters that are not seen.
-// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const UNSEEN =
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff]/g;
 const MARKS = /[“”]/g;
 const MOST = 280;

@@ -1,4 +1,5 @@
 // Decides how a sentence is put together: what it says, the spans it rests on, and where the evidence lies.
+import { isoTime } from "../../units/local-time.ts";
 import { formatUsd } from "../../units/money.ts";
 import type { TraceRecord } from "../record.ts";
 import type { EvidenceLink, Sentence } from "./explanation.ts";
@@ -49,9 +50,11 @@ export function nameOf({ number }: Step): string {
 
 /** An instant: RFC 3339 in UTC; one that no calendar has is named as the number that is stored. */
 export function iso(ms: number): string {
-  const date = new Date(ms);
-  return Number.isNaN(date.getTime()) ? `instant ${ms}` : date.toISOString();
+  return Math.abs(ms) <= LAST_INSTANT ? isoTime(ms) : `instant ${ms}`;
 }
+
+/** The last one that an ECMAScript date holds. */
+const LAST_INSTANT = 8.64e15;
 
 /** An amount in dollars. */
 export function usd(micro: number): string {

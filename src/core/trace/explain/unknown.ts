@@ -55,7 +55,7 @@ function missingBodies(records: readonly TraceRecord[]): readonly Sentence[] {
     const [first, ...rest] = group;
     if (first === undefined) return [];
     const { name, omitted, digest, bytes } = first.payload;
-    const of = rest.length === 0 ? `one body of ${bytes} characters` : `${count(group.length, "body", "bodies")}`;
+    const of = rest.length === 0 ? `one body of ${bytes} characters` : count(group.length, "body", "bodies");
     const kept = rest.length > 0 || digest === "" ? "" : `; its SHA-256 is ${quoted(digest)}`;
     return [
       tellOf(
