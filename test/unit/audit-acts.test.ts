@@ -63,6 +63,7 @@ describe("what a record tells", () => {
     expect(Object.fromEntries(kinds)).toEqual({
       chat: ["decision"],
       execute_tool: ["decision"],
+      preflight: [],
       approval: ["approval"],
       switch: ["switch"],
       session: ["session"],
