@@ -1,4 +1,5 @@
 // Touches the acts that a tenant's ledger has yet to tell: kept with the change they are about, until the queue has them.
+import { withholdRecord } from "../src/core/guard/mask.ts";
 import { actRecord, unfinishedAct, type Act, type ToldAt } from "../src/core/trace/act.ts";
 import type { TraceRecord } from "../src/core/trace/record.ts";
 import type { RecordQueue, SqlStore } from "./sql-store.ts";
@@ -17,7 +18,7 @@ const BEGUN_MS = 60_000;
 /** What the queue did not take is tried again after this long. */
 const RETRY_MS = 5_000;
 
-/** Acts on their way. No reason stands in them: free text is masked where the gateway records it. */
+/** Acts on their way, with what is ours alone: what people wrote is masked where the gateway records it. */
 export class ActOutbox {
   readonly #store: SqlStore;
   readonly #wakeBy: (at: number) => Promise<void>;
@@ -29,14 +30,14 @@ export class ActOutbox {
 
   /** Keeps an act of the ledger itself, in the turn in which it was done. */
   tell(act: Act, told: ToldAt): Promise<void> {
-    this.#store.addToOutbox(actRecord({ ...act, reason: null }, told));
+    this.#store.addToOutbox(withholdRecord(actRecord({ ...act, reason: null }, told)));
     return this.#wakeBy(Date.now() + GRACE_MS);
   }
 
   /** Keeps an act that is about to be done elsewhere. */
   begin(record: TraceRecord): Promise<void> {
     const now = Date.now();
-    this.#store.writeRow(rowOf(record.index.span_id), { record, since: now } satisfies Begun);
+    this.#store.writeRow(rowOf(record.index.span_id), { record: withholdRecord(record), since: now } satisfies Begun);
     return this.#wakeBy(now + BEGUN_MS);
   }
 
@@ -44,7 +45,7 @@ export class ActOutbox {
   async end(spanId: string, record: TraceRecord | null): Promise<void> {
     this.#store.deleteRow(rowOf(spanId));
     if (record === null) return;
-    this.#store.addToOutbox(record);
+    this.#store.addToOutbox(withholdRecord(record));
     await this.#wakeBy(Date.now());
   }
 

@@ -29,6 +29,7 @@ import type { UpstreamAsk } from "../src/core/state/tenant-upstream.ts";
 import { storedCharge } from "../src/core/state/stored-shapes.ts";
 import type { Learnt } from "../src/core/state/teaching.ts";
 import { statementLine } from "../src/core/trace/admissions.ts";
+import { withholdRecord } from "../src/core/guard/mask.ts";
 import { expiredHoldRecord } from "../src/core/trace/orphan.ts";
 import type { TraceRecord } from "../src/core/trace/record.ts";
 import { SqlStore, type RecordQueue } from "./sql-store.ts";
@@ -165,9 +166,9 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
     return reply.type === "reclaimed" ? reply.unused : 0;
   }
 
-  /** Pauses the session, or ends it for good. */
-  pause(pause: Omit<SessionPause, "at">): SessionReply {
-    return this.#apply({ type: "pause", pause });
+  /** Pauses the session, or ends it for good; keeps the record of that until the queue has it. */
+  pause(pause: Omit<SessionPause, "at">, record: TraceRecord): Promise<SessionReply> {
+    return this.#told({ type: "pause", pause }, record);
   }
 
   /** Whether a call of this actor may be answered here without being charged; pauses the session where it asks for that. */
@@ -185,9 +186,16 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
     return sagaOf(this.#state, this.#charges(), task);
   }
 
-  /** Lets a paused session go on. */
-  resume(): SessionReply {
-    return this.#apply({ type: "resume" });
+  /** Lets a paused session go on; keeps the record of that until the queue has it. */
+  resume(record: TraceRecord): Promise<SessionReply> {
+    return this.#told({ type: "resume" }, record);
+  }
+
+  async #told(command: SessionCommand, record: TraceRecord): Promise<SessionReply> {
+    const before = this.#state.pause;
+    const reply = this.#apply(command);
+    if (this.#state.pause?.kind !== before?.kind) await this.stash([withholdRecord(record)]);
+    return reply;
   }
 
   /** The ledger as it stands. */

@@ -78,12 +78,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalGateway> {
     convertV4MiniflareOptions({
       host: "127.0.0.1",
       port: 0,
-      workers: [
-        gateway,
-        upstream,
-        ...(options.hasSecondIsolate === true ? [secondIsolate(gateway)] : []),
-        ...(options.traceQueue === undefined ? [] : [traceQueue(options.traceQueue)]),
-      ],
+      workers: [gateway, upstream, ...furtherWorkers(options, gateway)],
       resourcePersistencePath: options.stateDir,
       ...(options.onLog === undefined ? {} : { handleRuntimeStdio: forwardTo(options.onLog) }),
     }),
@@ -121,12 +116,22 @@ function upstreamWorker(secrets: LocalSecrets, script: string): V4WorkerOptions 
   };
 }
 
+function furtherWorkers(
+  { hasSecondIsolate = false, traceQueue }: LocalOptions,
+  gateway: V4WorkerOptions,
+): readonly V4WorkerOptions[] {
+  return [
+    ...(hasSecondIsolate ? [secondIsolate(gateway)] : []),
+    ...(traceQueue === undefined ? [] : [traceQueueWorker(traceQueue)]),
+  ];
+}
+
 const SECOND = "gateway-elsewhere";
 const TRACES = "TRACES";
 const TRACE_QUEUE = "trace-queue";
 
 /** A Worker that takes the trace queue's messages and hands them to the gateway's consumer. */
-function traceQueue(script: string): V4WorkerOptions {
+function traceQueueWorker(script: string): V4WorkerOptions {
   return {
     name: TRACE_QUEUE,
     modules: true,

@@ -212,13 +212,17 @@ export interface SessionLedgers {
       readonly callId?: string;
     },
   ): Promise<{ readonly reasons: readonly Reason[]; readonly pause: SessionPause | null }>;
-  /** Lets a paused session go on; answers why it was paused, `null` when it was not, or the end that stands. */
+  /**
+   * Lets a paused session go on, and keeps the record of that; answers why it was paused, `null` when it was not, or the
+   * end that stands.
+   */
   resume(
     tenant: string,
     session: string,
+    record: TraceRecord,
   ): Promise<{ readonly was: SessionPause | null } | { readonly ended: SessionPause }>;
-  /** Pauses a session, or ends it for good; answers what stands now. */
-  pause(tenant: string, session: string, pause: Omit<SessionPause, "at">): Promise<SessionPause>;
+  /** Pauses a session, or ends it for good, and keeps the record of that; answers what stands now. */
+  pause(tenant: string, session: string, pause: Omit<SessionPause, "at">, record: TraceRecord): Promise<SessionPause>;
   /** A task's saga; with `isClosing` it takes no further calls from now on. */
   saga(
     tenant: string,

@@ -1,8 +1,12 @@
 // Sequences a reported outcome: kept durably under its id, then told in the trace store and so in the audit chain.
 import { accept, refuse, type Outcome } from "../core/errors.ts";
+import { maskRecord } from "../core/guard/mask.ts";
+import { sivTokens } from "../core/guard/mask-tokens.ts";
 import { digestOf, sha256Hex } from "../core/json/digest.ts";
-import type { Act } from "../core/trace/act.ts";
+import { ACT_ATTR, actRecord, type Act, type ToldAt } from "../core/trace/act.ts";
 import type { OutcomeName, ReportedOutcome } from "../core/trace/outcome.ts";
+import type { TraceRecord } from "../core/trace/record.ts";
+import { tracePolicyOf } from "../core/trace/trace-policy.ts";
 import type { Ports, Recorder } from "./ports.ts";
 import { recordAct } from "./record-act.ts";
 
@@ -39,9 +43,10 @@ export interface OutcomeScope {
 
 /**
  * Keeps a report, durably, before it answers; the trace need not be stored yet, and may be long over. The same id with
- * the same body answers what was kept first; with another body it refuses `idempotency_key_reused`. A comment is in the
- * record only, where it is masked. A repeat is recorded again under the same name, so that a record that was lost is made
- * good and one that was not counts once.
+ * the same body answers what was kept first; with another body it refuses `idempotency_key_reused`. The comment is kept
+ * masked; labels, source and id that would have to be masked are refused by their field: they are found by what they
+ * are. A repeat is recorded again under the same name, so that a record that was lost is made good and one that was not
+ * counts once.
  */
 export async function reportOutcome(
   ports: Ports,
@@ -51,32 +56,65 @@ export async function reportOutcome(
   const now = ports.system.now();
   const id = report.id ?? `oc_${ports.system.randomHex(12)}`;
   const digest = digestOf({ ...report, id });
-  const kept = await ports.outcomes.put({
+  const given: ReportedOutcome = {
     tenant: scope.tenant,
     trace_hex: scope.traceHex,
     id,
     outcome: report.outcome,
     labels: report.labels,
     scores: report.scores,
-    comment: null,
+    comment: report.comment,
     source: report.source,
     at: report.at ?? now,
     recorded_at: now,
     recorded_by: scope.by,
     digest,
-  });
+  };
+  const masked = await maskedReport(ports, given);
+  if (!masked.ok) return masked;
+  const kept = await ports.outcomes.put(masked.value);
   if (kept.digest !== digest) {
     return refuse("idempotency_key_reused", `the trace has an outcome with id "${id}" already, and another body`, {
       mistakes: [{ path: "id", message: "expected an id that names only this report" }],
     });
   }
-  record(ports, recorder, kept, report.comment);
+  recordAct(ports, recorder, actOf(kept), toldOf(kept));
   return accept(kept);
 }
 
-function record(ports: Ports, recorder: Recorder, kept: ReportedOutcome, comment: string | null): void {
+/** The report as it may be stored: read back from its own record, which is masked like any other. */
+async function maskedReport(
+  ports: Pick<Ports, "configs" | "masking">,
+  given: ReportedOutcome,
+): Promise<Outcome<ReportedOutcome>> {
+  const [config, keys] = await Promise.all([ports.configs.active(given.tenant), ports.masking.keysOf(given.tenant)]);
+  const before = actRecord(actOf(given), toldOf(given));
+  const after = maskRecord(before, tracePolicyOf(config).masking, sivTokens(keys));
+  const text = (record: TraceRecord, name: string): string | null => {
+    const value = record.spans[0]?.attributes[name];
+    return typeof value === "string" ? value : null;
+  };
+  const personal = UNMASKED.filter(([, name]) => text(before, name) !== text(after, name));
+  if (personal.length === 0) return accept({ ...given, comment: text(after, ACT_ATTR.reason) });
+  const mistakes = personal.map(([path]) => ({ path, message: "holds personal data: only the comment is masked" }));
+  return refuse("invalid_request", mistakes.map(({ path, message }) => `${path}: ${message}`).join("; "), { mistakes });
+}
+
+/** Fields that are stored as they are, and the attributes that carry them. */
+const UNMASKED = [
+  ["labels", OUTCOME_ATTR.labels],
+  ["scores", OUTCOME_ATTR.scores],
+  ["source", OUTCOME_ATTR.source],
+  ["id", OUTCOME_ATTR.id],
+] as const;
+
+function toldOf(kept: ReportedOutcome): ToldAt {
   const name = sha256Hex(`outcome\n${kept.tenant}\n${kept.trace_hex}\n${kept.id}`);
-  const act: Act = {
+  return { spanId: name.slice(0, 16), now: kept.recorded_at };
+}
+
+function actOf(kept: ReportedOutcome): Act {
+  return {
     tenant: kept.tenant,
     kind: "outcome",
     traceHex: kept.trace_hex,
@@ -85,7 +123,7 @@ function record(ports: Ports, recorder: Recorder, kept: ReportedOutcome, comment
     subject: kept.outcome ?? "labels",
     status: "reported",
     by: kept.recorded_by,
-    reason: comment,
+    reason: kept.comment,
     attributes: {
       [OUTCOME_ATTR.id]: kept.id,
       [OUTCOME_ATTR.name]: kept.outcome ?? undefined,
@@ -95,5 +133,4 @@ function record(ports: Ports, recorder: Recorder, kept: ReportedOutcome, comment
       [OUTCOME_ATTR.at]: new Date(kept.at).toISOString(),
     },
   };
-  recordAct(ports, recorder, act, { spanId: name.slice(0, 16), now: kept.recorded_at });
 }

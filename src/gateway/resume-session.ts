@@ -1,10 +1,11 @@
 // Sequences what a person does to a session: lets it go on, pauses it, or ends it for good; each act is recorded.
 import { accept, refuse, type Outcome } from "../core/errors.ts";
-import { ACT_ATTR, actTrace } from "../core/trace/act.ts";
+import { ACT_ATTR, actRecord, actTrace, type Act, type ToldAt } from "../core/trace/act.ts";
+import type { TraceRecord } from "../core/trace/record.ts";
 import type { SessionPause } from "../core/state/session-messages.ts";
 import { pausedRefusal } from "./enforce.ts";
 import type { Ports, Recorder, SessionView } from "./ports.ts";
-import { recordAct } from "./record-act.ts";
+import { recordAct, toldNow } from "./record-act.ts";
 
 /** What a person asks of a session. */
 export interface SessionOrder {
@@ -29,10 +30,12 @@ export async function resumeSession(
 ): Promise<Outcome<SessionActed>> {
   const seen = await findSession(ports, order);
   if (!seen.ok) return seen;
-  const resumed = await ports.sessions.resume(order.tenant, order.session);
+  const told = toldNow(ports);
+  const act = sessionAct(order, { status: "resumed", seen: seen.value, was: seen.value.state.pause });
+  const resumed = await ports.sessions.resume(order.tenant, order.session, unexplained(act, told));
   if ("ended" in resumed) return pausedRefusal(resumed.ended);
   if (resumed.was !== null)
-    recordSession(ports, recorder, order, { status: "resumed", seen: seen.value, was: resumed.was });
+    recordAct(ports, recorder, sessionAct(order, { status: "resumed", seen: seen.value, was: resumed.was }), told);
   return after(ports, order, resumed.was);
 }
 
@@ -51,10 +54,13 @@ export async function stopSession(
   if (!seen.ok) return seen;
   const was = seen.value.state.pause;
   const { tenant, session, kind, reason } = order;
-  const standing = await ports.sessions.pause(tenant, session, { kind, rule_id: "person", message: reason });
+  const told = toldNow(ports);
+  const act = sessionAct(order, { status: kind, seen: seen.value, was });
+  const pause = { kind, rule_id: "person", message: reason };
+  const standing = await ports.sessions.pause(tenant, session, pause, unexplained(act, told));
   if (kind === "paused" && standing.kind === "ended") return pausedRefusal(standing);
   const isNew = was === null || was.kind !== standing.kind;
-  if (isNew) recordSession(ports, recorder, order, { status: kind, seen: seen.value, was });
+  if (isNew) recordAct(ports, recorder, act, told);
   return after(ports, order, was);
 }
 
@@ -77,13 +83,8 @@ interface SessionAct {
   readonly was: SessionPause | null;
 }
 
-function recordSession(
-  ports: Ports,
-  recorder: Recorder,
-  { tenant, session, by, reason }: SessionOrder,
-  { status, seen, was }: SessionAct,
-): void {
-  recordAct(ports, recorder, {
+function sessionAct({ tenant, session, by, reason }: SessionOrder, { status, seen, was }: SessionAct): Act {
+  return {
     tenant,
     kind: "session",
     // Everything people did to one session reads as one story.
@@ -98,5 +99,13 @@ function recordSession(
       [ACT_ATTR.pauseRule]: was?.rule_id,
       [ACT_ATTR.pauseReason]: was?.message,
     },
-  });
+  };
+}
+
+/** What the session's ledger keeps of an act: no free text, which is masked where the gateway records it. */
+function unexplained(act: Act, told: ToldAt): TraceRecord {
+  return actRecord(
+    { ...act, reason: null, attributes: { ...act.attributes, [ACT_ATTR.pauseReason]: undefined } },
+    told,
+  );
 }

@@ -47,6 +47,7 @@ export const TRACE_FIELDS: Readonly<Record<string, string>> = {
   "trace.exports.*.resource": "Further resource attributes: backends choose project or service by them.",
   "trace.exports.*.content": "`true` sends messages, arguments and results along, masked as they are stored.",
   "trace.exports.*.only": "Which records are sent.",
-  "trace.exports.*.only.kinds": "Only these kinds. Without it all but `otel`, the spans that agents sent themselves.",
+  "trace.exports.*.only.kinds":
+    "Only these kinds. Without it `chat`, `execute_tool`, `approval`, `ledger`, `session`, `switch` and `outcome`.",
   "trace.exports.*.only.actors": "Only records of these actors.",
 };

@@ -267,6 +267,53 @@ describe("bounds", () => {
   });
 });
 
+describe("masking", () => {
+  test("an address and a credential are found in no field of what is stored, whatever it is called", async () => {
+    const traceId = hex(16);
+    const address = `canary.${hex(4)}@example.com`;
+    const credential = `sk-proj-${hex(24)}`;
+    const planted = `call ${address} with ${credential}`;
+    const names = [
+      "plain",
+      "gen_ai.usage.input_tokens",
+      "gen_ai.tool.call.id",
+      "interlock.outcome",
+      "gen_ai.conversation.id",
+      "gen_ai.input.messages",
+      "input.value",
+      `key ${address}`,
+    ];
+    const attributes = names.map((name) => attribute(name, planted));
+    const everywhere = span(traceId, {
+      name: planted,
+      traceState: `vendor=${address}`,
+      attributes: [
+        ...attributes,
+        { key: "list", value: { arrayValue: { values: [{ stringValue: planted }, { intValue: 1 }] } } },
+        { key: "map", value: { kvlistValue: { values: [attribute(planted, planted)] } } },
+      ],
+      events: [{ timeUnixNano: nano(), name: planted, attributes }],
+      links: [{ traceId: hex(16), spanId: hex(8), attributes }],
+      status: { code: 2, message: planted },
+    });
+    const body = {
+      resourceSpans: [
+        {
+          resource: { attributes: [attribute("service.name", planted), ...attributes] },
+          scopeSpans: [{ scope: { name: planted, version: planted }, spans: [everywhere] }],
+        },
+      ],
+    };
+    expect((await asProtobuf(body)).status).toBe(200);
+    const trace = await stored(traceId, 2);
+    const text = JSON.stringify(trace);
+    expect(text).toContain("otel.events");
+    for (const canary of [address, credential]) expect(text).not.toContain(canary);
+    const { text: listed } = await tenant.get("/v1/traces?kind=otel&limit=200", tenant.auditor);
+    for (const canary of [address, credential]) expect(listed).not.toContain(canary);
+  });
+});
+
 describe("one trace", () => {
   test("an agent's spans and the gateway's make one tree", async () => {
     const traceId = hex(16);

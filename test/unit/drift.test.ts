@@ -6,6 +6,7 @@ import { compareWeeks, type DriftReport, type DriftTerms } from "../../src/core/
 import { kolmogorovSmirnov, pooledBins, populationStability, total } from "../../src/core/drift/distance.ts";
 import { differenceInterval, wilson } from "../../src/core/drift/proportions.ts";
 import { lastClosedWeek, readWeek, weekBefore, weekOf } from "../../src/core/drift/week.ts";
+import { bucketOf, emptyHistogram } from "../../src/core/trace/histogram.ts";
 import { rollupRows } from "../../src/core/trace/rollup.ts";
 import type { IndexRow } from "../../src/core/trace/record.ts";
 import { isoTime } from "../../src/core/units/local-time.ts";
@@ -89,7 +90,7 @@ describe("pooled bins", () => {
       fc.property(pairOfBins, ([left, right]) => {
         const [ofLeft, ofRight] = pooledBins(left, right);
         expect([total(ofLeft), total(ofRight)]).toEqual([total(left), total(right)]);
-        const least = Math.max(10, (total(left) + total(right)) * 0.02);
+        const least = Math.max(20, (total(left) + total(right)) * 0.05);
         const isThin = ofLeft.some((count, bin) => count + (ofRight[bin] ?? 0) < least);
         expect(isThin).toBe(total(left) + total(right) < least);
       }),
@@ -132,6 +133,30 @@ describe("chance", () => {
       if (psi || ks) beyond += 1;
     }
     expect(beyond).toBeLessThanOrEqual(12);
+  });
+});
+
+describe("weeks that are samples of the same calls", () => {
+  it.each([100, 400, 5_000])("of %i calls each drift by chance a few times in a thousand", (size) => {
+    const random = generator(size);
+    const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+    const latencies = (): readonly number[] => {
+      const counts = emptyHistogram("latency").slice();
+      for (let at = 0; at < size; at += 1) {
+        const bucket = bucketOf("latency", Math.round(Math.exp(5 + normal())));
+        counts[bucket] = (counts[bucket] ?? 0) + 1;
+      }
+      return counts;
+    };
+    let drifted = 0;
+    const runs = size > 1_000 ? 300 : 1_500;
+    for (let run = 0; run < runs; run += 1) {
+      const [left, right] = pooledBins(latencies(), latencies());
+      // Thresholds of chance alone, whatever is configured.
+      const psi = populationStability(left, right) >= stabilityByChance(left.length, size, size);
+      if (psi || kolmogorovSmirnov(left, right) >= distanceByChance(size, size)) drifted += 1;
+    }
+    expect(drifted / runs).toBeLessThanOrEqual(0.005);
   });
 });
 

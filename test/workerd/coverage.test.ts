@@ -204,7 +204,8 @@ describe("dead letters", () => {
     const listed = await (await request("/v1/dead-letters", tenant.auditor)).json<Letters>();
     expect(listed.data.length).toBeGreaterThan(0);
     expect(listed.data.every((each) => each.tenant === tenant.id && each.reason === "store_failed")).toBe(true);
-    expect((await (await request("/v1/dead-letters", other.auditor)).json<Letters>()).data).toEqual([]);
+    const others = await (await request("/v1/dead-letters", other.auditor)).json<Letters>();
+    expect(others.data.filter((each) => each.tenant !== other.id)).toEqual([]);
     expect((await request("/v1/dead-letters/redrive", tenant.auditor, { method: "POST" })).status).toBe(403);
     // The queue is away as well: nothing goes, and nothing is forgotten.
     store.faults = { send: () => true };

@@ -4,6 +4,7 @@ import { vi } from "vitest";
 import { compose } from "../../src/compose.ts";
 import { storeDeadLetters } from "../../src/jobs/dead-letters.ts";
 import { QUIET_MS } from "../../src/core/state/session-ledger.ts";
+import type { IndexRow } from "../../src/core/trace/record.ts";
 import { indexTraces } from "../../src/jobs/trace-index.ts";
 import type { TraceMessage } from "../../src/jobs/trace-lines.ts";
 import { bindings } from "./tenant.ts";
@@ -44,7 +45,7 @@ export class FaultyStore {
   waiting: Waiting[] = [];
   dead: Waiting[] = [];
   readonly counts: Record<string, number> = {};
-  /** Records that the queue has taken, each once. */
+  /** Records of calls that the queue has taken, each once. */
   readonly taken = new Set<string>();
   readonly #ports = compose({
     ...bindings,
@@ -79,8 +80,8 @@ export class FaultyStore {
   }
 
   #note(line: string): void {
-    const { index } = JSON.parse(line) as { readonly index?: { readonly trace_hex: string; readonly span_id: string } };
-    if (index !== undefined) this.taken.add(`${index.trace_hex}/${index.span_id}`);
+    const { index } = JSON.parse(line) as { readonly index?: IndexRow };
+    if (index?.kind === "chat" || index?.kind === "execute_tool") this.taken.add(`${index.trace_hex}/${index.span_id}`);
   }
 
   async #consume(

@@ -359,6 +359,23 @@ describe("an outcome", () => {
     expect(await elsewhere.json()).toEqual({ data: [] });
   });
 
+  it("is stored with its comment masked, by the tenant's rules, and refuses other personal data by its field", async () => {
+    const sections = { trace: { masking: { patterns: { badge: "BADGE-[0-9]{6}" } } } };
+    const tenant = await createTenant({}, {}, { sections });
+    const comment = "jane.roe@example.com called about BADGE-123456";
+    const sent = await report(tenant.agent, { outcome: "complaint", comment, id: "c1" });
+    const { comment: kept } = await sent.json<{ comment: string }>();
+    expect([sent.status, kept]).toEqual([201, expect.stringMatching(/ called about /)]);
+    expect(kept).not.toMatch(/jane|example\.com|123456/);
+    const again = await report(tenant.agent, { outcome: "complaint", comment, id: "c1" });
+    expect(await again.json()).toMatchObject({ comment: kept });
+    const { results } = await DB.prepare("SELECT * FROM outcomes WHERE tenant = ?1").bind(tenant.id).all();
+    expect(results).toHaveLength(1);
+    expect(JSON.stringify(results)).not.toMatch(/jane|BADGE-1/);
+    const labelled = await report(tenant.agent, { labels: { badge: "BADGE-123456" } });
+    expect([labelled.status, await labelled.json()]).toMatchObject([400, { errors: [{ path: "labels" }] }]);
+  });
+
   it("of the same id reported by many at once is one", async () => {
     const tenant = await createTenant({});
     const answers = await Promise.all(
@@ -467,7 +484,10 @@ describe("the watch over drift", () => {
       system: { ...ports.system, now: () => THURSDAY },
     };
     const run = async (): Promise<number> => {
-      await watchDrift(only, { write: (record) => void acts.push(record), writeNow: () => Promise.resolve(true) });
+      await watchDrift(only, {
+        write: (record) => void acts.push(record),
+        writeNow: (record) => Promise.resolve(acts.push(record) > 0),
+      });
       return new Set(acts.map((each) => `${each.index.span_id} ${each.index.started_at}`)).size;
     };
     return { id, auditor, run };

@@ -47,8 +47,8 @@ export interface RemoteSessionLedger {
     readonly reasons: readonly Reason[];
     readonly pause: SessionPause | null;
   }>;
-  pause(pause: Omit<SessionPause, "at">): Promise<SessionReply>;
-  resume(): Promise<SessionReply>;
+  pause(pause: Omit<SessionPause, "at">, record: TraceRecord): Promise<SessionReply>;
+  resume(record: TraceRecord): Promise<SessionReply>;
   saga(task: string, isClosing: boolean): Promise<SessionSaga>;
   read(): Promise<SessionView>;
   stash(records: readonly TraceRecord[]): Promise<void>;

@@ -1,5 +1,6 @@
 // Reaches session ledgers: one object per tenant and session. Settlements ride on the session's next admission, or go in small batches.
 import { GatewayFault } from "../../core/errors.ts";
+import type { TraceRecord } from "../../core/trace/record.ts";
 import type { Admission, Defer, SessionLedgers, Settlement, System } from "../../gateway/ports.ts";
 import { LingeringSender } from "../lingering-sender.ts";
 import type { ObjectNamespace, RemoteSessionLedger, RemoteSettlement } from "./rpc.ts";
@@ -48,8 +49,8 @@ export class DurableSessionLedgers implements SessionLedgers {
     return this.#namespace.getByName(nameOf(tenant, session)).consult(asked);
   }
 
-  async resume(tenant: string, session: string): ReturnType<SessionLedgers["resume"]> {
-    const reply = await this.#namespace.getByName(nameOf(tenant, session)).resume();
+  async resume(tenant: string, session: string, record: TraceRecord): ReturnType<SessionLedgers["resume"]> {
+    const reply = await this.#namespace.getByName(nameOf(tenant, session)).resume(record);
     if (reply.type === "resumed") return { was: reply.was };
     if (reply.type === "session_paused") return { ended: reply.pause };
     throw new GatewayFault("internal", `the session's ledger answered "${reply.type}" to a resumption`);
@@ -59,8 +60,9 @@ export class DurableSessionLedgers implements SessionLedgers {
     tenant: string,
     session: string,
     pause: Parameters<SessionLedgers["pause"]>[2],
+    record: TraceRecord,
   ): ReturnType<SessionLedgers["pause"]> {
-    const reply = await this.#namespace.getByName(nameOf(tenant, session)).pause(pause);
+    const reply = await this.#namespace.getByName(nameOf(tenant, session)).pause(pause, record);
     if (reply.type === "session_paused") return reply.pause;
     throw new GatewayFault("internal", `the session's ledger answered "${reply.type}" to a pause`);
   }

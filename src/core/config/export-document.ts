@@ -39,7 +39,7 @@ export const ExportDocument = z.strictObject({
   resource: z._default(z.record(attributeName, headerText), {}),
   /** Whether messages, arguments and results go along, masked as they are stored. */
   content: z._default(z.boolean(), false),
-  /** Only records of these kinds and actors; without `kinds`, all but the spans that agents sent themselves. */
+  /** Only records of these kinds and actors; without `kinds`, calls and what people did to them. */
   only: z._default(
     z.strictObject({
       kinds: z.optional(z.array(z.enum(RECORD_KINDS))),
@@ -57,10 +57,13 @@ export const ExportsDocument = z
 /** One export of a parsed document. */
 export type ExportEntry = z.infer<typeof ExportDocument>;
 
+/** What is sent where the config names no kinds: calls, and what people did to them. The rest is the audit trail's. */
+const USUAL_KINDS: readonly string[] = ["chat", "execute_tool", "approval", "ledger", "session", "switch", "outcome"];
+
 /** Whether an export takes a record of this kind and actor. */
 export function takes({ only }: ExportEntry, row: { readonly kind: string; readonly actor: string }): boolean {
-  const isOfKind = only.kinds === undefined ? row.kind !== "otel" : only.kinds.some((kind) => kind === row.kind);
-  return isOfKind && (only.actors === undefined || only.actors.includes(row.actor));
+  const kinds: readonly string[] = only.kinds ?? USUAL_KINDS;
+  return kinds.includes(row.kind) && (only.actors === undefined || only.actors.includes(row.actor));
 }
 
 /** Names of the stored secrets that an export's headers are made of, with the header of each. */

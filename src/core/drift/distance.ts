@@ -42,12 +42,12 @@ export function kolmogorovSmirnov(left: Bins, right: Bins): number {
 }
 
 /** A bin of the pooled sample holds at least this share of it, and this many. */
-const LEAST_SHARE = 0.02;
-const LEAST_COUNT = 10;
+const LEAST_SHARE = 0.05;
+const LEAST_COUNT = 20;
 
 /**
- * Both sides over the same coarser bins: neighbours are joined until each holds 2 % of both samples together, and at
- * least ten. Without it a few stray values in nearly empty bins decide the index.
+ * Both sides over the same coarser bins: neighbours are joined until each holds 5 % of both samples together, and at
+ * least twenty. Without it a few stray values in nearly empty bins decide the index, and chance passes its bound.
  */
 export function pooledBins(left: Bins, right: Bins): readonly [Bins, Bins] {
   const least = Math.max(LEAST_COUNT, (total(left) + total(right)) * LEAST_SHARE);

@@ -24,7 +24,7 @@ const WITHHELD = "[withheld]";
 export function maskRecord(record: TraceRecord, rules: MaskingRules, tokens: MaskTokens): TraceRecord {
   const masker = new TextMasker(rules, tokens);
   const payloads = record.payloads.map((payload) => maskPayload(masker, payload));
-  const spans = record.spans.map((span) => maskSpan(masker, span));
+  const spans = record.spans.map((span, at) => maskSpan(masker, span, oursIn(record, at)));
   const index = maskIndex(masker, record.index);
   const spelled = { ...record, spans, payloads };
   const whole = masker.found.size === 0 ? spelled : withoutSpellings(spelled, masker.found);
@@ -47,18 +47,27 @@ export function withholdRecord(record: TraceRecord): TraceRecord {
   return {
     ...record,
     index: { ...record.index, ...withheldIds(record.index), user: null },
-    spans: record.spans.map((span) => ({
+    spans: record.spans.map((span, at) => ({
       ...span,
-      name: span.name.split(" ")[0] ?? "",
+      name: oursIn(record, at) === isOurAttribute ? (span.name.split(" ")[0] ?? "") : WITHHELD,
       attributes: Object.fromEntries(
         Object.entries(span.attributes).flatMap(([name, value]) => {
-          if (isOurAttribute(name) || typeof value === "boolean") return [[name, value]];
+          if (oursIn(record, at)(name) || typeof value === "boolean") return [[name, value]];
           return name in ATTR_NAMES ? [[name, WITHHELD]] : [];
         }),
       ),
     })),
     payloads: record.payloads.map((payload) => withoutBody(payload, NOT_MASKED)),
   };
+}
+
+/** Which attributes of a record's span are ours: of a span that an agent sent, its mark alone, whatever it calls them. */
+function oursIn({ index }: TraceRecord, at: number): (name: string) => boolean {
+  return index.kind === "otel" && at > 0 ? isMark : isOurAttribute;
+}
+
+function isMark(name: string): boolean {
+  return name === ATTR.callerDeclared;
 }
 
 const ATTR_NAMES: Readonly<Record<string, true>> = Object.fromEntries(
@@ -117,16 +126,14 @@ function safely(masker: TextMasker, text: string): string {
   }
 }
 
-function maskSpan(masker: TextMasker, span: Span): Span {
-  return { ...span, name: maskName(masker, span.name), attributes: maskAttributes(masker, span.attributes) };
+function maskSpan(masker: TextMasker, span: Span, isOurs: (name: string) => boolean): Span {
+  return { ...span, name: maskName(masker, span.name), attributes: maskAttributes(masker, span.attributes, isOurs) };
 }
 
-function maskAttributes(masker: TextMasker, attributes: Attributes): Attributes {
+function maskAttributes(masker: TextMasker, attributes: Attributes, isOurs: (name: string) => boolean): Attributes {
   return Object.fromEntries(
     Object.entries(attributes).map(([name, value]) =>
-      value === undefined || isOurAttribute(name)
-        ? [name, value]
-        : [safely(masker, name), maskAttribute(masker, name, value)],
+      value === undefined || isOurs(name) ? [name, value] : [safely(masker, name), maskAttribute(masker, name, value)],
     ),
   );
 }
@@ -231,13 +238,13 @@ function withoutSpellings(record: TraceRecord, found: ReadonlyMap<string, string
     spellings.reduce((out, [form, put]) => (out.includes(form) ? out.replaceAll(form, put) : out), text);
   return {
     ...record,
-    spans: record.spans.map((span) => ({
+    spans: record.spans.map((span, at) => ({
       ...span,
       name: clean(span.name),
       attributes: Object.fromEntries(
         Object.entries(span.attributes).map(([name, value]) => [
           name,
-          isOurAttribute(name) ? value : cleaned(value, clean),
+          oursIn(record, at)(name) ? value : cleaned(value, clean),
         ]),
       ),
     })),

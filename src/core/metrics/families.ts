@@ -1,6 +1,6 @@
 // Decides which metrics the gateway shows of the daily counts, and how many series they may be.
 import { EDGES, mergedHistogram, type Histogram } from "../trace/histogram.ts";
-import type { RollupRow } from "../trace/rollup.ts";
+import { mergedCounts, type RollupRow } from "../trace/rollup.ts";
 import { MICRO_PER_USD } from "../units/money.ts";
 import type { HistogramValue, Labels, MetricFamily } from "./open-metrics.ts";
 
@@ -109,15 +109,20 @@ function gauges(tenants: readonly TenantCounts[], leftOut: number): readonly Met
   ];
 }
 
-/** Rows whose subjects and releases are the busiest ones of their tenant, or `other`. */
+/** Rows over all days together, whose subjects and releases are the busiest ones of their tenant, or `other`. */
 function boundedRows(rows: readonly RollupRow[]): readonly RollupRow[] {
   const subjects = busiest(rows, ({ kind, subject }) => `${kind}\n${subject}`, OWN_SUBJECTS);
   const releases = busiest(rows, ({ release }) => release, OWN_RELEASES);
-  return rows.map((row) => ({
-    ...row,
-    subject: subjects.has(`${row.kind}\n${row.subject}`) ? row.subject : OTHER,
-    release: releases.has(row.release) ? row.release : OTHER,
-  }));
+  // Each of the families goes over all rows: days are added up once.
+  const summed = new Map<string, RollupRow>();
+  for (const row of rows) {
+    const subject = subjects.has(`${row.kind}\n${row.subject}`) ? row.subject : OTHER;
+    const release = releases.has(row.release) ? row.release : OTHER;
+    const key = [row.kind, subject, release, row.status, row.decision].join("\n");
+    const before = summed.get(key);
+    summed.set(key, { ...row, subject, release, ...(before === undefined ? {} : mergedCounts(before, row)) });
+  }
+  return [...summed.values()];
 }
 
 function busiest(rows: readonly RollupRow[], nameOf: (row: RollupRow) => string, most: number): ReadonlySet<string> {

@@ -58,17 +58,26 @@ function samplesOf(family: MetricFamily): readonly string[] {
 }
 
 function histogramLines(name: string, labels: Labels, { edges, counts, sum }: HistogramValue): readonly string[] {
+  // Escaped once for all buckets: most of the text is theirs.
+  const written = writtenLabels(labels);
   let below = 0;
   const buckets = [...edges.map(canonical), "+Inf"].map((le, bucket) => {
     below += counts[bucket] ?? 0;
-    return sample(`${name}_bucket`, { ...labels, le }, below);
+    return `${name}_bucket{${[...written, `le="${le}"`].join(",")}} ${below}`;
   });
-  return [...buckets, sample(`${name}_count`, labels, below), sample(`${name}_sum`, labels, sum)];
+  return [...buckets, line(`${name}_count`, written, below), line(`${name}_sum`, written, sum)];
 }
 
 function sample(name: string, labels: Labels, value: number): string {
-  const written = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`);
-  return `${name}${written.length === 0 ? "" : `{${written.join(",")}}`} ${value}`;
+  return line(name, writtenLabels(labels), value);
+}
+
+function line(name: string, labels: readonly string[], value: number): string {
+  return `${name}${labels.length === 0 ? "" : `{${labels.join(",")}}`} ${value}`;
+}
+
+function writtenLabels(labels: Labels): readonly string[] {
+  return Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`);
 }
 
 /** Label values and help: backslash, quote and line feed are escaped, and half a character stands for none. */

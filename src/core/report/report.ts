@@ -106,7 +106,7 @@ export const REPORTS: { readonly [Name in keyof Questions]: ReportForm<Questions
   "denials-by-rule": {
     question: "Which rules deny most, and whom?",
     basis:
-      "Every denied call of the window. A call that several rules denied counts for each of them, so that shares may add up to more than one.",
+      "Every call of the window that the policy denied. It counts for each rule that denied it or asked for approval of it, so that shares may add up to more than one.",
     columns: columnsOf([
       ["rule", "RULE"],
       ["denials", "DENIALS"],
@@ -197,6 +197,7 @@ function toolEscalation(row: ToolEscalation, span: Span): ReportRow {
     traces: [
       listing({ tool: row.tool, status: "failed", outcome: "escalated" }, span),
       listing({ tool: row.tool, status: "failed" }, span),
+      listing({ tool: row.tool, status: "unknown" }, span),
     ],
   };
 }

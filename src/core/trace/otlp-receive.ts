@@ -1,4 +1,5 @@
 // Decides what becomes of spans that an agent sends: records of its trace, marked as its word, and the spans that are not taken.
+import { telltaleId } from "../guard/caller-id.ts";
 import { sha256Hex } from "../json/digest.ts";
 import { isCallerId } from "../units/identifier.ts";
 import { ATTR } from "./attributes.ts";
@@ -131,8 +132,13 @@ const SESSION_KEYS = ["gen_ai.conversation.id", "session.id", "caller.interlock.
 function sessionOf(spans: readonly KeptSpan[], resource: Span["attributes"], { session }: Sender): string | undefined {
   const sets = [...spans.map(({ span }) => span.attributes), resource];
   const named = sets.flatMap((attributes) => SESSION_KEYS.map((key) => attributes[key]));
-  const found = named.find((value): value is string => typeof value === "string" && isCallerId(value));
+  const found = named.find((value): value is string => typeof value === "string" && isSessionId(value));
   return found ?? session ?? undefined;
+}
+
+/** Whether an id may stand unmasked as the name of a session. */
+function isSessionId(text: string): boolean {
+  return isCallerId(text) && telltaleId(text) === undefined;
 }
 
 function recordOf(spans: readonly KeptSpan[], batch: Batch): TraceRecord {

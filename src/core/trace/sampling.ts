@@ -39,6 +39,7 @@ export function keepsPayloads(record: TraceRecord, { payloads, rules }: Sampling
 const ORDINARY: ReadonlySet<string> = new Set(["succeeded", "replayed"]);
 
 function isAlwaysKept({ index, spans }: TraceRecord): boolean {
+  if (index.kind === "otel") return index.error_code !== null || index.status !== "succeeded";
   const isCall = index.kind === "chat" || index.kind === "execute_tool";
   if (!isCall || index.decision !== "allow" || index.error_code !== null || !ORDINARY.has(index.status)) return true;
   const effect = spans.find((span) => span.span_id === index.span_id)?.attributes["interlock.tool.effect"];

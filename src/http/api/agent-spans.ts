@@ -1,6 +1,7 @@
 // Route by which agents send spans of their own: OTLP/HTTP 1.x, JSON and protobuf, answered in the encoding of the request.
 import * as z from "zod/mini";
 import { accept, ERRORS, refuse, type Outcome, type Refusal } from "../../core/errors.ts";
+import { telltaleId } from "../../core/guard/caller-id.ts";
 import { resolveActor } from "../../core/principal.ts";
 import { readExportJson, writeAnswerJson, writeStatusJson } from "../../core/trace/otlp-json.ts";
 import type { OtlpExport, OtlpExportAnswer } from "../../core/trace/otlp-model.ts";
@@ -82,6 +83,8 @@ function senderOf(c: HttpContext): Outcome<Sender> {
   const session = c.req.header("interlock-session") ?? null;
   if (session !== null && !isCallerId(session))
     return refuse("invalid_request", "Interlock-Session: expected 1 to 128 letters, digits and `._:-`");
+  const telltale = session === null ? undefined : telltaleId(session);
+  if (telltale !== undefined) return refuse("invalid_request", `Interlock-Session: an id must not hold ${telltale}`);
   const { tenant, keyId } = principal;
   return accept({ tenant, actor: actor.value, keyId, session, now: runtime.ports.system.now() });
 }

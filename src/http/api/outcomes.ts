@@ -41,6 +41,8 @@ const Reported = z.object({
   outcome: z.nullable(z.string()),
   labels: z.record(z.string(), z.string()),
   scores: z.record(z.string(), z.number()),
+  /** Masked. */
+  comment: z.nullable(z.string()),
   source: z.nullable(z.string()),
   at: z.string(),
   reported_at: z.string(),
@@ -140,6 +142,7 @@ function view(trace: TraceId, kept: ReportedOutcome): z.infer<typeof Reported> {
     outcome: kept.outcome,
     labels: { ...kept.labels },
     scores: { ...kept.scores },
+    comment: kept.comment,
     source: kept.source,
     at: new Date(kept.at).toISOString(),
     reported_at: new Date(kept.recorded_at).toISOString(),
