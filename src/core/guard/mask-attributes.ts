@@ -47,7 +47,6 @@ const OURS: ReadonlySet<string> = new Set([
   ACT_ATTR.by,
   ACT_ATTR.switchId,
   ACT_ATTR.switchExpiresAt,
-  ACT_ATTR.pauseRule,
   ACT_ATTR.configVersion,
   ACT_ATTR.configDigest,
   ACT_ATTR.configPrevious,
