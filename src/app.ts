@@ -11,6 +11,7 @@ import { erasureRoutes } from "./http/api/erasures.ts";
 import { auditRoutes } from "./http/api/audit.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
+import { explainRoutes } from "./http/api/explain.ts";
 import { exportRoutes } from "./http/api/exports.ts";
 import { metricsRoutes } from "./http/api/metrics.ts";
 import { outcomeRoutes } from "./http/api/outcomes.ts";
@@ -44,6 +45,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...traceStoreRoutes,
   ...traceRoutes,
   ...erasureRoutes,
+  ...explainRoutes,
   ...revealRoutes,
   ...agentSpanRoutes,
   ...exportRoutes,

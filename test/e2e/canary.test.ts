@@ -1,4 +1,5 @@
 // Plants personal data and credentials in every field of every surface, then looks for them in every byte that was kept.
+import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { readdirSync } from "node:fs";
 import path from "node:path";
@@ -133,6 +134,7 @@ test("nothing of what was planted anywhere is found in anything that is kept", {
   await modelCalls();
   await toolCalls();
   await peoplesWords();
+  await agentsOwn();
   await refusedOnes();
   expect(canaries.planted.length).toBeGreaterThan(300);
 
@@ -280,6 +282,54 @@ async function peoplesWords(): Promise<void> {
       { headers: headersOf("a stopped session") },
     ),
   );
+}
+
+/** Spans that an agent sends, whatever it calls their attributes, and what it reports of a trace. */
+async function agentsOwn(): Promise<void> {
+  const attribute = (key: string, of = key): unknown => ({
+    key,
+    value: { stringValue: canaries.text(`attribute ${of}`) },
+  });
+  const attributes = [
+    ...["note", "gen_ai.input.messages", "interlock.act.by", "interlock.key.id", "gen_ai.tool.name"].map((key) =>
+      attribute(key),
+    ),
+    attribute(canaries.text("an attribute's name"), "of that name"),
+    { key: "gen_ai.conversation.id", value: { stringValue: canaries.email("a conversation") } },
+    { key: "user.id", value: { stringValue: canaries.email("a user") } },
+  ];
+  const traceId = randomBytes(16).toString("hex");
+  const now = `${Date.now()}000000`;
+  const span = {
+    traceId,
+    spanId: randomBytes(8).toString("hex"),
+    name: canaries.text("a span's name"),
+    kind: 1,
+    startTimeUnixNano: now,
+    endTimeUnixNano: now,
+    attributes,
+    events: [{ timeUnixNano: now, name: canaries.text("an event"), attributes: [attribute("exception.message")] }],
+    links: [{ traceId, spanId: randomBytes(8).toString("hex"), attributes: [attribute("a link")] }],
+    status: { code: 2, message: canaries.text("a status") },
+    traceState: `x=${canaries.email("a span's state")}`,
+  };
+  const scope = { name: canaries.text("a scope"), version: canaries.text("a version") };
+  const resource = { attributes: [attribute("service.name"), attribute("host.name")] };
+  const sent = await stage.send(
+    "POST",
+    "/v1/traces",
+    { resourceSpans: [{ resource, scopeSpans: [{ scope, spans: [span] }] }] },
+    { key: tenant.agent },
+  );
+  expect(sent.status, sent.text).toBe(200);
+  traces.push({ id: `tr_${traceId}`, calls: 1 });
+  const [told] = traces;
+  const report = (body: unknown): Promise<Answer> =>
+    stage.send("POST", `/v1/traces/${told?.id}/outcome`, body, { key: people.operator });
+  const reported = await report({ outcome: "escalated", comment: canaries.text("an outcome") });
+  expect(reported.status, reported.text).toBeLessThan(300);
+  // Labels are columns, not words.
+  expect((await report({ labels: { note: canaries.email("a label") } })).status).toBe(400);
 }
 
 /** Fields that take no words: what stands in them is refused, and kept nowhere either. */

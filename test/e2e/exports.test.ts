@@ -232,6 +232,22 @@ describe("what is sent", () => {
     });
   });
 
+  test("what is masked in the store is masked on its way out, in content and in attributes", async () => {
+    const there = await receiver();
+    const tenant = await tenantWith({ backend: to(there, { content: true }) });
+    const address = "canary.of.an.export@example.com";
+    const headers = { "Interlock-Session": "masked", "Interlock-Intent": `write to ${address}` };
+    const messages = [{ role: "user", content: `my address is ${address}` }];
+    await tenant.chatAnswer({ model: "demo-small", messages, stop: [address] }, { headers });
+    await tenant.tool("billing.refund", { customer_id: "cus_123", amount_usd: 1, note: address }, {}, { headers });
+    const stored = await storedSpans(tenant, "masked", 2);
+    await until("all spans", async () => there.spans.length >= stored.length);
+    expect(there.mistakes).toEqual([]);
+    const text = JSON.stringify(there.spans);
+    expect(text).toContain("my address is");
+    expect(text).not.toContain(address);
+  });
+
   test("no credential of an exporter is stored, logged or shown", async () => {
     const told = vi.spyOn(console, "error").mockReturnValue();
     const there = await receiver();

@@ -134,6 +134,8 @@ describe("an export", () => {
       .trimEnd()
       .split("\n");
     expect(rest).toHaveLength(2);
+    const adas = await tenant.get("/v1/traces/export?user=ada_lovelace_07&format=rows", tenant.auditor);
+    expect(adas.text.trimEnd().split("\n")).toHaveLength(3);
     expect(rest[1]).toBe('{"interlock_export":{"records":1,"next_cursor":null}}');
     const wrong = await tenant.get("/v1/traces/export?format=csv&user=x", tenant.auditor);
     expect([wrong.status, wrong.json["code"]]).toEqual([400, "invalid_request"]);

@@ -53,6 +53,15 @@ describe("round trips", () => {
   });
 });
 
+describe("doubles that JSON's numbers cannot carry", () => {
+  test.each([-0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 5e-324, 1.797e308])("%d", (value) => {
+    const resource = { attributes: [{ key: "d", value }], droppedAttributesCount: 0 };
+    const sent = { resourceSpans: [{ resource, scopeSpans: [], schemaUrl: "" }] };
+    expect(read(readExportJson(writeExportJson(sent)))).toEqual(sent);
+    expect(read(readExportProtobuf(encodeOfficial(jsonOf(sent))))).toEqual(sent);
+  });
+});
+
 describe("JSON as it comes", () => {
   const spans = (span: OtlpJson): string => JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] });
   const spanOf = (span: OtlpJson): unknown =>

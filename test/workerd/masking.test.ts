@@ -1,5 +1,5 @@
 // Proves masking where records leave: tokens that join and open, looks that are on record first, raw records that go, nothing kept when in doubt.
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, test, vi } from "vitest";
 import { MaskingKeyStore } from "../../src/adapters/kv/masking-keys.ts";
 import { kvSecrets } from "../../src/adapters/kv/secrets.ts";
 import { r2RawStore } from "../../src/adapters/r2/raw-records.ts";
@@ -151,6 +151,21 @@ describe("raw records", () => {
     expect(await store.remove(tenant.id, hex)).toBe(1);
     expect(await store.read(tenant.id, hex, Date.now())).toEqual([]);
   });
+});
+
+test("no message to any queue holds what was masked", async () => {
+  const sent: string[] = [];
+  for (const queue of [bindings.TRACES, bindings.NOTICES, bindings.CALLS]) {
+    const send = queue.send.bind(queue);
+    vi.spyOn(queue, "send").mockImplementation((body, options) => {
+      sent.push(JSON.stringify(body));
+      return send(body, options);
+    });
+  }
+  const tenant = await withTrace({});
+  await traced(tenant, await said(tenant));
+  expect(sent.join("")).toContain("[email_address:");
+  expect(sent.join("")).not.toMatch(/jane|4111 1111|IAQYLP/);
 });
 
 describe("bodies", () => {

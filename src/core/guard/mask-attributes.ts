@@ -39,8 +39,6 @@ const OURS: ReadonlySet<string> = new Set([
   ATTR.approvalId,
   ATTR.approvalStatus,
   ATTR.approvalVia,
-  // A key's id, or the name of an approver in the config.
-  ATTR.approvalBy,
   ATTR.probeOf,
   ATTR.compensates,
   ATTR.compensation,

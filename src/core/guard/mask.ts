@@ -238,13 +238,13 @@ function withoutSpellings(record: TraceRecord, found: ReadonlyMap<string, string
     spellings.reduce((out, [form, put]) => (out.includes(form) ? out.replaceAll(form, put) : out), text);
   return {
     ...record,
-    spans: record.spans.map((span) => ({
+    spans: record.spans.map((span, at) => ({
       ...span,
       name: clean(span.name),
       attributes: Object.fromEntries(
         Object.entries(span.attributes).map(([name, value]) => [
           name,
-          isOurAttribute(name) ? value : cleaned(value, clean),
+          oursIn(record, at)(name) ? value : cleaned(value, clean),
         ]),
       ),
     })),

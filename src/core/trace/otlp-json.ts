@@ -251,10 +251,19 @@ function jsonOfValue(value: OtlpValue): Message {
   if (typeof value === "string") return { stringValue: value };
   if (typeof value === "boolean") return { boolValue: value };
   if (typeof value === "bigint") return { intValue: String(value) };
-  if (typeof value === "number") return { doubleValue: Number.isFinite(value) ? value : String(value) };
+  if (typeof value === "number") return { doubleValue: isJsonNumber(value) ? value : textOfDouble(value) };
   if (value instanceof Uint8Array) return { bytesValue: base64Encode(value) };
   if (isList(value)) return { arrayValue: { values: value.map(jsonOfValue) } };
   return { kvlistValue: { values: value.entries.map((entry) => jsonOf("KeyValue", { ...entry })) } };
+}
+
+/** Whether JSON's own numbers carry a double: not infinities, not a negative zero. */
+function isJsonNumber(value: number): boolean {
+  return Number.isFinite(value) && !Object.is(value, -0);
+}
+
+function textOfDouble(value: number): string {
+  return value === 0 ? "-0" : String(value);
 }
 
 function isObject(json: unknown): json is Readonly<Record<string, unknown>> {

@@ -1,10 +1,9 @@
 // Takes the request to erase: what is to go is written down before anything goes, and the act is recorded.
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
-import { maskUser } from "../../core/guard/mask-json.ts";
-import { sivTokens } from "../../core/guard/mask-tokens.ts";
 import { NOT_BEGUN, NOTHING_ERASED, type Erasure, type ErasureScope } from "../../core/trace/erasure.ts";
 import type { Ports, Recorder } from "../ports.ts";
 import { recordAct } from "../record-act.ts";
+import { userToken } from "../user-token.ts";
 
 /** What is asked for. */
 export interface ErasureAsk {
@@ -41,7 +40,7 @@ export async function requestErasure(ports: Ports, recorder: Recorder, ask: Eras
     tenant,
     id: `er_${ports.system.randomHex(16)}`,
     scope,
-    subject: scope === "user" ? await maskedUser(ports, tenant, user ?? "") : (session ?? null),
+    subject: scope === "user" ? await userToken(ports, tenant, user ?? "") : (session ?? null),
     reason,
     status: "requested",
     requestedAt: ports.system.now(),
@@ -64,9 +63,4 @@ export async function requestErasure(ports: Ports, recorder: Recorder, ask: Eras
     attributes: { "interlock.erasure.id": erasure.id },
   });
   return accept(erasure);
-}
-
-/** An end user as records have them. */
-async function maskedUser({ masking }: Ports, tenant: string, user: string): Promise<string> {
-  return maskUser(sivTokens(await masking.keysOf(tenant)), user);
 }

@@ -1,6 +1,7 @@
 // Routes over all of a tenant's records: exported as lines, and the index written anew from the segments.
 import * as z from "zod/mini";
 import { EXPORT_FORMATS, exportTraces } from "../../gateway/export-traces.ts";
+import { userToken } from "../../gateway/user-token.ts";
 import { reindexTraces } from "../../gateway/reindex-traces.ts";
 import { problem } from "./errors.ts";
 import { readBody, refusedFor, type ApiRoute } from "./route.ts";
@@ -56,7 +57,10 @@ export const traceStoreRoutes: readonly ApiRoute[] = [
         return problem(refusedFor([{ path: "format", message: `expected one of ${EXPORT_FORMATS.join(", ")}` }]));
       if (most < 1 || most > MOST)
         return problem(refusedFor([{ path: "max", message: `expected a whole number from 1 to ${MOST}` }]));
-      const lines = exportTraces(c.var.runtime.ports, tenant.value, { filter: filter.value, format, most });
+      const { ports } = c.var.runtime;
+      const { user, ...rest } = filter.value;
+      const named = user === undefined ? rest : { ...rest, user: await userToken(ports, tenant.value, user) };
+      const lines = exportTraces(ports, tenant.value, { filter: named, format, most });
       return new Response(streamOf(lines), {
         headers: { "content-type": "application/x-ndjson", "cache-control": "no-store" },
       });
