@@ -88,9 +88,10 @@ describe("an end user", () => {
       "adaSpanWord",
       "adaspanword",
       "adaInBobsTrace",
-      adas.index.trace_hex,
     ])
       expect([word, stored.includes(word)]).toEqual([word, false]);
+    // That a call was decided stays in the audit chain, by its ids.
+    expect((await everythingStored(false)).includes(adas.index.trace_hex)).toBe(false);
     expect((await textsOf(ports, tenant)).toSorted()).toEqual(["bobLargeBody".repeat(20_000), "bobs own words"]);
     expect(stored.split("bobs own words")).toHaveLength(4);
     expect(done.subject).toMatch(/^digest:[0-9a-f]{32}$/);

@@ -2,7 +2,6 @@
 import { r2Segments } from "../../src/adapters/r2/segments.ts";
 import { compose } from "../../src/compose.ts";
 import { NO_CALLER, type IndexRow, type TraceRecord } from "../../src/core/trace/record.ts";
-import type { Env } from "../../src/env.ts";
 import type { Ports } from "../../src/gateway/ports.ts";
 import { bindings } from "./tenant.ts";
 
@@ -13,7 +12,7 @@ export interface TestClock {
 
 /** The ports, by this clock. */
 export function portsAt(clock: TestClock): Ports {
-  const { ports } = compose({ ...bindings } as unknown as Env);
+  const { ports } = compose({ ...bindings });
   const system = { ...ports.system, now: () => clock.now };
   return { ...ports, system, segments: r2Segments(bindings.BLOBS, system) };
 }
@@ -68,8 +67,8 @@ export async function storeAll(ports: Ports, tenant: string, records: readonly T
   return segment;
 }
 
-/** Every text that D1 and R2 hold: all tables, the full-text index's own pages among them, and all objects, unpacked. */
-export async function everythingStored(): Promise<string> {
+/** Every text that D1 and R2 hold: all tables, the full-text index's own pages among them, and all objects, unpacked; those of the audit chain only where asked. */
+export async function everythingStored(withAudit = true): Promise<string> {
   const tables = await bindings.DB.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all<{
     name: string;
   }>();
@@ -88,7 +87,7 @@ export async function everythingStored(): Promise<string> {
   let cursor: string | undefined;
   do {
     const page: R2Objects = await bindings.BLOBS.list(cursor === undefined ? {} : { cursor });
-    for (const { key } of page.objects) {
+    for (const { key } of page.objects.filter((each) => withAudit || !each.key.startsWith("audit/"))) {
       const object = await bindings.BLOBS.get(key);
       if (object === null) continue;
       const body = key.endsWith(".gz") ? object.body.pipeThrough(new DecompressionStream("gzip")) : object.body;
