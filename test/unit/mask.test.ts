@@ -17,6 +17,7 @@ import type { Payload, TraceRecord } from "../../src/core/trace/record.ts";
 import { LOOK_ALIKES } from "./look-alikes.ts";
 import { maskableRecord } from "./mask-fixture.ts";
 import { SECRETS } from "./secret-fixtures.ts";
+import { cpuMs } from "./cpu-time.ts";
 
 const KEY = new Uint8Array(64).map((_, at) => at);
 const tokens = sivTokens([KEY]);
@@ -323,28 +324,17 @@ test("look-alikes stay as they are, and masking takes its time", () => {
     .map(({ text }) => text)
     .join("\n")
     .slice(0, 102_400);
-  const plain = timed(() => [...traffic.matchAll(/[@\d:]/g)].length);
-  const record = timed(() => maskRecord(maskableRecord({ request: traffic }), DEFAULT_MASKING, tokens));
-  const corpus = timed(() => masker().mask(dense));
+  const plain = cpuMs(() => [...traffic.matchAll(/[@\d:]/g)].length);
+  const record = cpuMs(() => maskRecord(maskableRecord({ request: traffic }), DEFAULT_MASKING, tokens));
+  const corpus = cpuMs(() => masker().mask(dense));
   console.log(
     `masking: look-alikes altered ${altered.length}/${shapes.length * 40}; 100 KB of traffic ${record.toFixed(1)} ms, ` +
       `of nothing but the corpus ${corpus.toFixed(1)} ms, a plain scan ${plain.toFixed(1)} ms`,
   );
   expect(altered.length / (shapes.length * 40)).toBeLessThanOrEqual(0.01);
-  // The target is 10 ms on a machine that does nothing else; one that is busy takes longer.
-  expect(record).toBeLessThan(40);
+  // The target is 10 ms; a slower machine, or one whose caches others use, takes longer.
+  expect(record).toBeLessThan(20);
 });
-
-/** CPU time of a run in milliseconds, of the middle one of several: others may need the processor as well. */
-function timed(work: () => unknown): number {
-  const runs = Array.from({ length: 15 }, () => {
-    const before = process.cpuUsage();
-    work();
-    const { user, system } = process.cpuUsage(before);
-    return (user + system) / 1_000;
-  });
-  return runs.toSorted((a, b) => a - b)[5] ?? 0;
-}
 
 /** A model call's body: what was asked, what tools answered, what was said, and here and there a person. */
 function agentTraffic(length: number): string {
