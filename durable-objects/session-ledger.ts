@@ -99,6 +99,8 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
     // What an earlier instance was to be woken for must not be put off.
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = await ctx.storage.getAlarm();
+      // What an unclean stop left untold is told though no call comes any more.
+      if (this.#state !== known) await this.#wakeBy(ledger.nextWake(this.#state));
     });
   }
 

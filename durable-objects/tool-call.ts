@@ -21,7 +21,6 @@ import type {
   ToolCallState,
 } from "../src/core/state/tool-call-record.ts";
 import { abandonedCallRecord, expiredApprovalRecord } from "../src/core/trace/orphan.ts";
-import { withholdRecord } from "../src/core/guard/mask.ts";
 import type { ToldAt } from "../src/core/trace/act.ts";
 import { approvalRecord, type ApprovalAct } from "../src/core/trace/approval-act.ts";
 import { showInInbox } from "./approval-inbox.ts";
@@ -103,10 +102,10 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
     return reply;
   }
 
-  /** Keeps a person's act until the queue has it, with what is ours alone: a comment is masked where the gateway records it. */
+  /** Keeps a person's act until the queue has it, without its comment: that is masked where the gateway records it. */
   async #tell(asked: ToolCallRecord | null, act: ApprovalAct, told: ToldAt): Promise<void> {
     if (asked === null) return;
-    this.#store.addToOutbox(withholdRecord(approvalRecord(asked, act, told)));
+    this.#store.addToOutbox(approvalRecord(asked, act, told));
     const due = Math.min(calls.nextWake(this.#state) ?? Number.POSITIVE_INFINITY, Date.now() + RETRY_MS);
     await this.ctx.storage.setAlarm(due);
   }

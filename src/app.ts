@@ -10,6 +10,7 @@ import { coverageRoutes } from "./http/api/coverage.ts";
 import { auditRoutes } from "./http/api/audit.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
+import { explainRoutes } from "./http/api/explain.ts";
 import { exportRoutes } from "./http/api/exports.ts";
 import { metricsRoutes } from "./http/api/metrics.ts";
 import { outcomeRoutes } from "./http/api/outcomes.ts";
@@ -40,6 +41,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...sessionRoutes,
   ...switchRoutes,
   ...traceRoutes,
+  ...explainRoutes,
   ...revealRoutes,
   ...agentSpanRoutes,
   ...exportRoutes,

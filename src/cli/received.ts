@@ -170,6 +170,31 @@ export type StoredTrace = z.infer<typeof StoredTrace>;
 /** One call of a parsed trace. */
 export type StoredCall = z.infer<typeof Call>;
 
+/** An explanation of a trace or a session. */
+export const ExplanationView = z.looseObject({
+  subject: z.looseObject({ type: z.string(), id: z.string() }),
+  from: z.string(),
+  to: z.string(),
+  calls: z.int(),
+  spans: z.int(),
+  cost_usd: z.string(),
+  sections: z.array(
+    z.looseObject({
+      id: z.string(),
+      title: z.string(),
+      sentences: z.array(
+        z.looseObject({
+          text: z.string(),
+          span_ids: z.array(z.string()),
+          links: z.array(z.looseObject({ rel: z.string(), href: z.string() })),
+        }),
+      ),
+    }),
+  ),
+});
+/** A parsed explanation. */
+export type ExplanationView = z.infer<typeof ExplanationView>;
+
 /** A kill switch. */
 export const SwitchView = z.looseObject({
   id: z.string(),

@@ -1,10 +1,11 @@
-// Touches sessions: `sessions show`, `sessions resume`, `sessions pause`, `sessions end`.
+// Touches sessions: `sessions show`, `sessions explain`, `sessions resume`, `sessions pause`, `sessions end`.
 import type { Command } from "commander";
 import { isCallerId } from "../core/units/identifier.ts";
 import { report, toolsOf, type CommandTools } from "./command-line.ts";
 import { usageFailure } from "./exit-codes.ts";
-import { SessionView } from "./received.ts";
+import { ExplanationView, SessionView } from "./received.ts";
 import type { Terminal } from "./terminal.ts";
+import { askPatiently, reportExplanation } from "./trace-commands.ts";
 
 /** Adds the `sessions` commands. */
 export function addSessionCommands(program: Command, terminal: Terminal): void {
@@ -15,6 +16,10 @@ export function addSessionCommands(program: Command, terminal: Terminal): void {
     .command("show <id>")
     .description("show a session: budget, counters, and why it is paused")
     .action((id: string, _: unknown, command: Command) => show(toolsOf(command, terminal), id));
+  sessions
+    .command("explain <id>")
+    .description("explain a session from stored facts, across all its traces: Markdown, or JSON")
+    .action((id: string, _: unknown, command: Command) => explainSession(toolsOf(command, terminal), id));
   sessions
     .command("resume <id>")
     .description("let a paused session go on")
@@ -38,6 +43,10 @@ export function addSessionCommands(program: Command, terminal: Terminal): void {
 async function show(tools: CommandTools, id: string): Promise<void> {
   const session = await tools.gateway.get({ method: "GET", path: pathOf(id) }, SessionView);
   report(tools, session, sessionLines(session));
+}
+
+async function explainSession(tools: CommandTools, id: string): Promise<void> {
+  reportExplanation(tools, await askPatiently(tools, `${pathOf(id)}/explain`, ExplanationView));
 }
 
 async function act(

@@ -1,11 +1,13 @@
-// Touches recorded calls: `trace show`, which waits a little for records that are still on their way.
+// Touches recorded calls: `trace show` and `traces explain`, which wait a little for records that are still on their way.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
+import type * as z from "zod/mini";
+import { markdownOf } from "../core/trace/explain/markdown.ts";
 import { readTraceId } from "../core/units/identifier.ts";
 import { report, toolsOf, type CommandTools } from "./command-line.ts";
 import { usageFailure } from "./exit-codes.ts";
 import { refusalFailure } from "./gateway-client.ts";
-import { StoredTrace } from "./received.ts";
+import { ExplanationView, StoredTrace } from "./received.ts";
 import type { Terminal } from "./terminal.ts";
 import { traceLines } from "./trace-tree.ts";
 
@@ -13,8 +15,13 @@ import { traceLines } from "./trace-tree.ts";
 const PATIENCE_MS = 3_000;
 const PAUSE_MS = 250;
 
-/** Adds the `trace` commands. */
+/** Adds the `trace` command, and `explain` to those of `traces`. */
 export function addTraceCommands(program: Command, terminal: Terminal): void {
+  const traces = program.commands.find((each) => each.name() === "traces") ?? program.command("traces");
+  traces
+    .command("explain <trace-id>")
+    .description("explain a trace from stored facts: Markdown for an incident review, or JSON")
+    .action((id: string, _: unknown, command: Command) => explainTrace(toolsOf(command, terminal), id));
   program
     .command("trace")
     .description("recorded calls")
@@ -27,15 +34,35 @@ export function addTraceCommands(program: Command, terminal: Terminal): void {
 }
 
 async function show(tools: CommandTools, id: string, isFull: boolean): Promise<void> {
+  const trace = await askPatiently(tools, pathOf(id), StoredTrace);
+  report(tools, trace, traceLines(trace, isFull));
+}
+
+async function explainTrace(tools: CommandTools, id: string): Promise<void> {
+  reportExplanation(tools, await askPatiently(tools, `${pathOf(id)}/explain`, ExplanationView));
+}
+
+function pathOf(id: string): string {
   if (readTraceId("", id) === undefined)
     throw usageFailure("trace id: expected `tr_…` as the Interlock-Trace-Id header has it, or 32 hex digits");
+  return `/v1/traces/${id}`;
+}
+
+/** Prints an explanation: the Markdown, in which nothing from outside acts, or the document itself. */
+export function reportExplanation(tools: CommandTools, explanation: ExplanationView): void {
+  report(tools, explanation, markdownOf(explanation).split("\n"));
+}
+
+/** What is stored under a path, asked for again for a while where it is not there yet. */
+export async function askPatiently<T extends z.ZodMiniType>(
+  tools: CommandTools,
+  path: string,
+  schema: T,
+): Promise<z.output<T>> {
   const until = Date.now() + PATIENCE_MS;
   for (;;) {
-    const answer = await tools.gateway.ask({ method: "GET", path: `/v1/traces/${id}` }, StoredTrace);
-    if (answer.ok) {
-      report(tools, answer.value, traceLines(answer.value, isFull));
-      return;
-    }
+    const answer = await tools.gateway.ask({ method: "GET", path }, schema);
+    if (answer.ok) return answer.value;
     if (answer.problem.code !== "not_found" || Date.now() >= until) throw refusalFailure(answer);
     await sleep(PAUSE_MS);
   }

@@ -17,6 +17,7 @@ import { writeTraceparent } from "../core/trace/trace-context.ts";
 import { CALLER_LEFT, HALTED, isHalted } from "./meter.ts";
 import { answerWhole } from "./model-answer.ts";
 import { answerStream } from "./model-stream.ts";
+import { recordPause } from "./record-pause.ts";
 import type { ModelResponse, Ports } from "./ports.ts";
 import { ModelCallTally } from "./settle-model-call.ts";
 
@@ -67,6 +68,7 @@ export async function callModel(ports: Ports, call: ModelCall, around: CallSurro
   const reply = await ports.sessions.admit(admissionOf(config, model, call, { tally, decision }));
   const refusal = ledgerRefusal(reply);
   if (refusal !== undefined || reply.type !== "admitted") {
+    recordPause(ports, around.recorder, { context, startedAt: tally.startedAt, spanId: tally.spanId }, reply);
     tally.recordRefusal(refusal ?? refuse("internal", "the ledger gave no admission"));
     return { ok: false, refusal: refusal ?? refuse("internal", "the ledger gave no admission"), meta };
   }

@@ -1,4 +1,4 @@
-// Answers what would become of a tool call, without an effect: nothing is recorded, reserved or sent.
+// Answers what would become of a tool call, without an effect: nothing is reserved or sent; that it was asked is recorded.
 import type { ToolCall } from "../core/call.ts";
 import type { ActiveConfig } from "../core/config/published.ts";
 import { accept, refuse, type Outcome, type Refusal } from "../core/errors.ts";
@@ -20,7 +20,8 @@ import type { SessionRefusal } from "../core/state/session-messages.ts";
 import { formatUsd } from "../core/units/money.ts";
 import { ledgerRefusal, pausedRefusal, refOf, refusalOf } from "./enforce.ts";
 import { readFacts } from "./facts.ts";
-import type { LedgerAsk, Ports, SessionView } from "./ports.ts";
+import type { LedgerAsk, Ports, Recorder, SessionView } from "./ports.ts";
+import { recordToolCall } from "./record-tool-call.ts";
 import { askOf, ledgerAsk, prepareCall, type PreparedCall } from "./tool-ask.ts";
 
 /** A tool as it would be called. */
@@ -83,13 +84,28 @@ interface Asked {
 export async function decideTool(
   ports: Ports,
   call: ToolCall,
+  recorder: Recorder,
 ): Promise<Outcome<{ readonly tool: PreflightTool; readonly decision: Decision }>> {
   const asked = await consult(ports, call);
   if (!asked.ok) return asked;
   const { decision, view, prepared } = asked.value;
   const isDenied = decision.effect === "deny" && stopOf(decision.reasons) === undefined;
-  if (view.state.pause !== null && !isDenied) return pausedRefusal(view.state.pause);
-  return accept({ decision, tool: toolOf(prepared) });
+  const paused = view.state.pause !== null && !isDenied ? pausedRefusal(view.state.pause) : undefined;
+  const would = paused === undefined ? WOULD[decision.effect] : "refuse";
+  recordForeseen(ports, recorder, { call, asked: asked.value }, { would, refusal: paused ?? null });
+  return paused ?? accept({ decision, tool: toolOf(prepared) });
+}
+
+function recordForeseen(
+  ports: Ports,
+  recorder: Recorder,
+  { call, asked: { prepared, decision, now } }: { readonly call: ToolCall; readonly asked: Asked },
+  foreseen: { readonly would: Preflight["would"]; readonly refusal: Refusal | null },
+): void {
+  const { tool, facts } = prepared;
+  const spanId = ports.system.randomHex(8);
+  const happened = { call, ask: facts.ask, tool, decision, spanId, callId: null, startedAt: now };
+  recordToolCall(ports, recorder, happened, { type: "foreseen", ...foreseen });
 }
 
 /**
@@ -97,7 +113,7 @@ export async function decideTool(
  * call meets them; and the smallest changes that would help it. Not foreseen: that this very call would be one repeat
  * too many, the state of a rate, and what an idempotency key was used for before.
  */
-export async function preflight(ports: Ports, call: ToolCall): Promise<Outcome<Preflight>> {
+export async function preflight(ports: Ports, call: ToolCall, recorder: Recorder): Promise<Outcome<Preflight>> {
   const consulted = await consult(ports, call);
   if (!consulted.ok) return consulted;
   const asked = consulted.value;
@@ -106,10 +122,12 @@ export async function preflight(ports: Ports, call: ToolCall): Promise<Outcome<P
   const used = await usageOf(ports, call, meters);
   const limits = meters.flatMap((need) => limitCheck(need, used, asked) ?? []);
   const refusal = refusalBy(asked, limits);
+  const would = refusal === undefined ? WOULD[decision.effect] : "refuse";
+  recordForeseen(ports, recorder, { call, asked }, { would, refusal: refusal ?? null });
   return accept({
     tool: toolOf(prepared),
     decision,
-    would: refusal === undefined ? WOULD[decision.effect] : "refuse",
+    would,
     refusal: refusal ?? null,
     budgets: budgetChecks(asked),
     limits,

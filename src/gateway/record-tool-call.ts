@@ -46,7 +46,9 @@ export type ToolCallEnd =
       readonly by?: string;
       readonly credentials?: readonly string[];
     }
-  | { readonly type: "refused"; readonly refusal: Refusal };
+  | { readonly type: "refused"; readonly refusal: Refusal }
+  /** It was only asked about: what would have become of it, and what a live call would have been refused for. */
+  | { readonly type: "foreseen"; readonly would: string; readonly refusal: Refusal | null };
 
 /** Records one tool call: its span, its decision, its arguments and its result, free of credentials. */
 export function recordToolCall(ports: Ports, recorder: Recorder, happened: ToolCallHappened, end: ToolCallEnd): void {
@@ -66,11 +68,12 @@ export function recordToolCall(ports: Ports, recorder: Recorder, happened: ToolC
 }
 
 /** One span per attempt, below the call's own. */
-function attemptSpans({ call, spanId }: ToolCallHappened, end: ToolCallEnd): readonly Span[] {
-  return end.type === "executed" ? end.attempts.map((attempt) => attemptSpan(attempt, call.toolName, spanId)) : [];
+function attemptSpans(happened: ToolCallHappened, end: ToolCallEnd): readonly Span[] {
+  return end.type === "executed" ? end.attempts.map((attempt) => attemptSpan(attempt, happened)) : [];
 }
 
-function attemptSpan(attempt: Attempt, toolName: string, parentId: string): Span {
+function attemptSpan(attempt: Attempt, { call, tool, spanId: parentId }: ToolCallHappened): Span {
+  const { toolName } = call;
   const { number, outcome, cause, httpStatus, retryAfterMs } = attempt;
   return {
     span_id: attempt.spanId,
@@ -82,6 +85,7 @@ function attemptSpan(attempt: Attempt, toolName: string, parentId: string): Span
     status: outcome.status === "succeeded" ? "ok" : "error",
     attributes: {
       [ATTR.toolName]: toolName,
+      [ATTR.serverAddress]: (tool === undefined ? null : hostOf(tool.entry)) ?? undefined,
       [ATTR.attempt]: number,
       [ATTR.resendCount]: number === 1 ? undefined : number - 1,
       [ATTR.httpStatus]: httpStatus ?? undefined,
@@ -93,12 +97,13 @@ function attemptSpan(attempt: Attempt, toolName: string, parentId: string): Span
 }
 
 function statusOf(end: ToolCallEnd): string {
+  if (end.type === "foreseen") return `would_${end.would}`;
   if (end.type !== "refused") return end.record.status;
   return isDenial(end.refusal) ? "denied" : "refused";
 }
 
 function errorOf(end: ToolCallEnd): string | undefined {
-  if (end.type === "refused") return end.refusal.code;
+  if (end.type === "refused" || end.type === "foreseen") return end.refusal?.code;
   const { outcome } = end.record;
   if (outcome === null || outcome.status === "succeeded") return undefined;
   return codeOf(outcome);
@@ -116,7 +121,7 @@ function bodies({ call, ask }: ToolCallHappened, end: ToolCallEnd): readonly Rec
     // What the decision rested on: the same ask is decided again when a candidate policy is replayed.
     { name: "ask", contentType, text: JSON.stringify(ask) },
   ];
-  if (end.type === "refused" || end.record.outcome === null) return sent;
+  if (!("record" in end) || end.record.outcome === null) return sent;
   return [...sent, { name: "result", contentType: "application/json", text: JSON.stringify(end.record.outcome) }];
 }
 
@@ -129,7 +134,7 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
     kind: "internal",
     start_ms: startedAt,
     end_ms: endedAt,
-    status: IS_WELL.has(statusOf(end)) || end.type === "waiting" ? "ok" : "error",
+    status: IS_WELL.has(statusOf(end)) || NO_FAILURE.has(end.type) ? "ok" : "error",
     attributes: {
       ...callAttributes(call.context, decision),
       [ATTR.operation]: "execute_tool",
@@ -150,10 +155,11 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
   };
 }
 
+const NO_FAILURE: ReadonlySet<ToolCallEnd["type"]> = new Set(["waiting", "foreseen"]);
 const IS_WELL: ReadonlySet<string> = new Set(["succeeded", "compensating", "compensated", "withdrawn"]);
 
 function endAttributes(end: ToolCallEnd): Attributes {
-  if (end.type === "refused") return { [ATTR.refusal]: end.refusal.detail };
+  if (!("record" in end)) return { [ATTR.refusal]: end.refusal?.detail };
   const { outcome, seq, approval } = end.record;
   const httpStatus = outcome === null || outcome.status === "unknown" ? null : outcome.httpStatus;
   return {
@@ -165,7 +171,7 @@ function endAttributes(end: ToolCallEnd): Attributes {
 }
 
 /** How it was settled or undone. */
-function aftermath(end: Exclude<ToolCallEnd, { readonly type: "refused" }>): Attributes {
+function aftermath(end: Extract<ToolCallEnd, { readonly record: ToolCallRecord }>): Attributes {
   const { resolution, compensation, saga, request } = end.record;
   return {
     [ATTR.compensates]: request.compensates ?? undefined,
@@ -181,7 +187,11 @@ function aftermath(end: Exclude<ToolCallEnd, { readonly type: "refused" }>): Att
 function toolAttributes(tool: ResolvedTool | undefined): Attributes {
   return tool === undefined
     ? {}
-    : { [ATTR.toolEffect]: tool.entry.effect, [ATTR.definitionDigest]: tool.definitionDigest };
+    : {
+        [ATTR.toolEffect]: tool.entry.effect,
+        [ATTR.definitionDigest]: tool.definitionDigest,
+        [ATTR.outputTrust]: tool.entry.output_trust,
+      };
 }
 
 function costOf(tool: ResolvedTool | undefined, end: ToolCallEnd): number {
@@ -200,7 +210,7 @@ function indexRow(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
     trace_id: context.trace.shown,
     started_at: startedAt,
     duration_ms: endedAt - startedAt,
-    kind: "execute_tool",
+    kind: end.type === "foreseen" ? "preflight" : "execute_tool",
     session_id: context.session,
     task_id: context.task,
     actor: context.actor,
@@ -213,7 +223,7 @@ function indexRow(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
     cost_micro_usd: costOf(tool, end),
     input_tokens: 0,
     output_tokens: 0,
-    seq: end.type === "refused" ? null : end.record.seq,
+    seq: "record" in end ? end.record.seq : null,
     call_id: callId,
     ...callerColumns(context, decision),
     upstream: tool === undefined ? null : hostOf(tool.entry),

@@ -8,7 +8,6 @@ import type { OutcomeName, ReportedOutcome } from "../core/trace/outcome.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import { tracePolicyOf } from "../core/trace/trace-policy.ts";
 import type { Ports, Recorder } from "./ports.ts";
-import { recordAct } from "./record-act.ts";
 
 /** Attribute names of a reported outcome. */
 const OUTCOME_ATTR = {
@@ -45,8 +44,8 @@ export interface OutcomeScope {
  * Keeps a report, durably, before it answers; the trace need not be stored yet, and may be long over. The same id with
  * the same body answers what was kept first; with another body it refuses `idempotency_key_reused`. The comment is kept
  * masked; labels, source and id that would have to be masked are refused by their field: they are found by what they
- * are. A repeat is recorded again under the same name, so that a record that was lost is made good and one that was not
- * counts once.
+ * are. It answers once the report's record is on its way too, so that what was answered reaches the audit chain, and
+ * refuses `trace_store_down` where it is not. A repeat is recorded again under the same name: it counts once.
  */
 export async function reportOutcome(
   ports: Ports,
@@ -78,8 +77,12 @@ export async function reportOutcome(
       mistakes: [{ path: "id", message: "expected an id that names only this report" }],
     });
   }
-  recordAct(ports, recorder, actOf(kept), toldOf(kept));
-  return accept(kept);
+  const isTold = await recorder.writeNow(actRecord(actOf(kept), toldOf(kept)), []);
+  if (isTold) return accept(kept);
+  return refuse(
+    "trace_store_down",
+    `the report is kept as "${id}", but could not be recorded: send it again with this id`,
+  );
 }
 
 /** The report as it may be stored: read back from its own record, which is masked like any other. */

@@ -15,6 +15,7 @@ import type { CallMeta } from "./admitted-call.ts";
 import { readFacts } from "./facts.ts";
 import { ledgerRefusal, refOf, refusalOf } from "./enforce.ts";
 import type { CallReply, Ports, Recorder } from "./ports.ts";
+import { recordPause } from "./record-pause.ts";
 import { recordToolCall, type ToolCallHappened } from "./record-tool-call.ts";
 import { askOf, ledgerAsk, prepareCall, type PreparedCall } from "./tool-ask.ts";
 import { execute } from "./tool-execution.ts";
@@ -166,7 +167,10 @@ async function continueFrom(ports: Ports, running: Running, begun: CallReply): P
     recordToolCall(ports, recorder, happened, { type: "refused", refusal });
     return { outcome: refusal, record: known, meta };
   };
-  if ("ledger" in begun) return stop(ledgerRefusal(begun.ledger) ?? refuse("internal", "the ledger gave no admission"));
+  if ("ledger" in begun) {
+    recordPause(ports, recorder, { ...happened, context: happened.call.context }, begun.ledger);
+    return stop(ledgerRefusal(begun.ledger) ?? refuse("internal", "the ledger gave no admission"));
+  }
   const { call } = begun;
   if (!answersBeginning(call))
     return stop(refuse("internal", `the call's object answered "${call.type}" to a beginning`));

@@ -375,6 +375,33 @@ test("trace show: waits for records on their way, then tells call, decision, arg
   expect(json).toMatchObject({ trace_id: `tr_${hex}`, calls: [{ status: "succeeded" }, { status: "denied" }] });
 });
 
+test("traces explain, sessions explain: Markdown for people, the document for machines", async () => {
+  const hex = "5f".repeat(16);
+  const denied = await fetch(`${keys.url}/v1/tool-calls`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${keys.agent}`,
+      "content-type": "application/json",
+      "interlock-session": "explained",
+      traceparent: `00-${hex}-00000000000000a1-01`,
+    },
+    body: JSON.stringify({ tool_call: { name: "billing.refund", args: { customer_id: "cus_123", amount_usd: 75 } } }),
+  });
+  expect(denied.status).toBe(403);
+  const asAuditor = { env: { INTERLOCK_KEY: keys.auditor, INTERLOCK_TENANT: "" } };
+  const trace = await ok(["traces", "explain", `tr_${hex}`], asAuditor);
+  expect(trace.stdout).toMatch(/^# What happened in trace `tr_(5f){16}`\n/);
+  expect(trace.stdout).toContain("rule `actor.max_amount_usd` says `deny`");
+  expect(trace.stdout).toContain("would have been allowed with `tool_call.args.amount_usd` at most `45.00`");
+  const session = JSON.parse((await ok(["sessions", "explain", "explained", "--json"], asAuditor)).stdout);
+  expect(session).toMatchObject({ subject: { type: "session", id: "explained" }, calls: 1 });
+  expect(await cli(["traces", "explain", "nonsense"])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("tr_"),
+  });
+  expect((await cli(["sessions", "explain", "nobody"], asAuditor)).stderr).toMatch(/^not_found: session /);
+});
+
 test("trace show: what is not there is given up after three seconds; what is no trace id is a usage error", async () => {
   const started = Date.now();
   const run = await cli(["trace", "show", `tr_${"7f".repeat(16)}`]);

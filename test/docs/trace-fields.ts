@@ -6,6 +6,22 @@ export const TRACE_FIELDS: Readonly<Record<string, string>> = {
   "trace.sampling": "Whose payloads are kept. The record itself always is.",
   "trace.sampling.payloads":
     "The share of traces whose payloads are kept, decided by the trace id, so that a trace is kept whole. 1 when left out. Errors, denials, approvals, unknown outcomes and writes are always kept.",
+  "trace.sampling.rules":
+    "Shares of their own for some calls: the first rule that matches a call counts. What a rule leaves out matches every call.",
+  "trace.sampling.rules[].actor": "Actors: names, `prefix.*` or `*`.",
+  "trace.sampling.rules[].tool": "Tools: names, `prefix.*` or `*`. Matches tool calls alone.",
+  "trace.sampling.rules[].model": "Models: names, `prefix.*` or `*`. Matches model calls alone.",
+  "trace.sampling.rules[].kind": "Kinds of records, such as `chat` and `execute_tool`.",
+  "trace.sampling.rules[].payloads": "The share of traces whose matching calls keep their payloads.",
+  "trace.masking": "What is masked in records. Credentials always are. [Masking](guides/masking.md).",
+  "trace.masking.detectors":
+    "`false` by kind of personal data that is left as it is: `email_address`, `phone_number`, `payment_card`, `iban`, `us_ssn`, `ip_address`, `national_id`. All are looked for when left out.",
+  "trace.masking.always":
+    "Paths whose every value is masked, such as `arguments.customer.name` or `**.address`. `*` is one step, `**` any number of them.",
+  "trace.masking.never":
+    "Paths at which no personal data is looked for, such as `arguments.order_number`. `always` goes before.",
+  "trace.masking.patterns":
+    "Patterns of your own in RE2's syntax, by the kind that their tokens show; at most 20. What one matches within a line, at most 512 characters, is masked.",
   "trace.retention": "How long stored things live.",
   "trace.retention.days": "Days that records live: index, segments and bodies. 190 when left out.",
   "trace.retention.audit_days": "Days that audit events live. 3650 when left out; at least 190.",

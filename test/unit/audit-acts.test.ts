@@ -63,6 +63,7 @@ describe("what a record tells", () => {
     expect(Object.fromEntries(kinds)).toEqual({
       chat: ["decision"],
       execute_tool: ["decision"],
+      preflight: [],
       approval: ["approval"],
       switch: ["switch"],
       session: ["session"],
@@ -71,6 +72,7 @@ describe("what a record tells", () => {
       key: ["key"],
       secret: ["secret"],
       outcome: ["outcome"],
+      alert: [],
       reveal: ["reveal"],
       erasure: ["erasure"],
       otel: [],
@@ -144,7 +146,7 @@ describe("a record's digest", () => {
   });
 });
 
-it("any record at all can be chained: lone surrogates, long texts, odd names", () => {
+it("any record at all can be chained: lone surrogates, long texts, odd names", { timeout: 60_000 }, () => {
   const text = fc.string({ unit: "binary", maxLength: 400 });
   const value = fc.oneof(text, fc.double(), fc.boolean(), fc.array(text, { maxLength: 3 }));
   fc.assert(

@@ -73,7 +73,6 @@ const CARRIERS = [
   ATTR.intent,
   ATTR.refusal,
   ATTR.approvalComment,
-  ATTR.approvalBy,
   ATTR.resolutionEvidence,
   ATTR.resolutionBy,
   ATTR.requestModel,

@@ -1,4 +1,5 @@
 // Proves what masking keeps and takes: nothing planted remains, JSON stays JSON, equal stays equal, masked stays as it is.
+import { aessiv } from "@noble/ciphers/aes.js";
 import fc from "fast-check";
 import { readFileSync } from "node:fs";
 import { describe, expect, it, test } from "vitest";
@@ -37,8 +38,18 @@ const PLANTED: Readonly<Record<string, string>> = {
   secret: AWS,
 };
 
+/** What other words before it may make something else: a part number, a version. */
+const NEEDS_WORDS: ReadonlySet<string> = new Set(["phone", "ssn", "address"]);
+
+test("the cipher makes what RFC 5297 says, A.1", () => {
+  const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replaceAll(" ", ""), "hex"));
+  const key = bytes("fffefdfc fbfaf9f8 f7f6f5f4 f3f2f1f0 f0f1f2f3 f4f5f6f7 f8f9fafb fcfdfeff");
+  const ad = bytes("10111213 14151617 18191a1b 1c1d1e1f 20212223 24252627");
+  const sealed = aessiv(key, ad).encrypt(bytes("11223344 55667788 99aabbcc ddee"));
+  expect(Buffer.from(sealed).toString("hex")).toBe("85632d07c6e8f37f950acd320a2ecc9340c02b9690c4dc04daef7f6afe5c");
+});
+
 describe("a token", () => {
-  // RFC 5297, appendix A.1, through the same functions.
   it("is the one that AES-SIV makes, and only its key opens it", () => {
     const token = tokens.seal("email_address", "jane@example.com");
     expect(token).toMatch(/^\[email_address:[\w-]{43}\]$/);
@@ -80,7 +91,7 @@ describe("a text", () => {
         const once = masker().mask(pieces.join(" "));
         expect(masker().mask(once)).toBe(once);
         for (const [name, value] of Object.entries(PLANTED))
-          if (name !== "phone" && name !== "ssn" && pieces.includes(value)) expect(once).not.toContain(value);
+          if (!NEEDS_WORDS.has(name) && pieces.includes(value)) expect(once).not.toContain(value);
       }),
       { numRuns: 500 },
     );

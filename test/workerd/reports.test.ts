@@ -13,6 +13,7 @@ import type { ReportedOutcome } from "../../src/core/trace/outcome.ts";
 import type { IndexRow, TraceRecord } from "../../src/core/trace/record.ts";
 import { rollupRows } from "../../src/core/trace/rollup.ts";
 import type { Env } from "../../src/env.ts";
+import { reportOutcome } from "../../src/gateway/report-outcome.ts";
 import { watchDrift } from "../../src/jobs/watch-drift.ts";
 import { callRow } from "../unit/call-row.ts";
 import { parseOpenMetrics } from "../unit/open-metrics-parser.ts";
@@ -374,6 +375,33 @@ describe("an outcome", () => {
     expect(JSON.stringify(results)).not.toMatch(/jane|BADGE-1/);
     const labelled = await report(tenant.agent, { labels: { badge: "BADGE-123456" } });
     expect([labelled.status, await labelled.json()]).toMatchObject([400, { errors: [{ path: "labels" }] }]);
+  });
+
+  it("that cannot be recorded is not answered, and reported again it is one", async () => {
+    const tenant = await createTenant({});
+    const { ports } = compose(bindings as unknown as Env);
+    const told: TraceRecord[] = [];
+    let isReachable = false;
+    const recorder = {
+      write: () => undefined,
+      writeNow: (record: TraceRecord) => Promise.resolve(isReachable && told.push(record) > 0),
+    };
+    const scope = { tenant: tenant.id, traceHex: HEX, by: "k" };
+    const nothing = { labels: {}, scores: {}, comment: null, source: null, at: null };
+    const first = await reportOutcome(
+      ports,
+      { scope, report: { ...nothing, outcome: "resolved", id: null } },
+      recorder,
+    );
+    expect(first).toMatchObject({ ok: false, code: "trace_store_down" });
+    const id = /oc_[0-9a-f]+/.exec(first.ok ? "" : first.detail)?.[0] ?? "";
+    isReachable = true;
+    for (let again = 0; again < 2; again += 1)
+      expect(
+        await reportOutcome(ports, { scope, report: { ...nothing, outcome: "resolved", id } }, recorder),
+      ).toMatchObject({ ok: true });
+    expect(new Set(told.map(({ index: row }) => `${row.span_id} ${row.started_at}`)).size).toBe(1);
+    expect((await outcomes.outcomesOf(tenant.id, [HEX])).get(HEX)).toHaveLength(1);
   });
 
   it("of the same id reported by many at once is one", async () => {

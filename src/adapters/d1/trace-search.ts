@@ -1,5 +1,5 @@
 // Touches the trace index in D1 to find calls: every filter is a facet or a word of one full-text match, pages go by number.
-import { and, desc, gte, sql, type SQL } from "drizzle-orm";
+import { and, asc, desc, gte, sql, type SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { integer, sqliteTable } from "drizzle-orm/sqlite-core";
 import { costFacetsFrom, facet, type FacetName } from "../../core/trace/facets.ts";
@@ -23,7 +23,7 @@ export function searchIn(shards: TraceShards): Pick<TraceIndex, "list" | "ofTrac
     list: async (tenant, filter) => {
       const databases = shards.within(tenant, filter.from, filter.to);
       const found = await Promise.all(databases.map((database) => findIn(database, tenant, filter)));
-      return pageOf(found.flat(), filter.limit);
+      return pageOf(found.flat(), filter);
     },
     ofTrace: async (tenant, traceHex) => {
       const filter = { trace: traceHex, limit: MAX_TRACE_ROWS };
@@ -45,8 +45,9 @@ interface Found {
   readonly row: IndexedRow;
 }
 
-function pageOf(found: readonly Found[], limit: number): TracePage {
-  const sorted = found.toSorted((left, right) => (left.id < right.id ? 1 : left.id > right.id ? -1 : 0));
+function pageOf(found: readonly Found[], { limit, order }: TraceFilter): TracePage {
+  const rising = found.toSorted((left, right) => (left.id > right.id ? 1 : left.id < right.id ? -1 : 0));
+  const sorted = order === "oldest" ? rising : rising.toReversed();
   const shown = sorted.slice(0, limit);
   const last = shown.at(-1);
   return {
@@ -72,7 +73,7 @@ async function findIn(database: D1Database, tenant: string, filter: Filter): Pro
         byOutcome.condition,
       ),
     )
-    .orderBy(desc(callsText.rowid))
+    .orderBy(filter.order === "oldest" ? asc(callsText.rowid) : desc(callsText.rowid))
     .limit(filter.limit + 1);
   return found.map(({ id, ...row }) => ({ id: BigInt(id), row: indexedRow(row) }));
 }
@@ -108,12 +109,18 @@ function matchOf(tenant: string, filter: Filter, traces: readonly string[]): str
   return [`facets : (${facets.join(" AND ")})`, ...words].join(" AND ");
 }
 
-function idConditions({ from, to, cursor }: Filter): readonly SQL[] {
+function idConditions({ from, to, cursor, order }: Filter): readonly SQL[] {
   const bound = (id: bigint): SQL => sql`CAST(${String(id)} AS INTEGER)`;
   return [
     ...(from === undefined ? [] : [sql`${callsText.rowid} >= ${bound(firstIdAt(from))}`]),
     ...(to === undefined ? [] : [sql`${callsText.rowid} < ${bound(firstIdAt(to + 1))}`]),
-    ...(cursor === undefined ? [] : [sql`${callsText.rowid} < ${bound(readCursor(cursor))}`]),
+    ...(cursor === undefined
+      ? []
+      : [
+          order === "oldest"
+            ? sql`${callsText.rowid} > ${bound(readCursor(cursor))}`
+            : sql`${callsText.rowid} < ${bound(readCursor(cursor))}`,
+        ]),
   ];
 }
 

@@ -39,8 +39,6 @@ const OURS: ReadonlySet<string> = new Set([
   ATTR.approvalId,
   ATTR.approvalStatus,
   ATTR.approvalVia,
-  // A key's id, or the name of an approver in the config.
-  ATTR.approvalBy,
   ATTR.probeOf,
   ATTR.compensates,
   ATTR.compensation,
@@ -49,6 +47,7 @@ const OURS: ReadonlySet<string> = new Set([
   ACT_ATTR.by,
   ACT_ATTR.switchId,
   ACT_ATTR.switchExpiresAt,
+  ACT_ATTR.pauseRule,
   ACT_ATTR.configVersion,
   ACT_ATTR.configDigest,
   ACT_ATTR.configPrevious,

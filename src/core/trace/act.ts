@@ -14,6 +14,7 @@ export const ACT_ATTR = {
   switchExpiresAt: "interlock.switch.expires_at",
   pauseRule: "interlock.session.pause.rule_id",
   pauseReason: "interlock.session.pause.reason",
+  pausedBy: "interlock.session.pause.caused_by",
   configVersion: "interlock.config.version",
   configDigest: "interlock.config.digest",
   configPrevious: "interlock.config.previous_digest",
@@ -28,7 +29,7 @@ export const ACT_ATTR = {
 } as const;
 
 /** Kinds of acts on the gateway. */
-export type ActKind = Exclude<RecordKind, "chat" | "execute_tool" | "approval" | "ledger" | "otel">;
+export type ActKind = Exclude<RecordKind, "chat" | "execute_tool" | "preflight" | "approval" | "ledger" | "otel">;
 
 /** One act. `null` is "concerns all of them". */
 export interface Act {

@@ -52,6 +52,7 @@ export const ATTR = {
   decisionReasons: "interlock.decision.reasons",
   definitionDigest: "interlock.tool.definition_digest",
   toolEffect: "interlock.tool.effect",
+  outputTrust: "interlock.tool.output_trust",
   idempotencyReplayed: "interlock.idempotency.replayed",
   outcome: "interlock.outcome",
   attempt: "interlock.attempt.number",

@@ -43,7 +43,7 @@ export function costFacetsFrom(tenant: string, micro: number): readonly string[]
 
 /** Kinds of records that are about a tool. */
 export function isOfTool({ kind }: Pick<IndexRow, "kind">): boolean {
-  return kind === "execute_tool" || kind === "approval";
+  return kind === "execute_tool" || kind === "preflight" || kind === "approval";
 }
 
 /** Every token of a row, separated by spaces. */

@@ -31,10 +31,11 @@ export interface Payload {
   readonly omitted?: string;
 }
 
-/** What a record tells of: a governed call, what a ledger or a person did, or spans received from an agent. */
+/** What a record tells of: a governed call, one that was only asked about, what a ledger or a person did, or spans received from an agent. */
 export const RECORD_KINDS = [
   "chat",
   "execute_tool",
+  "preflight",
   "approval",
   "switch",
   "session",

@@ -25,9 +25,11 @@ export interface TraceFilter {
   readonly minCostMicro?: number;
   readonly cursor?: string;
   readonly limit: number;
+  /** The newest first when left out; a cursor belongs to the order it came from. */
+  readonly order?: "oldest";
 }
 
-/** One page of calls, newest first, each with where its record lies. */
+/** One page of calls in the order asked for, each with where its record lies. */
 export interface TracePage {
   readonly rows: readonly (IndexRow & { readonly segment: string; readonly line: number })[];
   readonly nextCursor: string | null;

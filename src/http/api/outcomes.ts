@@ -66,6 +66,7 @@ export const outcomeRoutes: readonly ApiRoute[] = [
       201: { description: "It is kept, durably; the same id and body again answer the same", schema: Reported },
       400: { description: "A field is missing or wrong, or holds personal data where only a comment may" },
       422: { description: "The id names another report of this trace" },
+      503: { description: "It is kept but could not be recorded: send it again with the id that is named" },
     },
     answer: (c) => post(c),
   },

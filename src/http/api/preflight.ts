@@ -2,7 +2,7 @@
 import * as z from "zod/mini";
 import { formatUsd } from "../../core/units/money.ts";
 import { preflight, type BudgetCheck, type LimitCheck, type Preflight } from "../../gateway/preflight.ts";
-import type { HttpContext } from "../context.ts";
+import { deferOf, type HttpContext } from "../context.ts";
 import { CALL_HEADERS } from "./call-headers.ts";
 import { explainTo, isAgentOnly, type Explain } from "../../core/policy/disclosure.ts";
 import { problem } from "./errors.ts";
@@ -71,7 +71,7 @@ async function postPreflight(c: HttpContext): Promise<Response> {
   if (!call.ok) return problem(call);
   const { runtime, principal } = c.var;
   const config = isAgentOnly(principal) ? await runtime.ports.configs.active(principal.tenant) : undefined;
-  const answer = await preflight(runtime.ports, call.value.call);
+  const answer = await preflight(runtime.ports, call.value.call, runtime.recorder(deferOf(c)));
   if (!answer.ok) return problem(answer);
   return Response.json(shown(answer.value, explainTo(principal, config)));
 }

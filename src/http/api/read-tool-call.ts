@@ -19,9 +19,7 @@ export const Envelope = z.strictObject({
   session_id: z.optional(z.string().check(z.describe("The session whose budget it counts in"))),
   task_id: z.optional(z.string().check(z.describe("The task within the session"))),
   confidence: z.optional(z.number().check(z.gte(0), z.lte(1), z.describe("How sure the agent is"))),
-  dry_run: z.optional(
-    z.boolean().check(z.describe("Answer the decision alone: nothing is reserved, sent or recorded")),
-  ),
+  dry_run: z.optional(z.boolean().check(z.describe("Answer the decision alone: nothing is reserved or sent"))),
   deadline_ms: z.optional(
     z.int().check(z.gte(1), z.lte(600_000), z.describe("How long the tool may take in all; shortens its own deadline")),
   ),
@@ -46,7 +44,7 @@ export async function readToolCall(
   const body = await readBody(c, Envelope);
   if (!body.ok) return body;
   const { tool_call, constraints, dry_run, deadline_ms, saga = false, ...declared } = body.value;
-  const context = readCallContext(c, declared);
+  const context = readCallContext(c, { ...declared, surface: { kind: "execute_tool", subject: tool_call.name } });
   if (!context.ok) return context;
   if (saga && context.value.task === null)
     return refuse("invalid_request", "saga: expected a `task_id` beside it", {

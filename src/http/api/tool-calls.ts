@@ -132,7 +132,7 @@ async function postToolCall(c: HttpContext): Promise<Response> {
   const { ports } = runtime;
   const explain = explainTo(principal, await readConfig(c, principal.tenant));
   if (call.value.isDryRun) {
-    const decided = await decideTool(ports, call.value.call);
+    const decided = await decideTool(ports, call.value.call, runtime.recorder(deferOf(c)));
     if (!decided.ok) return problem(refusalFor(decided, explain));
     const { tool, decision } = decided.value;
     return Response.json({ dry_run: true, tool, decision: decisionView(decision, explain) });

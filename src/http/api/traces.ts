@@ -54,7 +54,8 @@ const Span = z.object({
   status: z.string(),
   attributes: z.record(z.string(), z.unknown()),
 });
-const Trace = z.object({
+/** A trace as it is shown. */
+export const Trace = z.object({
   trace_id: z.string(),
   /** The semantic conventions that the `gen_ai.*` attributes follow. */
   schema_url: z.string(),
@@ -91,7 +92,8 @@ const QUERY = [
 const CALL_STATUSES = ["succeeded", "failed", "denied", "refused", "unknown", "caller_left", "replayed"];
 const WAITING_STATUSES = ["drafted", "pending_approval", "approval_denied", "approval_expired", "approval_withdrawn"];
 const ACT_STATUSES = ["approved", "withdrawn", "expired", "set", "cleared", "paused", "resumed", "ended"];
-const STATUSES = [...CALL_STATUSES, ...WAITING_STATUSES, ...ACT_STATUSES];
+const FORESEEN_STATUSES = ["would_execute", "would_draft", "would_wait_for_approval", "would_refuse"];
+const STATUSES = [...CALL_STATUSES, ...WAITING_STATUSES, ...ACT_STATUSES, ...FORESEEN_STATUSES];
 const FILTERS = ["actor", "session", "task", "user", "tool", "model", "release", "rule"] as const;
 const query = (
   name: string,
@@ -253,7 +255,8 @@ function shownCall(row: IndexRow): z.infer<typeof Call> {
   };
 }
 
-function shownTrace(id: string, records: readonly TraceRecord[]): z.infer<typeof Trace> {
+/** Records as one trace is shown. */
+export function shownTrace(id: string, records: readonly TraceRecord[]): z.infer<typeof Trace> {
   const time = (ms: number): string => new Date(ms).toISOString();
   return {
     trace_id: id,

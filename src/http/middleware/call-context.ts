@@ -7,7 +7,8 @@ import { readTraceContext, type TraceContext } from "../../core/trace/trace-cont
 import { isCallerId, readTraceId, traceIdFromHex, type TraceId } from "../../core/units/identifier.ts";
 import type { CallMeta } from "../../gateway/admitted-call.ts";
 import { formatUsd } from "../../core/units/money.ts";
-import type { HttpContext } from "../context.ts";
+import { recordForbidden, type CalledSurface } from "../../gateway/record-forbidden.ts";
+import { deferOf, type HttpContext } from "../context.ts";
 
 /** What an envelope may say instead of the headers; it wins where both speak. */
 export interface DeclaredContext {
@@ -17,13 +18,20 @@ export interface DeclaredContext {
   readonly task_id?: string | undefined;
   readonly intent?: string | undefined;
   readonly confidence?: number | undefined;
+  /** What is called: an actor that is refused is recorded with it. */
+  readonly surface: CalledSurface;
 }
 
 /** The context of a call; refuses an actor the key may not be, and names every malformed field. */
-export function readCallContext(c: HttpContext, declared: DeclaredContext = {}): Outcome<CallContext> {
+export function readCallContext(c: HttpContext, declared: DeclaredContext): Outcome<CallContext> {
   const { principal, credential, runtime } = c.var;
-  const actor = resolveActor(principal, declared.actor ?? c.req.header("interlock-actor"));
-  if (!actor.ok) return actor;
+  const named = declared.actor ?? c.req.header("interlock-actor");
+  const actor = resolveActor(principal, named);
+  if (!actor.ok) {
+    const asked = { principal, actor: named ?? "", surface: declared.surface, credentials: [credential] };
+    if (actor.code === "actor_forbidden") recordForbidden(runtime.ports, runtime.recorder(deferOf(c)), asked, actor);
+    return actor;
+  }
   const mistakes: Mistake[] = [];
   const id = (inEnvelope: string | undefined, header: string): string | null =>
     ownId(callerId(inEnvelope ?? c.req.header(header), header, mistakes), header, mistakes);

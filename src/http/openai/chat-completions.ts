@@ -81,7 +81,7 @@ function readCall(c: HttpContext, { text, bytes }: BodyText): Outcome<ModelCall>
   if (duplicate !== undefined) return invalid(duplicate, "stands twice in the body");
   const fields = readFields(body);
   if (!fields.ok) return fields;
-  const context = readCallContext(c);
+  const context = readCallContext(c, { surface: { kind: "chat", subject: fields.value.model } });
   if (!context.ok) return context;
   const headers = new Map(
     PASSED_ON.flatMap((name) => {
