@@ -40,9 +40,12 @@ export function decodeOfficial(bytes: Uint8Array): OtlpJson {
   // What it does not know, it does not write again.
   if (!Buffer.from(ExportTraceServiceRequest.encode(message).finish()).equals(bytes)) throw new Error("unknown fields");
   const json = ExportTraceServiceRequest.toObject(message, { longs: String, enums: Number });
-  return mapped(json, (key, value) =>
-    value instanceof Uint8Array ? Buffer.from(value).toString(IDS.has(key) ? "hex" : "base64") : value,
-  ) as OtlpJson;
+  return mapped(json, (key, value) => {
+    if (value instanceof Uint8Array) return Buffer.from(value).toString(IDS.has(key) ? "hex" : "base64");
+    // JSON's own numbers carry neither infinities nor a negative zero: proto3 has text for them.
+    if (typeof value !== "number" || (Number.isFinite(value) && !Object.is(value, -0))) return value;
+    return value === 0 ? "-0" : String(value);
+  }) as OtlpJson;
 }
 
 /** An export's JSON as bytes. */

@@ -59,6 +59,7 @@ describe("doubles that JSON's numbers cannot carry", () => {
     const sent = { resourceSpans: [{ resource, scopeSpans: [], schemaUrl: "" }] };
     expect(read(readExportJson(writeExportJson(sent)))).toEqual(sent);
     expect(read(readExportProtobuf(encodeOfficial(jsonOf(sent))))).toEqual(sent);
+    expect(read(readExportJson(JSON.stringify(decodeOfficial(writeExportProtobuf(sent)))))).toEqual(sent);
   });
 });
 
