@@ -29,6 +29,7 @@ import type { UpstreamAsk } from "../src/core/state/tenant-upstream.ts";
 import { storedCharge } from "../src/core/state/stored-shapes.ts";
 import type { Learnt } from "../src/core/state/teaching.ts";
 import { statementLine } from "../src/core/trace/admissions.ts";
+import { remembersEnd, whySessionStays, type Forgetting } from "../src/core/state/forgetting.ts";
 import { withholdRecord } from "../src/core/guard/mask.ts";
 import { expiredHoldRecord } from "../src/core/trace/orphan.ts";
 import type { TraceRecord } from "../src/core/trace/record.ts";
@@ -203,6 +204,21 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
   /** The ledger as it stands. */
   read(): { readonly state: SessionLedgerState; readonly outboxDepth: number } {
     return { state: this.#state, outboxDepth: this.#store.outboxDepth() };
+  }
+
+  /** Forgets everything but that a person ended it, unless something of it is open. */
+  forget(): Forgetting {
+    if (this.#store.readState() === undefined) return { type: "nothing" };
+    const why = whySessionStays(this.#state, this.#charges(), this.#store.outboxDepth());
+    if (why !== undefined) return { type: "left", why };
+    const end = remembersEnd(this.#state);
+    if (end !== undefined && this.#state.session === null && this.#charges().length === 0) return { type: "nothing" };
+    this.#store.forget();
+    this.#history = undefined;
+    this.#alarmAt = null;
+    this.#state = end ?? ledger.EMPTY_LEDGER;
+    if (end !== undefined) this.#store.writeState(end);
+    return { type: "forgotten" };
   }
 
   /** Keeps records that the queue refused. */

@@ -20,6 +20,7 @@ import type {
   ToolCallRequest,
   ToolCallState,
 } from "../src/core/state/tool-call-record.ts";
+import { whyCallStays, type Forgetting } from "../src/core/state/forgetting.ts";
 import { abandonedCallRecord, expiredApprovalRecord } from "../src/core/trace/orphan.ts";
 import type { ToldAt } from "../src/core/trace/act.ts";
 import { approvalRecord, type ApprovalAct } from "../src/core/trace/approval-act.ts";
@@ -171,6 +172,17 @@ export class ToolCall extends DurableObject<ToolCallEnv> {
       const timer = setTimeout(done, Math.min(waitMs, MAX_WAIT_MS));
       this.#waiting.add(done);
     });
+  }
+
+  /** Forgets the call, unless something of it is open. */
+  forget(): Forgetting {
+    this.#apply({ type: "tick" });
+    const left = whyCallStays(this.#state, this.#store.outboxDepth(), Date.now());
+    if (left !== undefined) return { type: "left", ...left };
+    if (this.#state.record === null) return { type: "nothing" };
+    this.#store.forget();
+    this.#state = { record: null, admitting: null };
+    return { type: "forgotten" };
   }
 
   override async alarm(): Promise<void> {

@@ -7,6 +7,7 @@ import { agentSpanRoutes } from "./http/api/agent-spans.ts";
 import { approvalRoutes } from "./http/api/approvals.ts";
 import { callChangeRoutes } from "./http/api/call-changes.ts";
 import { coverageRoutes } from "./http/api/coverage.ts";
+import { erasureRoutes } from "./http/api/erasures.ts";
 import { auditRoutes } from "./http/api/audit.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
@@ -24,6 +25,7 @@ import { sessionRoutes } from "./http/api/sessions.ts";
 import { switchRoutes } from "./http/api/switches.ts";
 import { tenantRoutes } from "./http/api/tenants.ts";
 import { toolCallRoutes } from "./http/api/tool-calls.ts";
+import { traceStoreRoutes } from "./http/api/trace-stores.ts";
 import { traceRoutes } from "./http/api/traces.ts";
 import type { Env } from "./env.ts";
 import type { HttpContext, HttpEnv, Runtime } from "./http/context.ts";
@@ -40,7 +42,9 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...approvalRoutes,
   ...sessionRoutes,
   ...switchRoutes,
+  ...traceStoreRoutes,
   ...traceRoutes,
+  ...erasureRoutes,
   ...explainRoutes,
   ...revealRoutes,
   ...agentSpanRoutes,

@@ -11,6 +11,8 @@ import { d1Outcomes } from "./adapters/d1/outcomes.ts";
 import { d1Reports } from "./adapters/d1/reports.ts";
 import { d1Rollups, rollupCompanion } from "./adapters/d1/rollups.ts";
 import { d1TraceIndex } from "./adapters/d1/trace-index.ts";
+import { d1Erasures } from "./adapters/d1/erasures.ts";
+import { d1TraceKeeping } from "./adapters/d1/trace-keeping.ts";
 import { oneShard } from "./adapters/d1/trace-shards.ts";
 import { DurableBreakers } from "./adapters/durable/breakers.ts";
 import { DurableControls } from "./adapters/durable/controls.ts";
@@ -29,7 +31,7 @@ import { listPrices } from "./adapters/prices.ts";
 import { queuedExports } from "./adapters/queue/exports.ts";
 import { QueueRecorder } from "./adapters/queue/recorder.ts";
 import { r2DeadLetters } from "./adapters/r2/dead-letters.ts";
-import { offloadPayloads, restorePayloads } from "./adapters/r2/payloads.ts";
+import { offloadPayloads } from "./adapters/r2/payloads.ts";
 import { r2RawStore } from "./adapters/r2/raw-records.ts";
 import { r2Segments } from "./adapters/r2/segments.ts";
 import { runtimeSystem } from "./adapters/system.ts";
@@ -39,7 +41,6 @@ import { readSettings, type Env, type Settings } from "./env.ts";
 import { auditSegment } from "./gateway/append-audit.ts";
 import type { Ports } from "./gateway/ports.ts";
 import type { TracePlane } from "./gateway/ports/trace-plane.ts";
-import type { Segments } from "./gateway/ports/trace-store.ts";
 import type { Runtime } from "./http/context.ts";
 
 /** A runtime over these bindings. Throws when the deployment is incomplete. */
@@ -102,7 +103,10 @@ function tracePlane(env: Env, settings: Settings, exporter: TracePlane["exporter
         return segment === undefined ? [] : [appendStatement(env.DB, segment)];
       },
     ]),
-    segments: whole(r2Segments(env.BLOBS, runtimeSystem), env.BLOBS),
+    rebuilt: d1TraceIndex(oneShard(env.DB)),
+    segments: r2Segments(env.BLOBS, runtimeSystem),
+    keeping: d1TraceKeeping(oneShard(env.DB)),
+    erasures: d1Erasures(env.DB),
     outcomes: d1Outcomes(env.DB),
     reports: d1Reports(env.DB),
     rollups: d1Rollups(env.DB),
@@ -126,15 +130,6 @@ function auditTrail(env: Env, { AUDIT_KEY, SECRETS_KEY }: Settings): Pick<Ports,
 
 function rootKeysOf({ SECRETS_KEY, SECRETS_KEY_PREVIOUS }: Settings): RootKeys {
   return { current: SECRETS_KEY, previous: SECRETS_KEY_PREVIOUS };
-}
-
-/** Segments whose records come back with their offloaded bodies. */
-function whole(segments: Segments, bucket: R2Bucket): Segments {
-  return {
-    put: (tenant, lines) => segments.put(tenant, lines),
-    read: async (tenant, segment, lines) =>
-      Promise.all((await segments.read(tenant, segment, lines)).map((record) => restorePayloads(bucket, record))),
-  };
 }
 
 const SERVICE_PREFIX = "SERVICE_";

@@ -3,8 +3,10 @@ import { createApp } from "./app.ts";
 import { compose } from "./compose.ts";
 import type { Env } from "./env.ts";
 import type { Runtime } from "./http/context.ts";
+import { runErasures } from "./jobs/erase.ts";
 import { exportTraces } from "./jobs/export-traces.ts";
 import { reconcile } from "./jobs/reconcile.ts";
+import { retain } from "./jobs/retention.ts";
 import { runErrands } from "./jobs/run-errands.ts";
 import { notifyApprovers } from "./jobs/notify-approvers.ts";
 import { storeDeadLetters } from "./jobs/dead-letters.ts";
@@ -44,9 +46,12 @@ export default {
   },
   async scheduled(_controller, env, context) {
     const runtime = runtimeOf(env);
-    await reconcile(runtime.ports);
+    const { ports } = runtime;
+    await reconcile(ports);
+    await retain(ports);
+    await runErasures(ports);
     await watchDrift(
-      runtime.ports,
+      ports,
       runtime.recorder((work) => context.waitUntil(work)),
     );
   },

@@ -17,6 +17,7 @@ import { processStreams, Terminal } from "./terminal.ts";
 import { addToolCallCommands } from "./tool-call-commands.ts";
 import { addToolCommands } from "./tool-commands.ts";
 import { addTraceCommands } from "./trace-commands.ts";
+import { addTraceStoreCommands } from "./trace-store-commands.ts";
 
 const EXIT_HELP = `
 Exit codes: ${EXIT.ok} ok, ${EXIT.refused} refused or not valid, ${EXIT.usage} usage error, ${EXIT.couldNotRun} could not run`;
@@ -69,6 +70,7 @@ function program(): Command {
     addToolCallCommands,
     addToolCommands,
     addTraceCommands,
+    addTraceStoreCommands,
     addOutcomeCommands,
     addReportCommands,
   ])

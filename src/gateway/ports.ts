@@ -20,6 +20,7 @@ import type {
   ToolCallReply,
   ToolCallRequest,
 } from "../core/state/tool-call-record.ts";
+import type { Forgetting } from "../core/state/forgetting.ts";
 import type { CompensationOrder, SagaReport } from "../core/state/tool-call-after.ts";
 import type { CallList } from "./ports/call-list.ts";
 import type { DraftTerms, Vote } from "../core/state/approval.ts";
@@ -231,6 +232,8 @@ export interface SessionLedgers {
   ): Promise<SessionSaga>;
   /** Keeps records that the queue did not take; the ledger sends them again. */
   stash(tenant: string, session: string, records: readonly TraceRecord[]): Promise<void>;
+  /** Makes the session's ledger forget everything but that a person ended it; it refuses while something is open. */
+  forget(tenant: string, session: string): Promise<Forgetting>;
 }
 
 /** How a tool call asks its session: its budgets, its amounts, and what the policy has yet to decide there. */
@@ -299,6 +302,8 @@ export interface ToolCalls {
   finish(tenant: string, id: string, outcome: ToolOutcome, attempts: number): Promise<ToolCallRecord | undefined>;
   /** The call as it stands; waits so long for a change of one that is on its way to another status. */
   read(tenant: string, id: string, waitMs?: number): Promise<ToolCallRecord | undefined>;
+  /** Makes the call's object forget it; it refuses while something is open. */
+  forget(tenant: string, id: string): Promise<Forgetting>;
 }
 
 /** One request to a model provider. */

@@ -45,6 +45,11 @@ const ROUTES: readonly GuardedRoute[] = [
   { method: "POST", path: "/v1/coverage/retell", allowed: ["operator", "admin", "root"], body: {} },
   { method: "GET", path: "/v1/dead-letters", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "POST", path: "/v1/dead-letters/redrive", allowed: ["operator", "admin", "root"], body: {} },
+  { method: "GET", path: "/v1/traces/export", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/traces/reindex", allowed: ["admin", "root"], body: { from: "none" } },
+  { method: "POST", path: "/v1/erasures", allowed: ["admin", "root"], body: {} },
+  { method: "GET", path: "/v1/erasures", allowed: ["admin", "root"] },
+  { method: "GET", path: "/v1/erasures/er_none", allowed: ["admin", "root"] },
   { method: "GET", path: "/v1/traces/tr_none/explain", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/sessions/none/explain", allowed: ["operator", "approver", "auditor", "admin", "root"] },
   { method: "GET", path: "/v1/sessions/none/trace", allowed: ["operator", "approver", "auditor", "admin", "root"] },
@@ -390,7 +395,7 @@ describe("the reference", () => {
     const guarded = ROUTES.map(
       (route) =>
         `${route.method} ${route.path
-          .replace(/\/(tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}")
+          .replace(/\/(er_none|tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}")
           .replace("/audit/{id}/", "/audit/{seq}/")
           .replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")
           .replace("reports/retry-loops", "reports/{name}")}`,

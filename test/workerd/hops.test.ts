@@ -9,6 +9,7 @@ import type { Env } from "../../src/env.ts";
 import type { ObjectNamespace } from "../../src/adapters/durable/rpc.ts";
 import { createApp } from "../../src/app.ts";
 import { untilStated } from "./faulty-store.ts";
+import { D1_ROWS, OBJECT_ROWS } from "../../bench/call-cost.ts";
 import { bindings, completion, createTenant, upstream } from "./tenant.ts";
 
 afterEach(() => vi.restoreAllMocks());
@@ -69,6 +70,14 @@ async function rowsIn(stub: DurableObjectStub, table: string): Promise<number> {
   return runInDurableObject(
     stub,
     (_instance, state) => state.storage.sql.exec<{ n: number }>(`SELECT count(*) AS n FROM ${table}`).one().n,
+  );
+}
+
+/** Rows that an object has written since it was started. */
+async function written(stub: DurableObjectStub): Promise<number> {
+  return runInDurableObject(
+    stub,
+    (_instance, state) => state.storage.sql.exec<{ n: number }>("SELECT total_changes() AS n").one().n,
   );
 }
 
@@ -136,6 +145,36 @@ describe("a tool call", () => {
       await rowsIn(object, "state"),
       await rowsIn(object, "rows"),
     ]).toEqual([1, 1, 1, 0]);
+    expect([await written(object), await written(ledger)]).toEqual([OBJECT_ROWS.call, OBJECT_ROWS.chargeOfCall]);
+  });
+});
+
+describe("a denied tool call", () => {
+  it("takes one hop, and one row that remembers it", async () => {
+    const rule = { id: "no.refunds", tools: ["refund"], effect: "deny", message: "not today" };
+    const tenant = await createTenant({}, {}, { sections: { policy: { rules: [rule] } } });
+    const log: string[] = [];
+    const call = watchedApp(log);
+    const once = async (key: string): Promise<Response> =>
+      call(
+        "/v1/tool-calls",
+        tenant.agent,
+        { tool_call: { name: "refund", args: { amount_usd: 1 } } },
+        {
+          "interlock-session": "s0",
+          "idempotency-key": key,
+        },
+      );
+    await once("k0");
+    log.length = 0;
+    const answer = await once("k1");
+    expect(answer.status).toBe(403);
+    // `begin` asks the session's ledger itself.
+    expect(log).toEqual(["tool-call.begin"]);
+    const { tool_call: denied } = (await answer.json()) as { tool_call: { id: string } };
+    const object = (bindings.TOOL_CALL as unknown as DurableObjectNamespace).getByName(`${tenant.id}/${denied.id}`);
+    const ledger = (bindings.SESSION_LEDGER as unknown as DurableObjectNamespace).getByName(`${tenant.id}/s0`);
+    expect([await written(object), await written(ledger)]).toEqual([OBJECT_ROWS.deniedCall, 0]);
   });
 });
 
@@ -219,9 +258,20 @@ describe("a record", () => {
     const index = d1TraceIndex(oneShard(bill.database));
     const stored = Array.from({ length: 100 }, (_, line) => ({ record: recordOf(line), segment: "x", line }));
     await index.insert("rows", stored);
-    expect(bill.written).toBe(200);
+    expect(bill.written).toBe(100 * D1_ROWS.record);
     await index.insert("rows", stored);
-    expect(bill.written).toBe(200);
+    expect(bill.written).toBe(100 * D1_ROWS.record);
+  });
+
+  it("of a tool call costs four more: its line in the list of calls, that line's key and two indexes", async () => {
+    const bill = billing();
+    const stored = Array.from({ length: 100 }, (_, line) => {
+      const record = recordOf(1_000 + line);
+      const index = { ...record.index, kind: "execute_tool" as const, call_id: `tc_${line}` };
+      return { record: { ...record, index }, segment: "x", line };
+    });
+    await d1TraceIndex(oneShard(bill.database)).insert("rows", stored);
+    expect(bill.written).toBe(100 * (D1_ROWS.record + D1_ROWS.listedCall));
   });
 
   it("is found by one full-text match and its number, without sorting", async () => {

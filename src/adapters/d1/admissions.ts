@@ -44,9 +44,9 @@ FROM admissions a, json_each(a.calls) c WHERE a.tenant = ?1 AND a.hour = ?2 AND 
 
 const COUNT = `SELECT count(*) AS n FROM (${ADMITTED})`;
 
-/** Admitted calls without a record near their hour. Neither half looks anything up in the other: one is made a set first. */
+/** Admitted calls without a record near their hour; one that was erased was stored. Neither half looks anything up in the other: one is made a set first. */
 const UNSEEN = `SELECT session_id, call, count(*) OVER () AS total FROM (${ADMITTED})
-WHERE (session_id, seq) NOT IN (
+WHERE json_extract(call, '$.erased') IS NULL AND (session_id, seq) NOT IN (
   SELECT k.session_id, k.seq FROM calls_text t JOIN calls k ON k.id = t.rowid
   WHERE calls_text MATCH ?3 AND t.rowid >= CAST(?4 AS INTEGER) AND t.rowid < CAST(?5 AS INTEGER) AND ${STANDS})
 ORDER BY session_id, seq LIMIT ?6`;

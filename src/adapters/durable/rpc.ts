@@ -12,6 +12,7 @@ import type {
   SessionSaga,
 } from "../../core/state/session-messages.ts";
 import type { Controls, SwitchRecord, TenantReply } from "../../core/state/tenant-ledger.ts";
+import type { Forgetting } from "../../core/state/forgetting.ts";
 import type { ToolOutcome } from "../../core/policy/tool-outcome.ts";
 import type { Finding, ToolCallRecord, ToolCallReply } from "../../core/state/tool-call-record.ts";
 import type { CompensationOrder, SagaReport } from "../../core/state/tool-call-after.ts";
@@ -52,6 +53,7 @@ export interface RemoteSessionLedger {
   saga(task: string, isClosing: boolean): Promise<SessionSaga>;
   read(): Promise<SessionView>;
   stash(records: readonly TraceRecord[]): Promise<void>;
+  forget(): Promise<Forgetting>;
 }
 
 /** `ToolCall`, from outside. */
@@ -66,6 +68,7 @@ export interface RemoteToolCall {
   unwound(report: SagaReport | null): Promise<unknown>;
   finish(outcome: ToolOutcome, attempts: number): Promise<ToolCallRecord | undefined>;
   read(waitMs?: number): Promise<ToolCallRecord | undefined>;
+  forget(): Promise<Forgetting>;
 }
 
 /** `TenantLedger`, from outside. */

@@ -79,6 +79,10 @@ export class DurableSessionLedgers implements SessionLedgers {
     return this.#namespace.getByName(nameOf(tenant, session)).stash(records);
   }
 
+  forget(tenant: string, session: string): ReturnType<SessionLedgers["forget"]> {
+    return this.#namespace.getByName(nameOf(tenant, session)).forget();
+  }
+
   #add(name: string, settlement: RemoteSettlement): void {
     const waiting = this.#waiting.get(name);
     if (waiting === undefined) this.#waiting.set(name, [settlement]);

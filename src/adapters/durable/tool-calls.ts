@@ -19,6 +19,7 @@ export function durableToolCalls(namespace: ObjectNamespace<RemoteToolCall>): To
     unwound: async (tenant, id, report) => {
       await of(tenant, id).unwound(report);
     },
+    forget: (tenant, id) => of(tenant, id).forget(),
     read: (tenant, id, waitMs) => of(tenant, id).read(waitMs),
   };
 }

@@ -35,7 +35,26 @@ export function r2DeadLetters(bucket: R2Bucket, queue: LetterQueue): DeadLetters
       await bucket.delete(`${ROOT}${id}`);
       return true;
     },
+    drop: (tenant, isDropped) => dropLines(bucket, tenant, isDropped),
   };
+}
+
+async function dropLines(bucket: R2Bucket, tenant: string, isDropped: (line: string) => boolean): Promise<number> {
+  let dropped = 0;
+  let startAfter = `${ROOT}${tenant}/`;
+  for (;;) {
+    const found = await bucket.list({ prefix: `${ROOT}${tenant}/`, include: ["customMetadata"], startAfter });
+    for (const { key, customMetadata = {} } of found.objects) {
+      const lines = ((await (await bucket.get(key))?.text()) ?? "").split("\n");
+      const kept = lines.filter((line) => !isDropped(line));
+      dropped += lines.length - kept.length;
+      if (kept.length === 0) await bucket.delete(key);
+      else if (kept.length < lines.length)
+        await bucket.put(key, kept.join("\n"), { customMetadata: { ...customMetadata, lines: String(kept.length) } });
+      startAfter = key;
+    }
+    if (!found.truncated) return dropped;
+  }
 }
 
 function parkedLetter(object: R2Object): ParkedLetter {

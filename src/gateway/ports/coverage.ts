@@ -49,6 +49,8 @@ export interface DeadLetters {
   ): Promise<{ readonly letters: readonly ParkedLetter[]; readonly nextCursor: string | null }>;
   /** Sends a letter back to the trace queue, and forgets it once that has taken it. `false` when it is not there. */
   redrive(id: string): Promise<boolean>;
+  /** Takes the lines for which this answers true out of a tenant's letters; answers how many. */
+  drop(tenant: string, isDropped: (line: string) => boolean): Promise<number>;
 }
 
 /** What accounting for every call needs. */

@@ -5,6 +5,7 @@ import type { Exporter, ExportLedger, ExportQueue } from "./exports.ts";
 import type { MaskingKeys, RawStore } from "./masking.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type { DriftWatch, Reports, Rollups } from "./reports.ts";
+import type { Erasures, TraceKeeping } from "./trace-keeping.ts";
 import type { TraceStore } from "./trace-store.ts";
 
 /** The ports of the trace plane. */
@@ -20,4 +21,6 @@ export interface TracePlane extends TraceStore, Accounting {
   readonly exportQueue: ExportQueue;
   readonly exporter: Exporter;
   readonly exportLedger: ExportLedger;
+  readonly keeping: TraceKeeping;
+  readonly erasures: Erasures;
 }

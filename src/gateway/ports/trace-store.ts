@@ -60,14 +60,38 @@ export interface TraceIndex {
 
 /** Where records lie whole: gzipped NDJSON segments, one record a line. */
 export interface Segments {
-  /** Stores a segment of one tenant; storing the same lines again changes nothing. Answers its key. */
+  /** Stores a segment of one tenant; storing the same lines again changes nothing, also where lines of it were blanked. Answers its key. */
   put(tenant: string, lines: readonly string[]): Promise<string>;
-  /** The named lines of a segment, parsed. */
+  /** The named lines of a segment, parsed, with their offloaded bodies. */
   read(tenant: string, segment: string, lines: readonly number[]): Promise<readonly TraceRecord[]>;
+  /** The UTC days (yyyy-mm-dd) on which segments of a tenant were stored, oldest first. */
+  days(tenant: string): Promise<readonly string[]>;
+  /** Segments of one day, in order of their keys. `cursor` is that of the page before. */
+  list(
+    tenant: string,
+    day: string,
+    page: { readonly cursor: string | null; readonly limit: number },
+  ): Promise<{ readonly segments: readonly string[]; readonly cursor: string | null }>;
+  /** Every record of a segment with its line, offloaded bodies left where they are; blanked lines are none. */
+  scan(tenant: string, segment: string): Promise<readonly StoredRecord[]>;
+  /**
+   * Leaves these lines of a segment empty, so that every other line keeps its number; a segment without a line left is
+   * deleted. The bodies that the lines' records refer to are deleted first. Throws when another has changed the segment
+   * meanwhile. Answers what was removed.
+   */
+  blank(
+    tenant: string,
+    segment: string,
+    records: readonly StoredRecord[],
+  ): Promise<{ readonly lines: number; readonly payloads: number; readonly segments: number }>;
+  /** Deletes segments and offloaded bodies of a tenant's days before this one, at most so many objects; answers how many. */
+  removeBefore(tenant: string, day: string, limit: number): Promise<number>;
 }
 
 /** Where records are kept and found. */
 export interface TraceStore {
   readonly index: TraceIndex;
+  /** The index as it is written anew: what is added tells nobody else of it, for it has happened before. */
+  readonly rebuilt: Pick<TraceIndex, "insert">;
   readonly segments: Segments;
 }

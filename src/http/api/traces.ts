@@ -15,7 +15,7 @@ import { userToken } from "../../gateway/user-token.ts";
 import type { TraceFilter } from "../../gateway/ports/trace-store.ts";
 import type { HttpContext } from "../context.ts";
 import { notFound, problem } from "./errors.ts";
-import { pathParameter, type ApiRoute } from "./route.ts";
+import { pathParameter, type ApiRoute, type Parameter } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
 const Call = z.object({
@@ -91,18 +91,29 @@ const QUERY = [
 ];
 const CALL_STATUSES = ["succeeded", "failed", "denied", "refused", "unknown", "caller_left", "replayed"];
 const WAITING_STATUSES = ["drafted", "pending_approval", "approval_denied", "approval_expired", "approval_withdrawn"];
-const ACT_STATUSES = ["approved", "withdrawn", "expired", "set", "cleared", "paused", "resumed", "ended"];
+const ACT_STATUSES = ["approved", "withdrawn", "expired", "set", "cleared", "paused", "resumed", "ended", "requested"];
 const FORESEEN_STATUSES = ["would_execute", "would_draft", "would_wait_for_approval", "would_refuse"];
 const STATUSES = [...CALL_STATUSES, ...WAITING_STATUSES, ...ACT_STATUSES, ...FORESEEN_STATUSES];
 const FILTERS = ["actor", "session", "task", "user", "tool", "model", "release", "rule"] as const;
-const query = (
-  name: string,
-  description: string,
-): { readonly name: string; readonly in: "query"; readonly description: string } => ({
+const query = (name: string, description: string): Parameter => ({
   name,
   in: "query",
   description,
 });
+
+/** The filters of a search, and where it goes on. */
+export const SEARCH_PARAMETERS: readonly Parameter[] = [
+  query("decision", `Only calls with this decision: ${EFFECTS.join(", ")}`),
+  query("status", `Only calls with this status: ${STATUSES.join(", ")}`),
+  ...FILTERS.map((name) => query(name, `Only calls with this ${name}`)),
+  query("kind", `Only records of this kind: ${RECORD_KINDS.join(", ")}`),
+  query("outcome", `Only calls of traces with this reported outcome: ${OUTCOMES.join(", ")}`),
+  query("q", 'Words, "phrases" and prefix* that must all occur in the masked text; at most ten'),
+  query("from", "RFC 3339 time or epoch milliseconds, inclusive"),
+  query("to", "RFC 3339 time or epoch milliseconds, inclusive"),
+  query("min_cost_usd", "Only calls that cost at least this"),
+  query("cursor", "`next_cursor` of the page before"),
+];
 
 /** The routes. */
 export const traceRoutes: readonly ApiRoute[] = [
@@ -113,19 +124,7 @@ export const traceRoutes: readonly ApiRoute[] = [
     summary: "Find recorded calls, newest first",
     tag: "traces",
     permission: "traces.read",
-    parameters: [
-      query("decision", `Only calls with this decision: ${EFFECTS.join(", ")}`),
-      query("status", `Only calls with this status: ${STATUSES.join(", ")}`),
-      ...FILTERS.map((name) => query(name, `Only calls with this ${name}`)),
-      query("kind", `Only records of this kind: ${RECORD_KINDS.join(", ")}`),
-      query("outcome", `Only calls of traces with this reported outcome: ${OUTCOMES.join(", ")}`),
-      query("q", 'Words, "phrases" and prefix* that must all occur in the masked text; at most ten'),
-      query("from", "RFC 3339 time or epoch milliseconds, inclusive"),
-      query("to", "RFC 3339 time or epoch milliseconds, inclusive"),
-      query("min_cost_usd", "Only calls that cost at least this"),
-      query("limit", "1 to 200, 50 when left out"),
-      query("cursor", "`next_cursor` of the page before"),
-    ],
+    parameters: [...SEARCH_PARAMETERS, query("limit", "1 to 200, 50 when left out")],
     responses: {
       200: {
         description: "One page of calls",
@@ -168,9 +167,10 @@ export const traceRoutes: readonly ApiRoute[] = [
   },
 ];
 
-function readFilter(c: HttpContext): Outcome<TraceFilter> {
+/** The filter that a request asks for; `more` names further parameters it may have. Refuses `invalid_request` with every mistake. */
+export function readFilter(c: HttpContext, more: readonly string[] = []): Outcome<TraceFilter> {
   const mistakes: Mistake[] = Object.keys(c.req.query())
-    .filter((name) => !QUERY.includes(name))
+    .filter((name) => !QUERY.includes(name) && !more.includes(name))
     .map((name) => ({ path: name, message: `unknown filter${didYouMean(name, QUERY)}` }));
   const read = <T>(
     name: string,
