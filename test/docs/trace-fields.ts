@@ -22,9 +22,8 @@ export const TRACE_FIELDS: Readonly<Record<string, string>> = {
     "Paths at which no personal data is looked for, such as `arguments.order_number`. `always` goes before.",
   "trace.masking.patterns":
     "Patterns of your own in RE2's syntax, by the kind that their tokens show; at most 20. What one matches within a line, at most 512 characters, is masked.",
-  "trace.retention": "How long stored things live.",
+  "trace.retention": "How long stored things live. The audit chain is not deleted: it holds no payloads and no names.",
   "trace.retention.days": "Days that records live: index, segments and bodies. 190 when left out.",
-  "trace.retention.audit_days": "Days that audit events live. 3650 when left out; at least 190.",
   "trace.raw": "Keeps unmasked payloads too, encrypted. None is kept when left out.",
   "trace.raw.days": "Days that unmasked payloads live. At most 30.",
   "trace.drift": "From when on a change between two weeks is drift. See [the guide](guides/drift.md).",

@@ -85,6 +85,8 @@ const later = (retryAfterMs: number | null = null): ExportAnswer => ({
   retryAfterMs,
 });
 
+const unused = (): Promise<never> => Promise.reject(new Error("not here"));
+
 async function run(
   answers: readonly ExportAnswer[],
   given: {
@@ -125,7 +127,12 @@ async function run(
         versions: () => Promise.resolve([]),
       },
       segments: {
-        put: () => Promise.reject(new Error("not here")),
+        put: unused,
+        days: unused,
+        list: unused,
+        scan: unused,
+        blank: unused,
+        removeBefore: unused,
         read: (_, __, asked) => Promise.resolve(asked.map(record)),
       },
       exporter: {

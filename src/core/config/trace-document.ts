@@ -12,8 +12,6 @@ const days = (least: number, most: number): z.ZodMiniNumber =>
 const RetentionDocument = z.strictObject({
   /** Records: index rows, segments and their bodies. 190 days when left out. */
   days: z._default(days(1, 3_650), 190),
-  /** Audit events. Ten years when left out. */
-  audit_days: z._default(days(190, 7_300), 3_650),
 });
 
 /** From when on a change between weeks is told of. */
