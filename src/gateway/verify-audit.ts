@@ -1,6 +1,6 @@
 // Sequences the verification of a tenant's stored chain: a bounded stretch at a time, rows held against objects.
 import { canonicalJson } from "../core/json/canonical.ts";
-import { GENESIS, type AuditKey, type SignedCheckpoint } from "../core/audit/chain.ts";
+import { NO_ENTRIES, type AuditKey, type SignedCheckpoint } from "../core/audit/chain.ts";
 import { readChain, type ChainStart } from "../core/audit/lines.ts";
 import { verifyChain, type ChainReport } from "../core/audit/verify.ts";
 import type { Ports } from "./ports.ts";
@@ -46,10 +46,7 @@ export async function verifyAudit(ports: AuditPorts, tenant: string, fromSeq: nu
   };
 }
 
-/**
- * Where the stretch starts: at the beginning, behind the row before it, or, where what came before was deleted at the end
- * of its retention, where the first row says.
- */
+/** Where the stretch starts: behind the row before it, or at the beginning, for nothing of a chain is ever deleted. */
 async function startOf(
   { audit }: AuditPorts,
   tenant: string,
@@ -57,10 +54,8 @@ async function startOf(
 ): Promise<ChainStart> {
   const seq = first?.checkpoint.first_seq ?? fromSeq;
   const [before] = seq > 1 ? await audit.segmentsBefore(tenant, seq - 1, 1) : [];
-  const shared = { v: 1, tenant, head: null } as const;
-  if (before !== undefined)
-    return { ...shared, from_seq: before.checkpoint.seq + 1, prev_hash: before.checkpoint.hash };
-  return { ...shared, from_seq: seq, prev_hash: seq === 1 ? GENESIS : (first?.checkpoint.prev_hash ?? GENESIS) };
+  const { seq: last, hash } = before?.checkpoint ?? NO_ENTRIES;
+  return { v: 1, tenant, head: null, from_seq: last + 1, prev_hash: hash };
 }
 
 /** The checkpoints that a published key has signed, as canonical JSON. */

@@ -209,6 +209,14 @@ describe("tampering with what is stored is found", () => {
     expect(await problemsOf(tenant)).toContain("removed 3");
   });
 
+  it("the beginning, gone with its row and its object", async () => {
+    const { tenant, keys } = await chainOf(3);
+    await bindings.BLOBS.delete(keys[0] ?? "");
+    await bindings.DB.prepare("DELETE FROM audit_segments WHERE tenant = ? AND first_seq = 1").bind(tenant).run();
+    expect(await problemsOf(tenant)).toEqual(["removed 1", "bad_checkpoint 1"]);
+    expect((await verifyAudit(ports, tenant, 3)).ok).toBe(false);
+  });
+
   it("a chain longer than one answer, in the stretch where it was changed", async () => {
     const tenant = freshTenant();
     for (let at = 1; at <= 103; at += 1) await consume([act(tenant, at)]);
