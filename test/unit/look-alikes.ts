@@ -1,8 +1,16 @@
 // Makes what agents' traffic is full of and only looks like somebody's data or a credential, the same on every run.
 
+const resets: (() => void)[] = [];
+
+/** Starts every generator from its seed: what a file of tests draws does not depend on which file ran before it. */
+export function throwAnew(): void {
+  for (const reset of resets) reset();
+}
+
 /** A seeded generator: the same numbers on every run. */
 export function dice(seed: number): (below: number) => number {
   let state = seed;
+  resets.push(() => (state = seed));
   return (below) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return Math.floor((state / 2 ** 32) * below);

@@ -14,10 +14,12 @@ import { holdsPii } from "../../src/core/guard/pii.ts";
 import { rewriteJson } from "../../src/core/json/rewrite.ts";
 import { ATTR } from "../../src/core/trace/attributes.ts";
 import type { Payload, TraceRecord } from "../../src/core/trace/record.ts";
-import { LOOK_ALIKES } from "./look-alikes.ts";
+import { LOOK_ALIKES, throwAnew } from "./look-alikes.ts";
 import { maskableRecord } from "./mask-fixture.ts";
 import { SECRETS } from "./secret-fixtures.ts";
 import { cpuMs } from "./cpu-time.ts";
+
+throwAnew();
 
 const KEY = new Uint8Array(64).map((_, at) => at);
 const tokens = sivTokens([KEY]);

@@ -5,7 +5,9 @@ import { holdsPii } from "../../src/core/guard/pii.ts";
 import { findPii, MAX_SCANNED, type PiiKind } from "../../src/core/guard/pii-detectors.ts";
 import type { Json, JsonObject } from "../../src/core/json/canonical.ts";
 import { cpuMs } from "./cpu-time.ts";
-import { LOOK_ALIKES } from "./look-alikes.ts";
+import { LOOK_ALIKES, throwAnew } from "./look-alikes.ts";
+
+throwAnew();
 
 interface Case {
   readonly text: string;

@@ -2,9 +2,11 @@
 import { describe, expect, it, test } from "vitest";
 import { telltaleId } from "../../src/core/guard/caller-id.ts";
 import { findSecrets, isSecretName } from "../../src/core/guard/secrets.ts";
-import { LOOK_ALIKES } from "./look-alikes.ts";
+import { LOOK_ALIKES, throwAnew } from "./look-alikes.ts";
 import { SECRETS, SPOKEN } from "./secret-fixtures.ts";
 import { cpuMs } from "./cpu-time.ts";
+
+throwAnew();
 
 const found = (text: string, label = ""): readonly string[] =>
   findSecrets(text, label).map(({ start, end }) => text.slice(start, end));

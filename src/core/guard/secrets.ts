@@ -142,8 +142,16 @@ function isRandom(secret: string, isPassword: boolean): boolean {
   if (secret.length < SHORTEST || isExample(secret) || isReference(secret)) return false;
   const classes = [/[a-z]/, /[A-Z]/, /\d/, /[^A-Za-z0-9]/].filter((each) => each.test(secret)).length;
   if (isPassword) return classes >= 2 || secret.length >= 12;
+  if (isJumbled(secret)) return true;
   const isWordy = /^[a-z]+(?:[-_.:/][a-z]+)*\d{0,3}$/i.test(secret);
   return secret.length >= 12 && classes >= 2 && /\d/.test(secret) && !isWordy && entropyOf(secret) >= 3;
+}
+
+/** Whether letters alone look drawn by lot: as many capitals as no name of code has. */
+function isJumbled(secret: string): boolean {
+  if (secret.length < 20 || !/^[A-Za-z]+$/.test(secret)) return false;
+  const share = secret.replace(/[a-z]/g, "").length / secret.length;
+  return share > 0.25 && share < 0.75 && /[a-z][A-Z]/.test(secret) && entropyOf(secret) >= 3.5;
 }
 
 /** Variables, templates and paths: they name a credential and are none. */
