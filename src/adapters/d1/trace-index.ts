@@ -14,8 +14,8 @@ import type { TraceShards } from "./trace-shards.ts";
  */
 export type Companion = (tenant: string, fresh: readonly TraceRecord[]) => Promise<readonly D1PreparedStatement[]>;
 
-/** Rows bound into one statement, as one JSON parameter. */
-const ROWS_PER_STATEMENT = 200;
+/** Rows bound into one statement, as one JSON parameter: with all their words they stay below the 2 MB that a value may have. */
+const ROWS_PER_STATEMENT = 50;
 /** Transactions that another consumer's was faster than are built anew so often. */
 const TRIES = 6;
 
