@@ -186,6 +186,18 @@ test("paths name places and what lies within them", () => {
 });
 
 describe("a record", () => {
+  it("loses what an agent says its span failed of, with rules and without", () => {
+    const record = maskableRecord({});
+    const failed = { ...record, index: { ...record.index, error_code: "no mailbox jane.doe@example.com" } };
+    expect(masked(failed).index.error_code).toMatch(/^no mailbox \[email_address:/);
+    expect(withholdRecord(failed).index.error_code).toBe("[withheld]");
+    const ours = { ...record, index: { ...record.index, error_code: "policy_denied" } };
+    expect([masked(ours).index.error_code, withholdRecord(ours).index.error_code]).toEqual([
+      "policy_denied",
+      "policy_denied",
+    ]);
+  });
+
   const rules: MaskingRules = {
     ...DEFAULT_MASKING,
     always: [readMaskPath("arguments.customer.name"), readMaskPath("result.*.address"), readMaskPath("**.nick")],

@@ -116,6 +116,8 @@ describe("a full-text query", () => {
     expect(readTerms(query)).toBeUndefined(),
   );
 
+  it("is not cut short by a NUL", () => expect(readTerms("a\0b")).toEqual(['"a"', '"b"']));
+
   it("never holds a quote within a term: whatever is asked for stays text", () => {
     fc.assert(
       fc.property(fc.string(), (query) => {

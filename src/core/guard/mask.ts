@@ -74,10 +74,11 @@ const ATTR_NAMES: Readonly<Record<string, true>> = Object.fromEntries(
   Object.values(ATTR).map((name) => [name, true] as const),
 );
 
-function withheldIds(index: IndexRow): Pick<IndexRow, "subject" | "session_id" | "task_id"> {
+function withheldIds(index: IndexRow): Pick<IndexRow, "subject" | "session_id" | "task_id" | "error_code"> {
   const kept = (text: string): string => (telltaleId(text) === undefined ? text : WITHHELD);
   return {
     subject: /^[\w.:/*-]{1,64}$/.test(index.subject) ? kept(index.subject) : WITHHELD,
+    error_code: index.error_code === null || /^[a-z0-9_]{1,64}$/.test(index.error_code) ? index.error_code : WITHHELD,
     session_id: kept(index.session_id),
     task_id: index.task_id === null ? null : kept(index.task_id),
   };
@@ -102,6 +103,8 @@ function maskIndex(masker: TextMasker, index: IndexRow): IndexRow {
     actor: id(index.actor),
     trace_id: id(index.trace_id),
     subject: maskName(masker, index.subject),
+    // An agent says itself what its own spans failed of.
+    error_code: index.error_code === null ? null : maskName(masker, index.error_code),
     user: index.user === null ? null : maskUser(masker, index.user),
     release: index.release === null ? null : id(index.release),
   };

@@ -8,7 +8,10 @@ const MAX_TERMS = 10;
  * more than ten. O(n).
  */
 export function readTerms(query: string): readonly string[] | undefined {
-  const found = [...query.matchAll(/"([^"]*)"|([^\s"]+)/g)].map(([, phrase, word]) => termOf(phrase, word));
+  // FTS5 ends its text at a NUL.
+  const found = [...query.replaceAll("\0", " ").matchAll(/"([^"]*)"|([^\s"]+)/g)].map(([, phrase, word]) =>
+    termOf(phrase, word),
+  );
   const terms = found.filter((term) => term !== undefined);
   return terms.length === 0 || terms.length > MAX_TERMS ? undefined : terms;
 }

@@ -7,8 +7,8 @@ const EPOCH_MS = 1_577_836_800_000;
 const DIGEST_BITS = 22n;
 const SLOTS = 1n << DIGEST_BITS;
 const LAST_MS = 2n ** 41n - 1n;
-/** Another record on the same number is stepped over this often; more than two within a millisecond are not to be expected. */
-const CANDIDATES = 4;
+/** Another record on the same number is stepped over this often: who chooses names and times to collide has to find this many neighbours. */
+const CANDIDATES = 64;
 
 /** The lowest number of a call that started at this instant (epoch milliseconds, clamped to what numbers can tell). */
 export function firstIdAt(ms: number): bigint {

@@ -10,6 +10,8 @@ import { pathParameter, readBody, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
 const MAX_TOKENS = 100;
+/** The record of a look names every token, and has to fit into one message of the queue. */
+const MAX_TOKEN_CHARS = 25_000;
 const REASON_EXPECTED = "expected why, in 3 to 500 characters: it is kept with your name";
 const reason = z.string().check(
   z.maxLength(500, REASON_EXPECTED),
@@ -17,7 +19,14 @@ const reason = z.string().check(
 );
 
 const Revealing = z.strictObject({
-  tokens: z.array(z.string().check(z.maxLength(20_000))).check(z.minLength(1), z.maxLength(MAX_TOKENS)),
+  tokens: z.array(z.string().check(z.maxLength(20_000))).check(
+    z.minLength(1),
+    z.maxLength(MAX_TOKENS),
+    z.refine(
+      (tokens) => tokens.reduce((sum, token) => sum + token.length, 0) <= MAX_TOKEN_CHARS,
+      `expected at most ${MAX_TOKEN_CHARS} characters of tokens at once`,
+    ),
+  ),
   reason,
 });
 const RawView = z.object({
