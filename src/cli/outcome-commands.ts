@@ -1,7 +1,7 @@
 // Touches reported outcomes: `traces outcome`, which says how a trace turned out.
 import { Option, type Command } from "commander";
 import { OUTCOMES } from "../core/trace/outcome.ts";
-import { readTraceId } from "../core/units/identifier.ts";
+import { tracePath } from "./trace-commands.ts";
 import { report, toolsOf, type CommandTools } from "./command-line.ts";
 import { usageFailure } from "./exit-codes.ts";
 import { KeptOutcome } from "./received.ts";
@@ -37,11 +37,10 @@ export function addOutcomeCommands(program: Command, terminal: Terminal): void {
 }
 
 async function send(tools: CommandTools, trace: string, options: OutcomeOptions): Promise<void> {
-  if (readTraceId("", trace) === undefined)
-    throw usageFailure("trace id: expected `tr_…` as the Interlock-Trace-Id header has it, or 32 hex digits");
+  const path = `${tracePath(trace)}/outcome`;
   const { outcome, label, score, comment, at, source, id } = options;
   const body = { outcome, labels: labelsOf(label), scores: scoresOf(score), comment, at, source, id };
-  const request = { method: "POST", path: `/v1/traces/${encodeURIComponent(trace)}/outcome`, body } as const;
+  const request = { method: "POST", path, body } as const;
   const kept = await tools.gateway.get(request, KeptOutcome);
   report(tools, kept, [`${kept.id}: ${kept.outcome ?? "labels and scores"} of ${kept.trace_id}, at ${kept.at}`]);
 }

@@ -34,15 +34,16 @@ export function addTraceCommands(program: Command, terminal: Terminal): void {
 }
 
 async function show(tools: CommandTools, id: string, isFull: boolean): Promise<void> {
-  const trace = await askPatiently(tools, pathOf(id), StoredTrace);
+  const trace = await askPatiently(tools, tracePath(id), StoredTrace);
   report(tools, trace, traceLines(trace, isFull));
 }
 
 async function explainTrace(tools: CommandTools, id: string): Promise<void> {
-  reportExplanation(tools, await askPatiently(tools, `${pathOf(id)}/explain`, ExplanationView));
+  reportExplanation(tools, await askPatiently(tools, `${tracePath(id)}/explain`, ExplanationView));
 }
 
-function pathOf(id: string): string {
+/** The path of a trace. Fails as wrong usage for what is no trace id. */
+export function tracePath(id: string): string {
   if (readTraceId("", id) === undefined)
     throw usageFailure("trace id: expected `tr_…` as the Interlock-Trace-Id header has it, or 32 hex digits");
   return `/v1/traces/${id}`;

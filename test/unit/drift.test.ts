@@ -10,7 +10,7 @@ import { bucketOf, emptyHistogram } from "../../src/core/trace/histogram.ts";
 import { rollupRows } from "../../src/core/trace/rollup.ts";
 import type { IndexRow } from "../../src/core/trace/record.ts";
 import { isoTime } from "../../src/core/units/local-time.ts";
-import { callRow } from "./call-row.ts";
+import { callRow } from "../call-row.ts";
 
 const bins = fc.array(fc.nat(10_000), { minLength: 2, maxLength: 25 }).filter((counts) => total(counts) > 0);
 const pairOfBins = fc.integer({ min: 2, max: 25 }).chain((size) => {

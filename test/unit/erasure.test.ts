@@ -11,33 +11,11 @@ import {
   secondPassAt,
   SECOND_PASS_MS,
 } from "../../src/core/trace/erasure.ts";
-import { NO_CALLER, type IndexRow } from "../../src/core/trace/record.ts";
+import type { IndexRow } from "../../src/core/trace/record.ts";
 import { dayOf } from "../../src/core/units/utc-day.ts";
+import { callRow } from "../call-row.ts";
 
-const row = (more: Partial<IndexRow>): IndexRow => ({
-  tenant: "t",
-  trace_hex: "a".repeat(32),
-  span_id: "b".repeat(16),
-  trace_id: "tr_a",
-  started_at: 1,
-  duration_ms: 1,
-  kind: "chat",
-  session_id: "s",
-  task_id: null,
-  actor: "a",
-  subject: "m",
-  status: "succeeded",
-  decision: "allow",
-  error_code: null,
-  policy_version: "v1",
-  cost_micro_usd: 0,
-  input_tokens: 0,
-  output_tokens: 0,
-  seq: 1,
-  call_id: null,
-  ...NO_CALLER,
-  ...more,
-});
+const row = (more: Partial<IndexRow>): IndexRow => callRow({ trace_hex: "a".repeat(32), seq: 1, ...more });
 
 describe("a record", () => {
   const known = { traces: new Set(["a".repeat(32)]), calls: new Set(["tc_1"]) };

@@ -5,7 +5,7 @@ import { metricFamilies, OWN_RELEASES, OWN_SUBJECTS, type TenantCounts } from ".
 import { openMetricsText, type MetricFamily } from "../../src/core/metrics/open-metrics.ts";
 import type { IndexRow } from "../../src/core/trace/record.ts";
 import { rollupRows } from "../../src/core/trace/rollup.ts";
-import { callRow } from "./call-row.ts";
+import { callRow } from "../call-row.ts";
 import { parseOpenMetrics, type Family } from "./open-metrics-parser.ts";
 
 function countsOf(records: readonly Partial<IndexRow>[], more: Partial<TenantCounts> = {}): TenantCounts {

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { bucketOf, EDGES, MEASURES, type Measure } from "../../src/core/trace/histogram.ts";
 import { mergedCounts, rollupRows, type RollupRow } from "../../src/core/trace/rollup.ts";
 import type { IndexRow } from "../../src/core/trace/record.ts";
-import { callRow } from "./call-row.ts";
+import { callRow } from "../call-row.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -4,12 +4,13 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { d1TraceIndex } from "../../src/adapters/d1/trace-index.ts";
 import { oneShard } from "../../src/adapters/d1/trace-shards.ts";
 import { compose } from "../../src/compose.ts";
-import { NO_CALLER, type TraceRecord } from "../../src/core/trace/record.ts";
+import type { TraceRecord } from "../../src/core/trace/record.ts";
 import type { Env } from "../../src/env.ts";
 import type { ObjectNamespace } from "../../src/adapters/durable/rpc.ts";
 import { createApp } from "../../src/app.ts";
 import { untilStated } from "./faulty-store.ts";
 import { D1_ROWS, OBJECT_ROWS } from "../../bench/call-cost.ts";
+import { callRow } from "../call-row.ts";
 import { bindings, completion, createTenant, upstream } from "./tenant.ts";
 
 afterEach(() => vi.restoreAllMocks());
@@ -206,34 +207,10 @@ describe("a tool call under a breaker", () => {
 });
 
 describe("a record", () => {
-  const recordOf = (at: number): TraceRecord => ({
-    v: 1,
-    index: {
-      tenant: "rows",
-      trace_hex: at.toString(16).padStart(32, "a"),
-      span_id: at.toString(16).padStart(16, "b"),
-      trace_id: "tr_x",
-      started_at: 1_790_000_000_000 + at,
-      duration_ms: 1,
-      kind: "chat",
-      session_id: "s",
-      task_id: null,
-      actor: "a",
-      subject: "m",
-      status: "succeeded",
-      decision: "allow",
-      error_code: null,
-      policy_version: "v1",
-      cost_micro_usd: 1,
-      input_tokens: 1,
-      output_tokens: 1,
-      seq: at,
-      call_id: null,
-      ...NO_CALLER,
-    },
-    spans: [],
-    payloads: [],
-  });
+  const recordOf = (at: number): TraceRecord => {
+    const index = callRow({ tenant: "rows", started_at: 1_790_000_000_000 + at, seq: at });
+    return { v: 1, index, spans: [], payloads: [] };
+  };
 
   /** The database, with the rows that its batches are billed for. */
   function billing(): { readonly database: D1Database; written: number } {

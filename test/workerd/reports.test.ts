@@ -15,7 +15,7 @@ import { rollupRows } from "../../src/core/trace/rollup.ts";
 import type { Env } from "../../src/env.ts";
 import { reportOutcome } from "../../src/gateway/report-outcome.ts";
 import { watchDrift } from "../../src/jobs/watch-drift.ts";
-import { callRow } from "../unit/call-row.ts";
+import { callRow } from "../call-row.ts";
 import { parseOpenMetrics } from "../unit/open-metrics-parser.ts";
 import { asRoot, bindings, createKey, createTenant, request, testConfig, upstream } from "./tenant.ts";
 

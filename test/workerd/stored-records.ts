@@ -1,8 +1,9 @@
 // Records for tests of their storage, and the ports over the Worker's own bindings with a clock that a test sets.
 import { r2Segments } from "../../src/adapters/r2/segments.ts";
 import { compose } from "../../src/compose.ts";
-import { NO_CALLER, type IndexRow, type TraceRecord } from "../../src/core/trace/record.ts";
+import type { IndexRow, TraceRecord } from "../../src/core/trace/record.ts";
 import type { Ports } from "../../src/gateway/ports.ts";
+import { callRow } from "../call-row.ts";
 import { bindings } from "./tenant.ts";
 
 /** A clock that stands still until it is set. */
@@ -24,30 +25,18 @@ export function recordOf(tenant: string, index: Partial<IndexRow>, body = "nothi
   count += 1;
   const trace = crypto.randomUUID().replaceAll("-", "");
   const span = trace.slice(0, 16);
-  const row: IndexRow = {
+  const row = callRow({
     tenant,
     trace_hex: trace,
     span_id: span,
     trace_id: `tr_${trace}`,
-    started_at: 1_790_000_000_000,
-    duration_ms: 1,
-    kind: "chat",
-    session_id: "s",
-    task_id: null,
     actor: "a",
-    subject: "m",
-    status: "succeeded",
-    decision: "allow",
-    error_code: null,
-    policy_version: "v1",
     cost_micro_usd: 1,
     input_tokens: 1,
     output_tokens: 1,
     seq: count,
-    call_id: null,
-    ...NO_CALLER,
     ...index,
-  };
+  });
   const payloads = [
     { name: "request", span_id: span, content_type: "text/plain", body, digest: "", bytes: body.length },
   ] as const;

@@ -5,6 +5,7 @@ import type { AdmittedIn, HourFacts, Uncertain } from "../../core/trace/coverage
 import { facet } from "../../core/trace/facets.ts";
 import { firstIdAt } from "../../core/trace/row-id.ts";
 import type { Admissions } from "../../gateway/ports/coverage.ts";
+import { chunksOf } from "./chunks.ts";
 import type { TraceShards } from "./trace-shards.ts";
 
 /** Calls without a record near their hour that are looked for elsewhere, and answered. */
@@ -130,8 +131,4 @@ async function recordedIn(shards: TraceShards, tenant: string, sessions: readonl
 
 function countIn(numbers: ReadonlySet<number> | undefined, range: Omit<Uncertain, "recorded">): number {
   return [...(numbers ?? [])].filter((seq) => seq >= range.from_seq && seq <= range.to_seq).length;
-}
-
-function chunksOf<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));
 }

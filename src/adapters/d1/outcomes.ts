@@ -4,6 +4,7 @@ import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod/mini";
 import { OUTCOMES, type ReportedOutcome } from "../../core/trace/outcome.ts";
 import type { Outcomes } from "../../gateway/ports/outcomes.ts";
+import { chunksOf } from "./chunks.ts";
 import { outcomes } from "./schema.ts";
 
 /** D1 binds at most 100 values to a statement. */
@@ -38,10 +39,6 @@ export function d1Outcomes(database: D1Database): Outcomes {
       return Map.groupBy(found.flat().map(reportedOf), (each) => each.trace_hex);
     },
   };
-}
-
-function chunksOf(items: readonly string[], size: number): readonly string[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));
 }
 
 function rowOf(reported: ReportedOutcome): typeof outcomes.$inferInsert {

@@ -4,6 +4,7 @@ import { facetsOf } from "../../core/trace/facets.ts";
 import { candidateIds } from "../../core/trace/row-id.ts";
 import { searchableText } from "../../core/trace/searchable.ts";
 import type { StoredRecord, TraceIndex } from "../../gateway/ports/trace-store.ts";
+import { chunksOf } from "./chunks.ts";
 import { COLUMNS } from "./trace-rows.ts";
 import { searchIn } from "./trace-search.ts";
 import type { TraceShards } from "./trace-shards.ts";
@@ -136,8 +137,4 @@ function rowStatements(database: D1Database, numbered: readonly Numbered[]): rea
       database.prepare(statement).bind(JSON.stringify(value));
     return [bound(INSERT_TEXT, texts), bound(INSERT_ROWS, rows), bound(LIST_CALLS, rows)];
   });
-}
-
-function chunksOf<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));
 }

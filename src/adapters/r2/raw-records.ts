@@ -1,5 +1,6 @@
 // Touches records as they were before masking: in R2, sealed under the tenant's key, under the day on which they go.
 import { utf8, open, seal } from "../kv/sealed.ts";
+import { dayOf } from "../../core/units/utc-day.ts";
 import type { MaskingKeys, RawRecord, RawStore } from "../../gateway/ports/masking.ts";
 
 /** Days that a record can be kept, with the one on which it is stored. */
@@ -100,10 +101,6 @@ async function derived(key: Uint8Array, tenant: string): Promise<CryptoKey> {
     false,
     ["encrypt", "decrypt"],
   );
-}
-
-function dayOf(at: number): string {
-  return new Date(at).toISOString().slice(0, 10);
 }
 
 function addressOf(

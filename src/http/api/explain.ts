@@ -3,12 +3,12 @@ import * as z from "zod/mini";
 import { refuse } from "../../core/errors.ts";
 import { LINK_RELS, SECTIONS, type Explanation } from "../../core/trace/explain/explanation.ts";
 import { markdownOf } from "../../core/trace/explain/markdown.ts";
-import { readTraceId } from "../../core/units/identifier.ts";
 import { explainSession, explainTrace } from "../../gateway/explain-trace.ts";
 import { readSessionPage } from "../../gateway/read-trace.ts";
 import type { HttpContext } from "../context.ts";
 import { notFound, problem } from "./errors.ts";
 import { readPageQuery } from "./page-query.ts";
+import { namedTrace } from "./named-trace.ts";
 import { pathParameter, type ApiRoute, type Parameter } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 import { shownTrace, Trace } from "./traces.ts";
@@ -54,12 +54,10 @@ export const explainRoutes: readonly ApiRoute[] = [
       404: { description: "Nothing of it is stored (yet: records arrive within seconds)" },
     },
     answer: async (c) => {
-      const tenant = await tenantOf(c);
-      if (!tenant.ok) return problem(tenant);
-      const asked = pathParameter(c, "id");
-      const id = readTraceId(tenant.value, asked);
-      if (id === undefined) return problem(refuse("invalid_request", "trace id: expected `tr_` and 32 hex digits"));
-      return answered(c, `trace "${asked}"`, await explainTrace(c.var.runtime.ports, tenant.value, id));
+      const named = await namedTrace(c);
+      if (!named.ok) return problem(named);
+      const { tenant, trace, asked } = named.value;
+      return answered(c, `trace "${asked}"`, await explainTrace(c.var.runtime.ports, tenant, trace));
     },
   },
   {

@@ -1,15 +1,15 @@
 // Routes of outcomes: report how a trace turned out, and read what was reported.
 import * as z from "zod/mini";
-import { refuse, type Mistake } from "../../core/errors.ts";
+import { type Mistake } from "../../core/errors.ts";
 import { isJsonObject } from "../../core/json/canonical.ts";
 import { holdsPii } from "../../core/guard/pii.ts";
 import { OUTCOMES, type ReportedOutcome } from "../../core/trace/outcome.ts";
-import { isCallerId, readTraceId, type TraceId } from "../../core/units/identifier.ts";
+import { isCallerId, type TraceId } from "../../core/units/identifier.ts";
 import { reportOutcome } from "../../gateway/report-outcome.ts";
 import { deferOf, type HttpContext } from "../context.ts";
 import { problem } from "./errors.ts";
-import { pathParameter, readBody, refusedFor, type ApiRoute } from "./route.ts";
-import { tenantOf } from "./tenant.ts";
+import { namedTrace } from "./named-trace.ts";
+import { readBody, refusedFor, type ApiRoute } from "./route.ts";
 
 const MAX_NAMES = 32;
 const MAX_LABEL = 200;
@@ -84,10 +84,9 @@ export const outcomeRoutes: readonly ApiRoute[] = [
 ];
 
 async function post(c: HttpContext): Promise<Response> {
-  const tenant = await tenantOf(c);
-  if (!tenant.ok) return problem(tenant);
-  const trace = traceOf(c, tenant.value);
-  if (trace === undefined) return problem(NO_TRACE_ID);
+  const named = await namedTrace(c);
+  if (!named.ok) return problem(named);
+  const { tenant, trace } = named.value;
   const body = await readBody(c, Report);
   if (!body.ok) return problem(body);
   const { runtime } = c.var;
@@ -98,7 +97,7 @@ async function post(c: HttpContext): Promise<Response> {
   const kept = await reportOutcome(
     ports,
     {
-      scope: { tenant: tenant.value, traceHex: trace.hex, by: c.var.principal.keyId },
+      scope: { tenant, traceHex: trace.hex, by: c.var.principal.keyId },
       report: { outcome, labels, scores, comment, source, at: at === undefined ? null : Date.parse(at), id },
     },
     runtime.recorder(deferOf(c)),
@@ -107,18 +106,11 @@ async function post(c: HttpContext): Promise<Response> {
 }
 
 async function list(c: HttpContext): Promise<Response> {
-  const tenant = await tenantOf(c);
-  if (!tenant.ok) return problem(tenant);
-  const trace = traceOf(c, tenant.value);
-  if (trace === undefined) return problem(NO_TRACE_ID);
-  const found = await c.var.runtime.ports.outcomes.outcomesOf(tenant.value, [trace.hex]);
+  const named = await namedTrace(c);
+  if (!named.ok) return problem(named);
+  const { tenant, trace } = named.value;
+  const found = await c.var.runtime.ports.outcomes.outcomesOf(tenant, [trace.hex]);
   return Response.json({ data: (found.get(trace.hex) ?? []).map((each) => view(trace, each)) });
-}
-
-const NO_TRACE_ID = refuse("invalid_request", "trace id: expected `tr_` and 32 hex digits");
-
-function traceOf(c: HttpContext, tenant: string): TraceId | undefined {
-  return readTraceId(tenant, pathParameter(c, "id"));
 }
 
 /** What the shape alone does not say: something is reported, it is not to come, and only the comment, which is masked, may be personal. */

@@ -1,12 +1,12 @@
 // Routes of what masking took away: values of tokens, and records kept unmasked, for an auditor who says why.
 import * as z from "zod/mini";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
-import { readTraceId } from "../../core/units/identifier.ts";
 import { readRaw, revealTokens, type Look } from "../../gateway/reveal.ts";
 import type { RawRecord } from "../../gateway/ports/masking.ts";
 import { deferOf, type HttpContext } from "../context.ts";
 import { notFound, problem } from "./errors.ts";
-import { pathParameter, readBody, type ApiRoute } from "./route.ts";
+import { namedTrace } from "./named-trace.ts";
+import { readBody, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
 const MAX_TOKENS = 100;
@@ -92,15 +92,13 @@ export const revealRoutes: readonly ApiRoute[] = [
       503: { description: "The look cannot be recorded" },
     },
     answer: async (c) => {
-      const tenant = await tenantOf(c);
-      if (!tenant.ok) return problem(tenant);
-      const asked = pathParameter(c, "id");
-      const trace = readTraceId(tenant.value, asked);
-      if (trace === undefined) return problem(refuse("invalid_request", "trace id: expected `tr_` and 32 hex digits"));
+      const named = await namedTrace(c);
+      if (!named.ok) return problem(named);
+      const { tenant, trace, asked } = named.value;
       const why = readReason(c);
       if (!why.ok) return problem(why);
       const { ports } = c.var.runtime;
-      const look = { ...lookOf(c, tenant.value, why.value), trace };
+      const look = { ...lookOf(c, tenant, why.value), trace };
       const records = await readRaw(ports, c.var.runtime.recorder(deferOf(c)), look);
       if (!records.ok) return problem(records);
       return records.value.length === 0

@@ -8,14 +8,14 @@ import { isOfTool } from "../../core/trace/facets.ts";
 import { readTerms } from "../../core/trace/full-text.ts";
 import { OUTCOMES } from "../../core/trace/outcome.ts";
 import { RECORD_KINDS, type IndexRow, type TraceRecord } from "../../core/trace/record.ts";
-import { readTraceId } from "../../core/units/identifier.ts";
 import { formatUsd, parseUsd } from "../../core/units/money.ts";
 import { readTrace } from "../../gateway/read-trace.ts";
 import { userToken } from "../../gateway/user-token.ts";
 import type { TraceFilter } from "../../gateway/ports/trace-store.ts";
 import type { HttpContext } from "../context.ts";
 import { notFound, problem } from "./errors.ts";
-import { pathParameter, type ApiRoute, type Parameter } from "./route.ts";
+import { namedTrace } from "./named-trace.ts";
+import { type ApiRoute, type Parameter } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
 const Call = z.object({
@@ -156,13 +156,11 @@ export const traceRoutes: readonly ApiRoute[] = [
       404: { description: "Nothing of it is stored (yet: records arrive within seconds)" },
     },
     answer: async (c) => {
-      const tenant = await tenantOf(c);
-      if (!tenant.ok) return problem(tenant);
-      const asked = pathParameter(c, "id");
-      const id = readTraceId(tenant.value, asked);
-      if (id === undefined) return problem(refuse("invalid_request", "trace id: expected `tr_` and 32 hex digits"));
-      const records = await readTrace(c.var.runtime.ports, tenant.value, id.hex);
-      return records.length === 0 ? notFound(`trace "${asked}"`) : Response.json(shownTrace(id.shown, records));
+      const named = await namedTrace(c);
+      if (!named.ok) return problem(named);
+      const { tenant, trace, asked } = named.value;
+      const records = await readTrace(c.var.runtime.ports, tenant, trace.hex);
+      return records.length === 0 ? notFound(`trace "${asked}"`) : Response.json(shownTrace(trace.shown, records));
     },
   },
 ];

@@ -1,5 +1,5 @@
 // Builds index rows for tests: a model call that succeeded, unless said otherwise.
-import { NO_CALLER, type IndexRow } from "../../src/core/trace/record.ts";
+import { NO_CALLER, type IndexRow } from "../src/core/trace/record.ts";
 
 let count = 0;
 
