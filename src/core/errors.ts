@@ -43,6 +43,12 @@ export const ERRORS = {
   invalid_config: { status: 422, retry: false, title: "The config document is not valid" },
   idempotency_key_invalid: { status: 400, retry: false, title: "The idempotency key is not valid" },
   idempotency_key_required: { status: 400, retry: false, title: "The tool takes calls with an idempotency key only" },
+  untranslatable: {
+    status: 400,
+    retry: false,
+    title: "The model's provider has no counterpart for part of this request",
+  },
+  unsupported: { status: 400, retry: false, title: "The gateway does not offer this" },
   unknown_tool: { status: 404, retry: false, title: "No such tool" },
   unknown_model: { status: 404, retry: false, title: "No such model" },
   not_found: { status: 404, retry: false, title: "Not found" },
@@ -60,6 +66,7 @@ export const ERRORS = {
   outcome_unknown: { status: 504, retry: false, title: "The effect may have happened" },
   upstream_failed: { status: 502, retry: true, title: "The model provider could not be used" },
   caller_left: { status: 499, retry: false, title: "The caller closed the connection before an answer" },
+  provider_unavailable: { status: 503, retry: true, title: "Every model provider that may answer keeps failing" },
   upstream_timeout: { status: 504, retry: true, title: "The model provider did not answer in time" },
   egress_blocked: { status: 502, retry: false, title: "The target is not on the egress allow-list" },
   control_plane_down: {

@@ -1,6 +1,6 @@
 // Builds the record of one model call from what is known of it once it is over.
 import type { ModelCall } from "../core/call.ts";
-import type { Usage } from "../core/budget/price.ts";
+import { inputTokens, NO_USAGE, outputTokens, type Usage } from "../core/budget/price.ts";
 import type { ActiveConfig, ResolvedModel } from "../core/config/published.ts";
 import type { Refusal } from "../core/errors.ts";
 import type { Decision } from "../core/policy/decision.ts";
@@ -124,8 +124,8 @@ function responseAttributes(learnt: Learnt | undefined): Attributes {
     usage === undefined
       ? {}
       : {
-          [ATTR.inputTokens]: usage.input + usage.cacheRead,
-          [ATTR.outputTokens]: usage.output,
+          [ATTR.inputTokens]: inputTokens(usage),
+          [ATTR.outputTokens]: outputTokens(usage),
           [ATTR.cacheReadTokens]: usage.cacheRead,
           [ATTR.reasoningTokens]: usage.reasoning,
         };
@@ -150,7 +150,7 @@ function costAttributes({ cost, admission }: ModelCallOver): Attributes {
 function indexRow(over: ModelCallOver, endedAt: number): IndexRow {
   const { context } = over.call;
   const { decision } = over.facts;
-  const usage = over.learnt?.usage ?? { input: 0, cacheRead: 0, output: 0 };
+  const usage = over.learnt?.usage ?? NO_USAGE;
   return {
     tenant: context.principal.tenant,
     trace_hex: context.trace.hex,
@@ -168,8 +168,8 @@ function indexRow(over: ModelCallOver, endedAt: number): IndexRow {
     error_code: over.error ?? null,
     policy_version: decision.policy_version,
     cost_micro_usd: over.cost.micro,
-    input_tokens: usage.input + usage.cacheRead,
-    output_tokens: usage.output,
+    input_tokens: inputTokens(usage),
+    output_tokens: outputTokens(usage),
     seq: over.admission?.seq ?? null,
     call_id: null,
     ...callerColumns(context, decision),

@@ -2,6 +2,10 @@
 import { ERRORS, type ErrorCode } from "../../src/core/errors.ts";
 
 const ADVICE: Readonly<Record<ErrorCode, string>> = {
+  untranslatable:
+    "`detail` names each field. Leave it out, or ask for a model whose provider speaks the dialect you send: a request that keeps its dialect passes unchanged.",
+  unsupported: "`detail` names what is not offered, and what is instead.",
+  provider_unavailable: "Every candidate failed or is left alone for a while. Wait for `Retry-After`.",
   unauthenticated: "Send a key that exists and was not revoked.",
   scope_missing: "Give the scope to the key and to the actor: a call has only the scopes that both have.",
   role_missing: "Use a key whose roles grant it; `detail` names them.",

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { listPrices } from "../../src/adapters/prices.ts";
-import { costMicro, costPico, tierFor } from "../../src/core/budget/price.ts";
+import { costMicro, costPico, NO_USAGE, tierFor } from "../../src/core/budget/price.ts";
 import { readOpenAiUsage } from "../../src/core/budget/usage.ts";
 import { checkConfig, type Surroundings } from "../../src/core/config/check.ts";
 import { ActiveConfig, storedConfig, type PublishedConfig } from "../../src/core/config/published.ts";
@@ -396,9 +396,9 @@ describe("prices", () => {
       prompt_tokens_details: { cached_tokens: 400 },
       completion_tokens_details: { reasoning_tokens: 20 },
     });
-    expect(usage).toEqual({ input: 600, cacheRead: 400, output: 50, reasoning: 20 });
+    expect(usage).toEqual({ ...NO_USAGE, input: 600, cacheRead: 400, output: 50, reasoning: 20 });
     expect(usage && costPico(price, usage)).toBe(600 * 150_000 + 400 * 75_000 + 50 * 600_000);
-    expect(costMicro(price, { input: 1_001, cacheRead: 0, output: 0, reasoning: 0 })).toBe(301);
+    expect(costMicro(price, { ...NO_USAGE, input: 1_001 })).toBe(301);
     for (const bad of [
       undefined,
       null,

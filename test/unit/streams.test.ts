@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { worstCase } from "../../src/core/budget/estimate.ts";
+import { NO_USAGE } from "../../src/core/budget/price.ts";
 import { readChatStream } from "../../src/core/stream/chat-stream.ts";
 import { firstData, isUsageOnlyFrame, lastBoundary } from "../../src/core/stream/frames.ts";
 import { scrub, SCRUBBED } from "../../src/core/trace/scrub.ts";
@@ -71,7 +72,7 @@ describe("a chat stream", () => {
     expect(readChatStream(text)).toEqual({
       isDone: true,
       error: undefined,
-      usage: { input: 3, cacheRead: 0, output: 2, reasoning: 0 },
+      usage: { ...NO_USAGE, input: 3, output: 2 },
       model: "m",
       id: "c1",
       finishReasons: ["stop"],

@@ -7,6 +7,12 @@ export interface PriceTier {
   readonly inputPico: number;
   readonly outputPico: number;
   readonly cacheReadPico: number;
+  /** Writing to a cache for five minutes, and for an hour; the input price where absent. */
+  readonly cacheWritePico?: number;
+  readonly cacheWriteLongPico?: number;
+  /** Tokens of sound; the prices of text where absent. */
+  readonly inputAudioPico?: number;
+  readonly outputAudioPico?: number;
 }
 
 /** A model's price: tiers by prompt size, ascending. Every figure is pico-USD per token. */
@@ -18,15 +24,44 @@ export interface Price {
 
 /** Tokens of one call in buckets that do not overlap; reasoning is part of output, shown apart. */
 export interface Usage {
+  /** Input that no other bucket has. */
   readonly input: number;
   readonly cacheRead: number;
+  /** Input written to a cache for five minutes, and for an hour. */
+  readonly cacheWrite: number;
+  readonly cacheWriteLong: number;
+  readonly inputAudio: number;
+  /** Output that is not sound, reasoning included. */
   readonly output: number;
+  readonly outputAudio: number;
   readonly reasoning: number;
+}
+
+/** No tokens at all. */
+export const NO_USAGE: Usage = {
+  input: 0,
+  cacheRead: 0,
+  cacheWrite: 0,
+  cacheWriteLong: 0,
+  inputAudio: 0,
+  output: 0,
+  outputAudio: 0,
+  reasoning: 0,
+};
+
+/** Tokens of the prompt, however they are priced. */
+export function inputTokens(usage: Usage): number {
+  return usage.input + usage.cacheRead + usage.cacheWrite + usage.cacheWriteLong + usage.inputAudio;
+}
+
+/** Tokens of the answer, reasoning included. */
+export function outputTokens(usage: Usage): number {
+  return usage.output + usage.outputAudio;
 }
 
 /** Tokens that count against a token budget. */
 export function totalTokens(usage: Usage): number {
-  return usage.input + usage.cacheRead + usage.output;
+  return inputTokens(usage) + outputTokens(usage);
 }
 
 /** Pico-USD per token from dollars per million tokens: the same integer, since 1 USD/Mtok = 1 micro-USD/token. */
@@ -35,9 +70,9 @@ export function picoPerToken(usdPerMillion: string | number): number | undefined
 }
 
 /** The tier that a prompt of this many input tokens is priced at: the whole call, as providers bill it. */
-export function tierFor(price: Price, inputTokens: number): PriceTier {
+export function tierFor(price: Price, promptTokens: number): PriceTier {
   let found = price.tiers[0] ?? { from: 0, inputPico: 0, outputPico: 0, cacheReadPico: 0 };
-  for (const tier of price.tiers) if (inputTokens > tier.from || tier.from === 0) found = tier;
+  for (const tier of price.tiers) if (promptTokens > tier.from || tier.from === 0) found = tier;
   return found;
 }
 
@@ -46,16 +81,32 @@ export function worstTier(price: Price): PriceTier {
   const worst = (pick: (tier: PriceTier) => number): number => Math.max(0, ...price.tiers.map(pick));
   return {
     from: 0,
-    inputPico: worst((tier) => Math.max(tier.inputPico, tier.cacheReadPico)),
-    outputPico: worst((tier) => tier.outputPico),
+    inputPico: worst((tier) =>
+      Math.max(
+        tier.inputPico,
+        tier.cacheReadPico,
+        tier.cacheWritePico ?? 0,
+        tier.cacheWriteLongPico ?? 0,
+        tier.inputAudioPico ?? 0,
+      ),
+    ),
+    outputPico: worst((tier) => Math.max(tier.outputPico, tier.outputAudioPico ?? 0)),
     cacheReadPico: worst((tier) => tier.cacheReadPico),
   };
 }
 
 /** Exact pico-USD of a usage. */
 export function costPico(price: Price, usage: Usage): number {
-  const tier = tierFor(price, usage.input + usage.cacheRead);
-  return usage.input * tier.inputPico + usage.cacheRead * tier.cacheReadPico + usage.output * tier.outputPico;
+  const tier = tierFor(price, inputTokens(usage));
+  return (
+    usage.input * tier.inputPico +
+    usage.cacheRead * tier.cacheReadPico +
+    usage.cacheWrite * (tier.cacheWritePico ?? tier.inputPico) +
+    usage.cacheWriteLong * (tier.cacheWriteLongPico ?? tier.cacheWritePico ?? tier.inputPico) +
+    usage.inputAudio * (tier.inputAudioPico ?? tier.inputPico) +
+    usage.output * tier.outputPico +
+    usage.outputAudio * (tier.outputAudioPico ?? tier.outputPico)
+  );
 }
 
 /** Micro-USD of a usage, rounded up. */

@@ -1,6 +1,6 @@
 // Decides what a provider's usage object means, in disjoint buckets.
 import { isJsonObject, type Json } from "../json/canonical.ts";
-import type { Usage } from "./price.ts";
+import { NO_USAGE, type Usage } from "./price.ts";
 
 /**
  * Reads an OpenAI chat-completions usage object. `prompt_tokens` includes cached tokens and `completion_tokens`
@@ -14,7 +14,7 @@ export function readOpenAiUsage(value: Json | undefined): Usage | undefined {
   if (prompt === undefined || completion === undefined) return undefined;
   const cached = Math.min(prompt, detail(value["prompt_tokens_details"], "cached_tokens"));
   const reasoning = Math.min(completion, detail(value["completion_tokens_details"], "reasoning_tokens"));
-  return { input: prompt - cached, cacheRead: cached, output: completion, reasoning };
+  return { ...NO_USAGE, input: prompt - cached, cacheRead: cached, output: completion, reasoning };
 }
 
 function detail(value: Json | undefined, key: string): number {

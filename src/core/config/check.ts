@@ -1,6 +1,6 @@
 // Decides whether a config document may be published: its shape, its cross-references, its schemas, its prices, its policy and its tests.
 import type { Mistake } from "../errors.ts";
-import { picoPerToken, type Price } from "../budget/price.ts";
+import type { Price } from "../budget/price.ts";
 import { isPrivateHost } from "../guard/address.ts";
 import { schemaMistakes } from "../policy/arguments.ts";
 import { failureText, runPolicyTests } from "../policy/policy-tests.ts";
@@ -9,6 +9,7 @@ import { checkPolicy, type PolicyCheck } from "./check-policy.ts";
 import { probeUrl, requestMistakes, requestWarnings } from "./check-tool-request.ts";
 import type { ConfigDocument, ModelEntry, ProviderEntry, ToolEntry } from "./document.ts";
 import { secretsOfExport } from "./export-document.ts";
+import { priceOfEntry } from "./model-price.ts";
 import { didYouMean } from "./mistakes.ts";
 import { unpublished, type PublishedRule } from "./published.ts";
 import { readDocument } from "./read-document.ts";
@@ -174,15 +175,7 @@ function noticeMistakes(
 }
 
 function priceOf(name: string, entry: ModelEntry, document: ConfigDocument, book: PriceBook | null): Price | undefined {
-  if (entry.price !== undefined) {
-    const input = picoPerToken(entry.price.input_per_mtok_usd) ?? 0;
-    const output = picoPerToken(entry.price.output_per_mtok_usd) ?? 0;
-    const cacheRead =
-      entry.price.cache_read_per_mtok_usd === undefined
-        ? input
-        : (picoPerToken(entry.price.cache_read_per_mtok_usd) ?? input);
-    return { source: "config", tiers: [{ from: 0, inputPico: input, outputPico: output, cacheReadPico: cacheRead }] };
-  }
+  if (entry.price !== undefined) return priceOfEntry(entry.price);
   const provider = document.providers[entry.provider];
   return provider === undefined ? undefined : book?.(provider, entry.upstream ?? name);
 }

@@ -2,7 +2,8 @@
 import * as z from "zod/mini";
 import { readFactPath } from "../policy/fact-path.ts";
 import en from "zod/v4/locales/en.js";
-import { parseUsd, usdFromJson } from "../units/money.ts";
+import { usdFromJson } from "../units/money.ts";
+import { ModelDocument, ProviderDocument, RouteDocument } from "./model-document.ts";
 import { OpenApiDocument } from "./openapi-document.ts";
 import { REQUEST_FIELDS, ToolAuthDocument } from "./request-document.ts";
 import { BreakerDocument, milliseconds, RetryDocument } from "./reliability-document.ts";
@@ -35,45 +36,10 @@ const usd = z
     z.refine((value) => usdFromJson(value) !== undefined, "expected dollars, at least 0, with at most six decimals"),
   );
 const count = z.int().check(z.gte(0, "expected 0 or more"));
-const pricePerMillion = z.union([z.number(), z.string()]).check(
-  z.refine((value) => {
-    const micro = parseUsd(String(value));
-    return micro !== undefined && micro <= 1_000_000_000;
-  }, "expected dollars per million tokens, from 0 to 1000"),
-);
-
 /** Whether a text is a host, `*.` and a host, or either with a port. Patterns in the schema itself stay flat, for validators that refuse nested repetition. */
 function isHostPattern(text: string): boolean {
   return /^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?$/.test(text);
 }
-
-/** Dollars per million tokens; reading from a cache costs the input price unless it has its own. */
-export const PriceDocument = z.strictObject({
-  input_per_mtok_usd: pricePerMillion,
-  output_per_mtok_usd: pricePerMillion,
-  cache_read_per_mtok_usd: z.optional(pricePerMillion),
-});
-
-const ProviderDocument = z.strictObject({
-  kind: z.enum(["openai", "openai-compatible"]),
-  base_url: z.optional(z.url("expected an absolute URL")),
-  /** A service binding of the deployment, named without its `SERVICE_` prefix, instead of the network. */
-  service: z.optional(name),
-  secret: z.optional(name),
-  timeout_ms: z.optional(milliseconds),
-});
-
-const ModelDocument = z.strictObject({
-  provider: name,
-  /** The provider's own name for the model; the config's name when left out. */
-  upstream: z.optional(z.string().check(z.minLength(1))),
-  tier: z.optional(z.string().check(z.minLength(1))),
-  /** Tokens of the context window: no prompt can cost more than this many input tokens. */
-  context: z.optional(z.int().check(z.gte(1))),
-  /** Output tokens asked for when the caller names no maximum, and the most any call may ask for. */
-  max_output_tokens: z.optional(z.int().check(z.gte(1), z.lte(1_000_000))),
-  price: z.optional(PriceDocument),
-});
 
 const ToolDocument = z.strictObject({
   /** `service` is another Worker: `url` is a path then, and `service` its binding. */
@@ -154,6 +120,8 @@ const ActorDocument = z.strictObject({
 export const ConfigDocument = z.strictObject({
   providers: z._default(z.record(name, ProviderDocument), {}),
   models: z._default(z.record(name, ModelDocument), {}),
+  /** Names under which several models answer. */
+  routes: z._default(z.record(name, RouteDocument), {}),
   tools: z._default(z.record(name, ToolDocument), {}),
   /** OpenAPI documents whose operations become tools when the config is published; a published version has none. */
   openapi: z.optional(z.record(name, OpenApiDocument)),
@@ -171,6 +139,8 @@ export type ConfigDocument = z.infer<typeof ConfigDocument>;
 export type ProviderEntry = ConfigDocument["providers"][string];
 /** One model of a parsed document. */
 export type ModelEntry = ConfigDocument["models"][string];
+/** One route of a parsed document. */
+export type RouteEntry = ConfigDocument["routes"][string];
 /** One tool of a parsed document. */
 export type ToolEntry = ConfigDocument["tools"][string];
 /** One actor of a parsed document. */
