@@ -1,9 +1,10 @@
 // Decides what passes through when an Anthropic client has its tokens counted: nothing is generated, nothing is billed.
 import { NO_USAGE } from "../../budget/price.ts";
 import type { Said, Wire } from "../dialect.ts";
+import { memberValue, textOf } from "../body-fields.ts";
 import type { ObjectText } from "../../json/members.ts";
-import { textOf } from "../messages/findings.ts";
-import { editedMessages, readCountFields, valueOf } from "../messages/owned.ts";
+
+import { editedMessages, readCountFields } from "../messages/owned.ts";
 import { errorIn } from "../messages/errors.ts";
 
 /** Anthropic's token counting, passed through. It has no streams: what a stream said is nothing. */
@@ -26,9 +27,9 @@ export const countTokensWire: Wire = {
 function whole(body: ObjectText): Said {
   return {
     usage: NO_USAGE,
-    model: textOf(valueOf(body, "model")),
+    model: textOf(memberValue(body, "model")),
     id: undefined,
     finishReasons: [],
-    error: valueOf(body, "type") === "error" ? errorIn({ error: valueOf(body, "error") ?? null }) : undefined,
+    error: memberValue(body, "type") === "error" ? errorIn({ error: memberValue(body, "error") ?? null }) : undefined,
   };
 }

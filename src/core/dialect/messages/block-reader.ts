@@ -11,9 +11,10 @@ import type {
   ToolResultPart,
   Turn,
 } from "../conversation.ts";
+import { textOf } from "../body-fields.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
-import { at, itemsOf, objectOf, present, textOf, type Findings } from "./findings.ts";
-import { carried, isCarrier, opaqueOf } from "./foreign-state.ts";
+import { at, itemsOf, objectOf, present, type Findings } from "./findings.ts";
+import { carried, isCarrier, opaqueOf, stateOf } from "./foreign-state.ts";
 
 /** Where a block stands, and what the calls before it were called. */
 export interface BlockContext {
@@ -58,13 +59,14 @@ export function readContent(content: Json | undefined, path: string, context: Bl
 function withCarried(parts: readonly Part[], blocks: readonly Json[]): readonly Part[] {
   const states = new Map(
     blocks.flatMap((block) => {
-      const opaque = isJsonObject(block) ? opaqueOf(block) : undefined;
-      const found = opaque !== undefined && isCarrier(opaque) ? carried(opaque) : undefined;
+      const found = isJsonObject(block) ? stateOf(block) : undefined;
       return found?.callId === undefined ? [] : [[found.callId, found.signed] as const];
     }),
   );
   if (states.size === 0) return parts;
-  return parts.map((part) => (part.type === "tool_call" ? { ...part, ...present("signed", states.get(part.id)) } : part));
+  return parts.map((part) =>
+    part.type === "tool_call" ? { ...part, ...present("signed", states.get(part.id)) } : part,
+  );
 }
 
 function readBlock(block: Json, path: string, context: BlockContext): Part | undefined {
@@ -85,12 +87,16 @@ function readBlock(block: Json, path: string, context: BlockContext): Part | und
   }
   if (type === "document") readCitationsWish(block, path, findings);
   if (type === "tool_use") readCaller(block, path, findings);
-  findings.only(block, path, type === "document" || type === "tool_use" ? new Set([...members, "citations", "caller"]) : members);
+  findings.only(
+    block,
+    path,
+    type === "document" || type === "tool_use" ? new Set([...members, "citations", "caller"]) : members,
+  );
   return readKnown(block, path, context);
 }
 
 function readKnown(block: JsonObject, path: string, context: BlockContext): Part | undefined {
-  switch (block["type"]) {
+  switch (textOf(block["type"]) ?? "") {
     case "text":
       return readText(block, path, context.findings);
     case "image":
@@ -114,11 +120,7 @@ function readText(block: JsonObject, path: string, findings: Findings): TextPart
 }
 
 /** A block's wish to be cached. */
-export function readCache(
-  block: JsonObject,
-  path: string,
-  findings: Findings,
-): { readonly cache?: CacheHint } {
+export function readCache(block: JsonObject, path: string, findings: Findings): { readonly cache?: CacheHint } {
   const wish = block["cache_control"] ?? undefined;
   if (wish === undefined) return {};
   const ttl = objectOf(wish)?.["ttl"] ?? "5m";
@@ -179,7 +181,8 @@ function readThinking(block: JsonObject, path: string, findings: Findings): Reas
     return undefined;
   }
   if (opaque === "") return { type: "reasoning", text };
-  if (!isCarrier(opaque)) return { type: "reasoning", text, signed: { origin: "messages", value: ownState(block, opaque) } };
+  if (!isCarrier(opaque))
+    return { type: "reasoning", text, signed: { origin: "messages", value: ownState(block, opaque) } };
   const found = carried(opaque);
   // State of a tool call belongs to the call.
   if (found?.callId !== undefined) return undefined;
@@ -219,8 +222,7 @@ function readToolResult(block: JsonObject, path: string, context: BlockContext):
   const content = inner.flatMap((part) =>
     part.type === "text" || part.type === "image" || part.type === "document" ? [part] : [],
   );
-  if (content.length < inner.length)
-    findings.invalid(at(path, "content"), "expected text, images and documents");
+  if (content.length < inner.length) findings.invalid(at(path, "content"), "expected text, images and documents");
   const isError = block["is_error"] === true;
   return {
     type: "tool_result",

@@ -6,9 +6,7 @@ import { at, present, type Findings } from "./findings.ts";
 
 /** The blocks of some parts; what Anthropic has no word for is found, with its path. Texts without any character are left out. */
 export function writeParts(parts: readonly Part[], path: string, findings: Findings): readonly JsonObject[] {
-  return parts
-    .map((part, index) => writePart(part, at(path, index), findings))
-    .filter((block) => block !== undefined);
+  return parts.map((part, index) => writePart(part, at(path, index), findings)).filter((block) => block !== undefined);
 }
 
 function writePart(part: Part, path: string, findings: Findings): JsonObject | undefined {
@@ -90,7 +88,8 @@ export function inputOf(args: string): JsonObject | undefined {
 
 function writeToolCall(part: ToolCallPart, path: string, findings: Findings): JsonObject {
   const input = inputOf(part.args);
-  if (input === undefined) findings.foreign(at(path, "arguments"), "Anthropic takes arguments that are a JSON object only");
+  if (input === undefined)
+    findings.foreign(at(path, "arguments"), "Anthropic takes arguments that are a JSON object only");
   return {
     type: "tool_use",
     id: safeId(part.id),

@@ -1,7 +1,9 @@
 // Decides what Anthropic's errors mean and how an error reads in its shape.
+import { kindOfStatus } from "../error-kinds.ts";
 import type { ModelError, ModelErrorKind } from "../reply.ts";
+import { readJson, textOf } from "../body-fields.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
-import { objectOf, present, textOf } from "./findings.ts";
+import { objectOf, present } from "./findings.ts";
 
 const TYPES: Readonly<Record<ModelErrorKind, string>> = {
   invalid_request: "invalid_request_error",
@@ -21,25 +23,12 @@ const KINDS: ReadonlyMap<string, ModelErrorKind> = new Map(
   (Object.entries(TYPES) as [ModelErrorKind, string][]).map(([kind, type]) => [type, kind]),
 );
 
-const KINDS_BY_STATUS: Readonly<Record<number, ModelErrorKind>> = {
-  401: "authentication",
-  402: "quota",
-  403: "permission",
-  404: "not_found",
-  408: "timeout",
-  413: "too_large",
-  429: "rate_limit",
-  503: "overloaded",
-  504: "timeout",
-  529: "overloaded",
-};
-
 /** What an error body says; a body that is none is told by its status, never by its text. */
 export function readError(text: string, status: number): ModelError {
-  const said = errorIn(parsed(text));
-  if (said === undefined) return { kind: kindOf(status), message: `the provider answered with status ${status}` };
+  const said = errorIn(readJson(text));
+  if (said === undefined) return { kind: kindOfStatus(status), message: `the provider answered with status ${status}` };
   // A type that nobody knows says less than the status.
-  return KINDS.has(said.code ?? "") || status < 400 ? said : { ...said, kind: kindOf(status) };
+  return KINDS.has(said.code ?? "") || status < 400 ? said : { ...said, kind: kindOfStatus(status) };
 }
 
 /** The error that an object carries: `{"type":"error","error":{…}}`, or an `error` member alone. */
@@ -68,16 +57,4 @@ export function writeError(error: ModelError): JsonObject {
 /** Anthropic's word for a kind of error. */
 export function errorType(kind: ModelErrorKind): string {
   return TYPES[kind];
-}
-
-function kindOf(status: number): ModelErrorKind {
-  return KINDS_BY_STATUS[status] ?? (status >= 500 ? "server" : "invalid_request");
-}
-
-function parsed(text: string): Json | undefined {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return undefined;
-  }
 }

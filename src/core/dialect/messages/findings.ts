@@ -56,9 +56,10 @@ export function present<K extends string, V>(key: K, value: V | undefined): { re
   return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: V };
 }
 
-/** A text, or `undefined`. */
-export function textOf(value: Json | undefined): string | undefined {
-  return typeof value === "string" ? value : undefined;
+/** A member that is a text; empty where it is none. */
+export function wordOf(object: JsonObject, key: string): string {
+  const value = object[key];
+  return typeof value === "string" ? value : "";
 }
 
 /** An object, or `undefined`. */

@@ -1,8 +1,9 @@
 // Decides how signed state of another dialect travels through an Anthropic client: in the opaque fields that it hands back unread.
 import { GENERATING } from "../dialect.ts";
 import type { Signed } from "../conversation.ts";
+import { textOf } from "../body-fields.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
-import { itemsOf, textOf } from "./findings.ts";
+import { itemsOf } from "./findings.ts";
 
 /**
  * What a `signature`, or the `data` of a `redacted_thinking` block, begins with when Anthropic did not write it. With nothing
@@ -39,6 +40,12 @@ export function carried(text: string): Carried | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What a block carries for another dialect. */
+export function stateOf(block: JsonObject): Carried | undefined {
+  const opaque = opaqueOf(block);
+  return opaque !== undefined && isCarrier(opaque) ? carried(opaque) : undefined;
 }
 
 /** The messages without state that Anthropic did not sign: it refuses what it does not know. Turns left empty go too. */

@@ -1,8 +1,9 @@
 // Decides which parts of an Anthropic request would act, answer or cost outside what the gateway decides, and refuses them by name.
 import { accept, refuse, type Mistake, type Outcome } from "../../errors.ts";
+import { readJson, textOf } from "../body-fields.ts";
 import { isJsonObject, type Json } from "../../json/canonical.ts";
 import { memberText, type ObjectText } from "../../json/members.ts";
-import { itemsOf, objectOf, textOf } from "./findings.ts";
+import { itemsOf, objectOf } from "./findings.ts";
 
 /** Typed tools that the caller itself runs: the model only asks for them. Every other type runs at Anthropic. */
 const CLIENT_TOOLS = /^(?:custom|(?:bash|text_editor|computer|computer_toolset|browser_toolset|memory)_\d{8})$/;
@@ -42,9 +43,9 @@ function memberMistakes(body: ObjectText): readonly Mistake[] {
     const elsewhere = Object.hasOwn(ELSEWHERE, key) ? ELSEWHERE[key] : undefined;
     if (elsewhere !== undefined) return isNothing(text) ? [] : [{ path: key, message: elsewhere }];
     const plain = Object.hasOwn(AT_LIST_PRICE, key) ? AT_LIST_PRICE[key] : undefined;
-    if (plain !== undefined && !plain.includes(parsed(text) ?? null))
+    if (plain !== undefined && !plain.includes(readJson(text) ?? null))
       return [{ path: key, message: "it costs more than the list price that a hold is computed from" }];
-    return key === "context_management" ? editMistakes(parsed(text)) : [];
+    return key === "context_management" ? editMistakes(readJson(text)) : [];
   });
 }
 
@@ -68,7 +69,7 @@ function toolMistakes(body: ObjectText): readonly Mistake[] {
   const text = memberText(body, "tools");
   // Most requests offer plain functions: their schemas need not be read.
   if (text === undefined || !(TYPED.test(text) || text.includes("\\u"))) return [];
-  return itemsOf(parsed(text)).flatMap((tool, index) => hostedTool(tool, `tools.${index}`));
+  return itemsOf(readJson(text)).flatMap((tool, index) => hostedTool(tool, `tools.${index}`));
 }
 
 function hostedTool(tool: Json, path: string): readonly Mistake[] {
@@ -82,7 +83,7 @@ function hostedTool(tool: Json, path: string): readonly Mistake[] {
 function inlineToolMistakes(body: ObjectText): readonly Mistake[] {
   const text = memberText(body, "messages");
   if (text === undefined || !mayDefineTools(text)) return [];
-  return itemsOf(parsed(text)).flatMap((message, index) =>
+  return itemsOf(readJson(text)).flatMap((message, index) =>
     itemsOf(objectOf(message)?.["content"]).flatMap((block, part) => {
       const added = isJsonObject(block) && block["type"] === "tool_addition" ? objectOf(block["tool"]) : undefined;
       if (added === undefined || added["type"] === "tool_reference") return [];
@@ -99,12 +100,4 @@ const ESCAPED_LETTER = /\\u00[2-7]/i;
 function mayDefineTools(text: string): boolean {
   // A key may be spelled with escapes: then only parsing tells.
   return text.includes("tool_addition") || (text.includes("\\u00") && ESCAPED_LETTER.test(text));
-}
-
-function parsed(text: string): Json | undefined {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return undefined;
-  }
 }

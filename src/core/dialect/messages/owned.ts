@@ -1,29 +1,27 @@
 // Decides what the gateway reads of an Anthropic request, and the text of the fields it changes.
 import type { CallFields, Edits } from "../dialect.ts";
-import { accept, refuse, type Outcome } from "../../errors.ts";
 import type { Json } from "../../json/canonical.ts";
-import { memberText, withMembers, type ObjectText } from "../../json/members.ts";
+import { EXPECTED_MODEL, invalidField, isCount, isModelName, MAX_OUTPUT_TOKENS, memberValue } from "../body-fields.ts";
+import { accept, type Outcome } from "../../errors.ts";
+import { withMembers, type ObjectText } from "../../json/members.ts";
 import { itemsOf } from "./findings.ts";
 import { FOREIGN_MARK, withoutForeign } from "./foreign-state.ts";
 import { refuseHosted } from "./hosted.ts";
 
-/** The longest model name that is looked up. */
-const MAX_NAME = 256;
-/** The most output tokens one call may ask for: larger holds would not be exact integers. */
-const MAX_OUTPUT = 8_000_000;
+const TIERS: readonly Json[] = [null, "auto", "standard_only"];
 
 /** The owned fields of a message request; `max_tokens` is required, and 0 only warms the provider's cache. */
 export function readMessageFields(body: ObjectText): Outcome<CallFields> {
   const model = readModel(body);
   if (!model.ok) return model;
-  const stream = valueOf(body, "stream") ?? false;
-  if (typeof stream !== "boolean") return invalid("stream", "expected true or false");
-  const tokens = valueOf(body, "max_tokens");
-  if (tokens === undefined) return invalid("max_tokens", "field required");
-  if (typeof tokens !== "number" || !Number.isInteger(tokens) || tokens < 0 || tokens > MAX_OUTPUT)
-    return invalid("max_tokens", `expected a whole number from 0 to ${MAX_OUTPUT}`);
-  const tier = valueOf(body, "service_tier") ?? "auto";
-  if (tier !== "auto" && tier !== "standard_only") return invalid("service_tier", "expected auto or standard_only");
+  const stream = memberValue(body, "stream") ?? false;
+  if (typeof stream !== "boolean") return invalidField("stream", "expected true or false");
+  const tokens = memberValue(body, "max_tokens");
+  if (tokens === undefined) return invalidField("max_tokens", "field required");
+  if (tokens !== 0 && !(isCount(tokens) && tokens <= MAX_OUTPUT_TOKENS))
+    return invalidField("max_tokens", `expected a whole number from 0 to ${MAX_OUTPUT_TOKENS}`);
+  if (!TIERS.includes(memberValue(body, "service_tier") ?? null))
+    return invalidField("service_tier", "expected auto or standard_only");
   const hosted = refuseHosted(body);
   if (!hosted.ok) return hosted;
   return accept({ model: model.value, isStream: stream, wantsUsage: true, maxOutput: tokens, choices: 1 });
@@ -39,10 +37,8 @@ export function readCountFields(body: ObjectText): Outcome<CallFields> {
 }
 
 function readModel(body: ObjectText): Outcome<string> {
-  const model = valueOf(body, "model");
-  return typeof model === "string" && model !== "" && model.length <= MAX_NAME
-    ? accept(model)
-    : invalid("model", `expected the name of a model, at most ${MAX_NAME} characters`);
+  const model = memberValue(body, "model");
+  return isModelName(model) ? accept(model) : invalidField("model", EXPECTED_MODEL);
 }
 
 /**
@@ -55,7 +51,7 @@ export function editedMessages(body: ObjectText, fields: CallFields, edits: Edit
   if (edits.maxOutput !== undefined && edits.maxOutput !== fields.maxOutput)
     changes.set("max_tokens", String(edits.maxOutput));
   if (body.text.includes(FOREIGN_MARK)) {
-    const messages = valueOf(body, "messages");
+    const messages = memberValue(body, "messages");
     if (Array.isArray(messages)) {
       const kept = withoutForeign(itemsOf(messages));
       if (kept.length !== itemsOf(messages).length || kept.some((each, index) => each !== itemsOf(messages)[index]))
@@ -63,19 +59,4 @@ export function editedMessages(body: ObjectText, fields: CallFields, edits: Edit
     }
   }
   return withMembers(body, changes);
-}
-
-/** One member's value; its own text when that is no JSON. */
-export function valueOf(body: ObjectText, key: string): Json | undefined {
-  const text = memberText(body, key);
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return text;
-  }
-}
-
-function invalid(path: string, message: string): Outcome<never> {
-  return refuse("invalid_request", `${path}: ${message}`, { mistakes: [{ path, message }] });
 }

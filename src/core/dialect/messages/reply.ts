@@ -2,13 +2,14 @@
 import type { Minted } from "../dialect.ts";
 import type { Reply, ReplyPart } from "../reply.ts";
 import { accept, refuse, type Outcome } from "../../errors.ts";
+import { textOf } from "../body-fields.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
 import { safeName } from "../tool-names.ts";
 import { argsOf, ownState } from "./block-reader.ts";
 import { inputOf, ownBlock, safeId } from "./block-writer.ts";
-import { itemsOf, present, textOf } from "./findings.ts";
+import { itemsOf, present, wordOf } from "./findings.ts";
 import { finishOf, writeEnding } from "./finish.ts";
-import { carried, carry, isCarrier, opaqueOf } from "./foreign-state.ts";
+import { carried, carry, isCarrier, opaqueOf, stateOf } from "./foreign-state.ts";
 import { readMessagesUsage, writeUsage } from "./usage.ts";
 
 /**
@@ -36,7 +37,8 @@ function readParts(blocks: readonly Json[]): readonly ReplyPart[] {
   for (const block of blocks) {
     if (!isJsonObject(block)) continue;
     const state = stateOf(block);
-    const owner = state?.callId === undefined ? -1 : parts.findIndex((each) => "id" in each && each.id === state.callId);
+    const owner =
+      state?.callId === undefined ? -1 : parts.findIndex((each) => "id" in each && each.id === state.callId);
     const called = parts[owner];
     if (called?.type === "tool_call" && state !== undefined) parts[owner] = { ...called, signed: state.signed };
     else if (state?.callId === undefined) parts.push(...readPart(block));
@@ -44,23 +46,20 @@ function readParts(blocks: readonly Json[]): readonly ReplyPart[] {
   return parts;
 }
 
-/** What a block carries for another dialect. */
-function stateOf(block: JsonObject): ReturnType<typeof carried> {
-  const opaque = opaqueOf(block);
-  return opaque !== undefined && isCarrier(opaque) ? carried(opaque) : undefined;
-}
-
 function readPart(block: JsonObject): readonly ReplyPart[] {
-  const { type, text, thinking, id, name, input } = block;
-  const opaque = opaqueOf(block);
-  if (type === "text" && typeof text === "string") return [{ type: "text", text }];
+  const { type, id, name, input } = block;
+  if (type === "text") return [{ type: "text", text: wordOf(block, "text") }];
   if (type === "tool_use" && typeof id === "string" && typeof name === "string")
     return [{ type: "tool_call", id, name, args: argsOf(input) }];
-  if (type !== "thinking" && type !== "redacted_thinking") return [];
-  const thought = typeof thinking === "string" ? thinking : "";
-  if (opaque === undefined || opaque === "") return [{ type: "reasoning", text: thought }];
-  if (isCarrier(opaque)) return [{ type: "reasoning", text: thought, ...present("signed", carried(opaque)?.signed) }];
-  return [{ type: "reasoning", text: thought, signed: { origin: "messages", value: ownState(block, opaque) } }];
+  return type === "thinking" || type === "redacted_thinking" ? [readThought(block)] : [];
+}
+
+function readThought(block: JsonObject): ReplyPart {
+  const thought = wordOf(block, "thinking");
+  const opaque = opaqueOf(block) ?? "";
+  if (opaque === "") return { type: "reasoning", text: thought };
+  if (isCarrier(opaque)) return { type: "reasoning", text: thought, ...present("signed", carried(opaque)?.signed) };
+  return { type: "reasoning", text: thought, signed: { origin: "messages", value: ownState(block, opaque) } };
 }
 
 /** An answer as a message. */
@@ -94,7 +93,9 @@ function writePart(part: ReplyPart): readonly JsonObject[] {
     case "tool_call":
       return [
         { ...callStart(part.id, part.name), input: inputOf(part.args) ?? part.args },
-        ...(part.signed === undefined ? [] : [{ type: "redacted_thinking", data: carry(part.signed, safeId(part.id)) }]),
+        ...(part.signed === undefined
+          ? []
+          : [{ type: "redacted_thinking", data: carry(part.signed, safeId(part.id)) }]),
       ];
   }
 }

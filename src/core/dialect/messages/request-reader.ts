@@ -2,16 +2,18 @@
 import type { Conversation, OutputFormat, ReasoningWish, ToolChoice, ToolOffer, Turn } from "../conversation.ts";
 import type { CallFields } from "../dialect.ts";
 import type { Outcome } from "../../errors.ts";
+import { textOf } from "../body-fields.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
 import { readCache, readContent } from "./block-reader.ts";
-import { at, Findings, itemsOf, objectOf, present, textOf } from "./findings.ts";
+import { at, Findings, itemsOf, objectOf, present } from "./findings.ts";
 
-const MEMBERS = new Set([
-  ...["model", "max_tokens", "stream", "messages", "system", "tools", "tool_choice", "thinking", "output_config"],
-  ...["output_format", "stop_sequences", "metadata", "temperature", "top_p", "top_k"],
-  // What these say changes no answer; `refuseHosted` has looked at them.
-  ...["cache_control", "service_tier", "diagnostics", "speed", "inference_geo", "context_management"],
-]);
+/** What these say is read here, or changes no answer; `refuseHosted` has looked at the latter. */
+const MEMBERS = new Set(
+  (
+    "model max_tokens stream messages system tools tool_choice thinking output_config output_format stop_sequences " +
+    "metadata temperature top_p top_k cache_control service_tier diagnostics speed inference_geo context_management"
+  ).split(" "),
+);
 const HINTS = ["cache_control", "service_tier", "diagnostics", "speed", "inference_geo"];
 
 /** A request as a conversation; refuses `untranslatable` and `invalid_request`, naming everything at once. */
@@ -143,7 +145,10 @@ function readToolChoice(
   return {};
 }
 
-function readSampling(body: JsonObject, findings: Findings): Pick<Conversation, "temperature" | "topP" | "topK" | "stop"> {
+function readSampling(
+  body: JsonObject,
+  findings: Findings,
+): Pick<Conversation, "temperature" | "topP" | "topK" | "stop"> {
   const number = (key: string): number | undefined => {
     const value = body[key] ?? undefined;
     if (value === undefined || typeof value === "number") return value;

@@ -1,5 +1,5 @@
 // Decides how a conversation reads as an Anthropic request, and what of it Anthropic has no word for.
-import type { Conversation, ReasoningWish, ToolOffer, Turn } from "../conversation.ts";
+import type { Conversation, ReasoningWish, ToolChoice, ToolOffer, Turn } from "../conversation.ts";
 import type { Target } from "../dialect.ts";
 import type { Outcome } from "../../errors.ts";
 import type { JsonObject } from "../../json/canonical.ts";
@@ -73,7 +73,10 @@ function writeTurns(turns: readonly Turn[], model: string, findings: Findings): 
     if (role === "system" && parts.some((part) => part.type !== "text"))
       findings.foreign(`messages.${index}`, "Anthropic takes nothing but text in system messages");
   if (messages.length === 0) findings.foreign("messages", "Anthropic wants a message of the user");
-  return { system: systemMember(system), messages: messages.map(({ role, content }) => ({ role, content: plain(content) })) };
+  return {
+    system: systemMember(system),
+    messages: messages.map(({ role, content }) => ({ role, content: plain(content) })),
+  };
 }
 
 function resultsFirst(blocks: JsonObject[]): JsonObject[] {
@@ -141,22 +144,25 @@ const BUDGETS = { minimal: 1_024, low: 1_024, medium: 4_096, high: 16_384, xhigh
 /** The fewest tokens that Anthropic takes as a budget. */
 const LEAST_BUDGET = 1_024;
 
+const NO_EFFORT: { readonly word: Thinking; readonly budget: number | undefined } = { word: {}, budget: undefined };
+
 function thinkingOf(reasoning: ReasoningWish, { toolChoice }: Conversation, target: Target): Thinking {
   const { effort, budgetTokens, isShown } = reasoning;
   if (effort === "none" || budgetTokens === 0) return { thinking: { type: "disabled" } };
   const display = isShown === undefined ? {} : { display: isShown ? "summarized" : "omitted" };
-  if (budgetTokens !== undefined) {
-    const word = effort !== undefined && thinksAdaptively(target.model) ? { effort: EFFORTS[effort] } : {};
-    return { thinking: withBudget(budgetTokens, target.maxOutput, display), ...word };
-  }
-  if (!thinksAdaptively(target.model))
-    return effort === undefined ? {} : { thinking: withBudget(BUDGETS[effort], target.maxOutput, display) };
+  const isAdaptive = thinksAdaptively(target.model);
+  const { word, budget } =
+    effort === undefined ? NO_EFFORT : { word: { effort: EFFORTS[effort] }, budget: BUDGETS[effort] };
+  const tokens = budgetTokens ?? (isAdaptive ? undefined : budget);
+  if (tokens !== undefined)
+    return { thinking: withBudget(tokens, target.maxOutput, display), ...(isAdaptive ? word : {}) };
   // A forced call and thinking exclude each other at Anthropic; the effort holds for both.
-  const isForced = toolChoice?.type === "required" || toolChoice?.type === "tool";
-  return {
-    ...(isForced ? {} : { thinking: { type: "adaptive", ...display } }),
-    ...(effort === undefined ? {} : { effort: EFFORTS[effort] }),
-  };
+  if (!isAdaptive) return {};
+  return isForced(toolChoice) ? word : { thinking: { type: "adaptive", ...display }, ...word };
+}
+
+function isForced(choice: ToolChoice | undefined): boolean {
+  return choice?.type === "required" || choice?.type === "tool";
 }
 
 /** At most so many tokens: what is too little for Anthropic to think with is no thinking. */
@@ -170,11 +176,13 @@ export function withSystem(body: JsonObject, text: string): JsonObject {
   const first: JsonObject = { type: "text", text };
   const system = body["system"] ?? null;
   if (system === null || system === "") return { ...body, system: text };
-  return { ...body, system: typeof system === "string" ? [first, { type: "text", text: system }] : [first, ...blocks(system)] };
+  return {
+    ...body,
+    system: typeof system === "string" ? [first, { type: "text", text: system }] : [first, ...blocks(system)],
+  };
 }
 
 function blocks(system: unknown): readonly JsonObject[] {
   // A body that passed its provider's own checks has text blocks here.
   return Array.isArray(system) ? (system as readonly JsonObject[]) : [];
 }
-

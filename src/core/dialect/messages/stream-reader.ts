@@ -2,12 +2,13 @@
 import type { StreamReader } from "../dialect.ts";
 import type { Signed } from "../conversation.ts";
 import type { PartStart, ReplyEvent } from "../reply.ts";
-import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
+import { readJson, textOf } from "../body-fields.ts";
+import { isJsonObject, type JsonObject } from "../../json/canonical.ts";
 import { argsOf, ownState } from "./block-reader.ts";
 import { errorIn } from "./errors.ts";
-import { objectOf, present, textOf } from "./findings.ts";
+import { objectOf, present, wordOf } from "./findings.ts";
 import { finishOf } from "./finish.ts";
-import { carried, isCarrier } from "./foreign-state.ts";
+import { carried, isCarrier, stateOf } from "./foreign-state.ts";
 import { mergeFigures, NO_FIGURES, readFigures, usageOf, type Figures } from "./usage.ts";
 
 /** The part whose block is open, or whose end is still held back. */
@@ -35,9 +36,13 @@ export class MessagesStreamReader implements StreamReader {
 
   push(data: string, name: string): readonly ReplyEvent[] {
     if (this.#isOver || name === "ping") return [];
-    const event = parsed(data);
+    const event = readJson(data);
     if (!isJsonObject(event)) return this.#fail("the model provider sent an event that is no JSON object");
-    switch (event["type"]) {
+    return this.#event(event, name === "error" ? name : wordOf(event, "type"));
+  }
+
+  #event(event: JsonObject, type: string): readonly ReplyEvent[] {
+    switch (type) {
       case "message_start":
         return this.#start(objectOf(event["message"]) ?? {});
       case "content_block_start":
@@ -53,7 +58,7 @@ export class MessagesStreamReader implements StreamReader {
       case "error":
         return this.#error(event);
       default:
-        return name === "error" ? this.#error(event) : [];
+        return [];
     }
   }
 
@@ -71,34 +76,33 @@ export class MessagesStreamReader implements StreamReader {
 
   #blockStart(event: JsonObject): readonly ReplyEvent[] {
     const block = objectOf(event["content_block"]) ?? {};
-    const data = textOf(block["data"]) ?? "";
-    const state = block["type"] === "redacted_thinking" && isCarrier(data) ? carried(data) : undefined;
+    const state = stateOf(block);
     if (state?.callId !== undefined) return this.#carriedFor(state.callId, state.signed);
     const ended = this.#endPart();
     const part = partOf(block);
     if (part === undefined) return ended;
     const index = this.#parts;
     this.#parts += 1;
-    this.#hasCalls ||= part.type === "tool_call";
-    const first = textOf(part.type === "text" ? block["text"] : block["thinking"]) ?? "";
+    const first = part.type === "tool_call" ? "" : wordOf(block, FIELDS[part.type]);
     this.#open = {
       index,
       block: Number(event["index"]),
       type: part.type,
-      callId: part.type === "tool_call" ? part.id : undefined,
-      whole: part.type === "tool_call" ? argsOf(block["input"]) : "",
+      ...this.#callOf(part, block),
       hasDelta: first !== "",
-      signature: textOf(block["signature"]) ?? "",
+      signature: wordOf(block, "signature"),
     };
     const started: ReplyEvent[] = [...ended, { type: "part", index, part }];
     if (first !== "") started.push({ type: "delta", index, text: first });
-    if (block["type"] === "redacted_thinking") started.push(...this.#signedData(index, data, state?.signed));
+    const signed = block["type"] === "redacted_thinking" ? redactedState(block) : undefined;
+    if (signed !== undefined) started.push({ type: "signed", index, signed });
     return started;
   }
 
-  #signedData(index: number, data: string, foreign: Signed | undefined): readonly ReplyEvent[] {
-    if (isCarrier(data)) return foreign === undefined ? [] : [{ type: "signed", index, signed: foreign }];
-    return data === "" ? [] : [{ type: "signed", index, signed: { origin: "messages", value: { data } } }];
+  #callOf(part: PartStart, block: JsonObject): Pick<OpenPart, "callId" | "whole"> {
+    if (part.type !== "tool_call") return { callId: undefined, whole: "" };
+    this.#hasCalls = true;
+    return { callId: part.id, whole: argsOf(block["input"]) };
   }
 
   /** State of a call comes in a block right after it: its part has been kept open for that. */
@@ -112,10 +116,10 @@ export class MessagesStreamReader implements StreamReader {
     const delta = objectOf(event["delta"]) ?? {};
     if (open === undefined || open.block !== event["index"]) return [];
     if (delta["type"] === "signature_delta") {
-      open.signature += textOf(delta["signature"]) ?? "";
+      open.signature += wordOf(delta, "signature");
       return [];
     }
-    const text = textOf(delta[FIELDS[open.type]]) ?? "";
+    const text = wordOf(delta, FIELDS[open.type]);
     if (text === "") return [];
     open.hasDelta = true;
     return [{ type: "delta", index: open.index, text }];
@@ -190,16 +194,14 @@ function partOf(block: JsonObject): PartStart | undefined {
   return undefined;
 }
 
+function redactedState(block: JsonObject): Signed | undefined {
+  const data = wordOf(block, "data");
+  if (isCarrier(data)) return carried(data)?.signed;
+  return data === "" ? undefined : { origin: "messages", value: { data } };
+}
+
 function signedOf(signature: string): Signed | undefined {
   return isCarrier(signature)
     ? carried(signature)?.signed
     : { origin: "messages", value: ownState({ type: "thinking" }, signature) };
-}
-
-function parsed(text: string): Json | undefined {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return undefined;
-  }
 }

@@ -3,6 +3,7 @@ import type { Minted, StreamWriter } from "../dialect.ts";
 import type { Signed } from "../conversation.ts";
 import type { Finish, PartStart, ReplyEvent } from "../reply.ts";
 import { NO_USAGE, type Usage } from "../../budget/price.ts";
+import { textOf } from "../body-fields.ts";
 import type { JsonObject } from "../../json/canonical.ts";
 import { ownBlock, safeId } from "./block-writer.ts";
 import { writeError } from "./errors.ts";
@@ -113,7 +114,7 @@ export class MessagesStreamWriter implements StreamWriter {
     open.isSigned = true;
     const own = signed.origin === "messages" ? ownBlock("", signed.value) : undefined;
     if (own?.["type"] === "redacted_thinking") return open.block === undefined ? this.#begin(open, own) : "";
-    return this.#signature(open, own === undefined ? carry(signed) : String(own["signature"]));
+    return this.#signature(open, own === undefined ? carry(signed) : (textOf(own["signature"]) ?? ""));
   }
 
   #signature(open: OpenPart, signature: string): string {
@@ -133,7 +134,9 @@ export class MessagesStreamWriter implements StreamWriter {
     const index = this.#blocks;
     this.#blocks += 1;
     const block = { type: "redacted_thinking", data: open.state };
-    return stopped + frame("content_block_start", { type: "content_block_start", index, content_block: block }) + stop(index);
+    return (
+      stopped + frame("content_block_start", { type: "content_block_start", index, content_block: block }) + stop(index)
+    );
   }
 
   #done(): string {

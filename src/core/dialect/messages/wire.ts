@@ -1,12 +1,13 @@
 // Decides what passes through between Anthropic clients and Anthropic providers, and what an answer and a stream said.
 import type { Broken, Opening, Said, StreamSaid, Wire } from "../dialect.ts";
 import type { ModelError, ModelErrorKind } from "../reply.ts";
-import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
+import { memberValue, readJson, textOf } from "../body-fields.ts";
+import { isJsonObject, type JsonObject } from "../../json/canonical.ts";
 import type { ObjectText } from "../../json/members.ts";
 import { EventParser, eventsOf, type ServerSentEvent } from "../../stream/events.ts";
 import { errorIn, errorType } from "./errors.ts";
-import { objectOf, textOf } from "./findings.ts";
-import { editedMessages, readMessageFields, valueOf } from "./owned.ts";
+import { objectOf } from "./findings.ts";
+import { editedMessages, readMessageFields } from "./owned.ts";
 import { mergeFigures, NO_FIGURES, readFigures, readMessagesUsage, usageOf } from "./usage.ts";
 
 /** Anthropic messages, passed through. */
@@ -20,13 +21,13 @@ export const messagesWire: Wire = {
 };
 
 function whole(body: ObjectText): Said {
-  const reason = textOf(valueOf(body, "stop_reason"));
+  const reason = textOf(memberValue(body, "stop_reason"));
   return {
-    usage: readMessagesUsage(valueOf(body, "usage")),
-    model: textOf(valueOf(body, "model")),
-    id: textOf(valueOf(body, "id")),
+    usage: readMessagesUsage(memberValue(body, "usage")),
+    model: textOf(memberValue(body, "model")),
+    id: textOf(memberValue(body, "id")),
     finishReasons: reason === undefined ? [] : [reason],
-    error: valueOf(body, "type") === "error" ? errorIn({ error: valueOf(body, "error") ?? null }) : undefined,
+    error: memberValue(body, "type") === "error" ? errorIn({ error: memberValue(body, "error") ?? null }) : undefined,
   };
 }
 
@@ -46,7 +47,7 @@ function streamed(text: string): StreamSaid {
   // The last event may lack its blank line: what was sent is what was said.
   for (const { data, name } of eventsOf(`${text}\n\n`)) {
     if (!TELLING.test(data) && name !== "error") continue;
-    const event = parsed(data);
+    const event = readJson(data);
     if (!isJsonObject(event)) continue;
     const usage = event["type"] === "message_start" ? objectOf(event["message"])?.["usage"] : event["usage"];
     if (event["type"] === "message_start" || event["type"] === "message_delta")
@@ -61,7 +62,7 @@ function streamed(text: string): StreamSaid {
 type Told = Omit<StreamSaid, "usage">;
 
 function withEvent(said: Told, event: JsonObject, name: string): Told {
-  switch (event["type"]) {
+  switch (textOf(event["type"]) ?? "") {
     case "message_start": {
       const message = objectOf(event["message"]) ?? {};
       return { ...said, model: textOf(message["model"]), id: textOf(message["id"]) };
@@ -93,13 +94,13 @@ const PREAMBLE: Opening = { type: "preamble" };
 const CONTENT: Opening = { type: "content" };
 
 function shownBy({ data, name }: ServerSentEvent): Opening {
-  const event = parsed(data);
-  if (!isJsonObject(event)) return PREAMBLE;
+  const event = readJson(data);
+  if (!isJsonObject(event)) return CONTENT;
   if (event["type"] === "error" || name === "error") {
     const error: ModelError = errorIn(event) ?? { kind: "server", message: "the provider gave no message" };
     return { type: "error", error };
   }
-  switch (event["type"]) {
+  switch (textOf(event["type"]) ?? "") {
     case "content_block_start":
       return isEmptyBlock(objectOf(event["content_block"]) ?? {}) ? PREAMBLE : CONTENT;
     case "content_block_delta":
@@ -130,12 +131,4 @@ function closing({ code, message }: Broken, said: StreamSaid): string {
   if (said.isDone || said.error !== undefined) return "";
   const error = { type: errorType(KINDS[code] ?? "server"), message };
   return `\n\nevent: error\ndata: ${JSON.stringify({ type: "error", error, interlock: { code } })}\n\n`;
-}
-
-function parsed(text: string): Json | undefined {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return undefined;
-  }
 }
