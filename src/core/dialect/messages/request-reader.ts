@@ -22,6 +22,7 @@ export function readRequest(body: JsonObject, fields: CallFields): Outcome<Conve
   findings.only(body, "", MEMBERS);
   for (const hint of HINTS) if ((body[hint] ?? null) !== null) findings.hint(hint);
   readEdits(body["context_management"], findings);
+  if (fields.maxOutput === 0) findings.foreign("max_tokens", "only Anthropic can be asked for no output at all");
   const conversation: Omit<Conversation, "hints"> = {
     turns: readTurns(body, findings),
     tools: readTools(body["tools"], findings),
