@@ -23,7 +23,7 @@ export function answerStream(
   attempt: Attempt,
   { answered, peeked, body }: Stream,
 ): ModelAnswer {
-  const { around, plan } = planned;
+  const { around, plan, watch } = planned;
   const { exchange, clock } = attempt;
   const translation = exchange.translation?.stream();
   const relayed = relay({
@@ -35,12 +35,11 @@ export function answerStream(
     drains: plan.drains,
     closingFrame: (end) => closingFrame(attempt, end, translation),
   });
-  around.defer(
-    relayed.end.then(
-      (end) => settle(planned, tally, attempt, end),
-      () => tally.settleAtHold("failed", refuse("upstream_failed", "the stream could not be relayed")),
-    ),
+  const settled = relayed.end.then(
+    (end) => settle(planned, tally, attempt, end),
+    () => tally.settleAtHold("failed", refuse("upstream_failed", "the stream could not be relayed")),
   );
+  around.defer(settled.finally(() => watch.over()));
   const headers = new Headers(answered.headers);
   if (translation !== undefined) headers.set("content-type", "text/event-stream; charset=utf-8");
   return { ok: true, status: answered.status, headers, body: relayed.body, meta: tally.meta };

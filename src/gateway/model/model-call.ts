@@ -144,34 +144,28 @@ async function runAdmitted(
   { tally: first, breakers }: { readonly tally: ModelCallTally; readonly breakers: readonly ListedBreaker[] },
 ): Promise<ModelAnswer> {
   const { call, plan, around, watch, meta } = planned;
-  let tally = first;
-  const follow = (next: ModelCallTally): ModelCallTally => {
-    tally = next;
-    next.onSettled(() => watch.over());
-    return next;
+  const tallies = [first];
+  const attempts = {
+    planned,
+    wordings: new Wordings(call, plan),
+    health: new ProviderHealth(ports, call.context.principal.tenant, { breakers, defer: around.defer }),
+    admitAgain: async (candidates: readonly Candidate[]) => {
+      const tally = tallyOf(ports, { ...planned, meta });
+      tallies.push(tally);
+      return admit(ports, planned, { tally, candidates });
+    },
   };
   watch.start();
-  const health = new ProviderHealth(ports, call.context.principal.tenant, { breakers, defer: around.defer });
   try {
-    return await tryCandidates(
-      ports,
-      {
-        planned,
-        wordings: new Wordings(call, plan),
-        health,
-        admitAgain: async (candidates) => {
-          const next = tallyOf(ports, { ...planned, meta });
-          const admitted = await admit(ports, planned, { tally: next, candidates });
-          if (!admitted.ok) return admitted;
-          watch.restart();
-          return accept(follow(next));
-        },
-      },
-      { tally: follow(first), candidates: plan.candidates },
-    );
+    const answer = await tryCandidates(ports, attempts, { tally: first, candidates: plan.candidates });
+    // A stream is watched until it ends.
+    if (!answer.ok || !(answer.body instanceof ReadableStream)) watch.over();
+    return answer;
   } catch (error) {
-    // Whatever broke, the hold does not stay open for it.
-    tally.settleAtHold("failed", refuse("internal", "the gateway failed while the call ran"));
+    watch.over();
+    // Whatever broke, no hold stays open for it.
+    for (const tally of tallies)
+      tally.settleAtHold("failed", refuse("internal", "the gateway failed while the call ran"));
     throw error;
   }
 }

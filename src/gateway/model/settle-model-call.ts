@@ -38,7 +38,6 @@ export class ModelCallTally {
   #httpStatus: number | undefined;
   #credentials: readonly string[];
   #isClosed = false;
-  #onSettled: () => void = () => undefined;
 
   constructor(ports: Ports, facts: TallyFacts, meta: CallMeta) {
     this.#ports = ports;
@@ -95,11 +94,6 @@ export class ModelCallTally {
     this.#attempts.push({ attempt, endedAt: this.#ports.system.now(), httpStatus, error: refusal.code });
   }
 
-  /** Runs once it is closed. */
-  onSettled(work: () => void): void {
-    this.#onSettled = work;
-  }
-
   /** Records a call that was refused before anything was held. */
   recordRefusal(refusal: Refusal): void {
     if (this.#close()) this.#record(isDenial(refusal) ? "denied" : "failed", NO_COST, { refusal });
@@ -131,7 +125,6 @@ export class ModelCallTally {
   #close(): boolean {
     if (this.#isClosed) return false;
     this.#isClosed = true;
-    this.#onSettled();
     return true;
   }
 
