@@ -9,10 +9,9 @@ import { FIELDS, refusedPaths, TARGET, valueOf } from "./messages-fixture.ts";
 
 const USER = { role: "user", content: "hi" } as const;
 const REQUEST: JsonObject = { model: "claude", max_tokens: 1000, messages: [USER] };
-const read = (more: object): Conversation =>
-  valueOf(messagesCodec.readRequest({ ...REQUEST, ...more } as JsonObject, FIELDS));
-const refused = (more: object): readonly string[] =>
-  refusedPaths(messagesCodec.readRequest({ ...REQUEST, ...more } as JsonObject, FIELDS));
+const read = (more: JsonObject): Conversation => valueOf(messagesCodec.readRequest({ ...REQUEST, ...more }, FIELDS));
+const refused = (more: JsonObject): readonly string[] =>
+  refusedPaths(messagesCodec.readRequest({ ...REQUEST, ...more }, FIELDS));
 const SPARE: Conversation = {
   turns: [{ role: "user", parts: [{ type: "text", text: "hi" }] }],
   tools: [],
