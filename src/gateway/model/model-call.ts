@@ -14,6 +14,7 @@ import { recordPause } from "../record-pause.ts";
 import type { CallSurroundings, ModelAnswer, PlannedCall } from "./admitted-call.ts";
 import { tryCandidates } from "./attempts.ts";
 import { CallWatch } from "./call-watch.ts";
+import { countHere, isCountedHere } from "./count-here.ts";
 import { Wordings } from "./exchange.ts";
 import { ProviderHealth } from "./provider-health.ts";
 import { ModelCallTally } from "./settle-model-call.ts";
@@ -50,6 +51,7 @@ export async function callModel(ports: Ports, call: ModelCall, around: CallSurro
     tally.recordRefusal(refusal);
     return { ok: false, refusal, meta: shown };
   }
+  if (isCountedHere(call, plan.value)) return countHere(call, tally);
   const watch = new CallWatch(ports, context, around.callerSignal);
   const planned: PlannedCall = { call, config, plan: plan.value, decision, meta: shown, around, watch };
   const admitted = await admit(ports, planned, { tally, candidates: plan.value.candidates });
