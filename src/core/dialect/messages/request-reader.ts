@@ -5,7 +5,7 @@ import type { Outcome } from "../../errors.ts";
 import { textOf } from "../body-fields.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
 import { readCache, readContent } from "./block-reader.ts";
-import { at, Findings, itemsOf, objectOf, present } from "./findings.ts";
+import { at, Findings, itemsOf, objectOf, present } from "../findings.ts";
 
 /** What these say is read here, or changes no answer; `refuseHosted` has looked at the latter. */
 const MEMBERS = new Set(
