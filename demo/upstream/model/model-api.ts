@@ -25,9 +25,16 @@ type Refuse = (trouble: Trouble) => Response;
 export async function answerModelApi(request: Request, env: DemoEnv, ctx: ExecutionContext): Promise<Response> {
   const url = new URL(request.url);
   const place = { request, env, ctx };
-  if (url.pathname.startsWith("/v1beta/")) return answerGemini(place, url);
+  if (url.pathname.startsWith("/v1beta/") || isGeminiCall(url)) return answerGemini(place, url);
   const isAnthropic = url.pathname.startsWith("/v1/messages") || request.headers.has("anthropic-version");
   return isAnthropic ? answerAnthropic(place, url) : answerOpenAi(place, url);
+}
+
+const GEMINI_CALL = /^\/v1(?:beta)?\/models\/([^/]+):(\w+)$/;
+
+/** Gemini's client asks under `/v1`, too, where a verb tells its calls from the other vendors'. */
+function isGeminiCall({ pathname }: URL): boolean {
+  return GEMINI_CALL.test(pathname);
 }
 
 function answerOpenAi(place: Place, { pathname }: URL): Response | Promise<Response> {
@@ -72,7 +79,8 @@ function answerGemini(place: Place, url: URL): Response | Promise<Response> {
   if (!hasKey(env, request.headers.get("x-goog-api-key") ?? url.searchParams.get("key")))
     return errors({ kind: "key" });
   if (request.method === "GET" && url.pathname === "/v1beta/models") return listGeminiModels();
-  const [, model = "", verb = ""] = /^\/v1beta\/models\/([^/]+):(\w+)$/.exec(decodeURIComponent(url.pathname)) ?? [];
+  const [, named = "", verb = ""] = GEMINI_CALL.exec(url.pathname) ?? [];
+  const model = decodeURIComponent(named);
   const isEvents = url.searchParams.get("alt") === "sse";
   switch (`${request.method} ${verb}`) {
     case "POST generateContent":

@@ -118,7 +118,12 @@ function streamAnswer({ dialect, planned, behaviour, meter, playback }: RunningC
   const body = pumpBody(streamSteps(behaviour, plan), playback, (ending, outputBytes) =>
     meter(ending, ending === "completed" ? allTokens : Math.min(allTokens, Math.ceil(outputBytes / 4))),
   );
-  const headers = { "content-type": framing.contentType, "cache-control": "no-cache", ...dialect.headers() };
+  const headers = {
+    "content-type": framing.contentType,
+    "cache-control": "no-cache",
+    ...(framing.contentType.startsWith("application/json") ? UNCOMPRESSED : {}),
+    ...dialect.headers(),
+  };
   return new Response(body, { headers });
 }
 
@@ -138,9 +143,11 @@ async function wholeAnswer(call: RunningCall): Promise<Response> {
   const pumped = pumpBody(bodySteps(behaviour, body, allTokens * 4), playback, (ending, outputBytes) =>
     meter(ending, Math.ceil(outputBytes / 4)),
   );
-  // NOTE: identity keeps a local compressing proxy from holding the headers back until a broken body ends.
-  return new Response(pumped, { headers: { ...headers, "content-encoding": "identity" } });
+  return new Response(pumped, { headers: { ...headers, ...UNCOMPRESSED } });
 }
+
+/** NOTE: keeps a local compressing proxy from holding the headers back until a broken body ends. */
+const UNCOMPRESSED = { "content-encoding": "identity" };
 
 function paddedBody(body: JsonRecord, behaviour: Behaviour): JsonRecord {
   const isBig = behaviour.kind === "fault" && behaviour.fault === "fault-big-event";

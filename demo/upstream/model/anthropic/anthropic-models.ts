@@ -9,6 +9,7 @@ export function listAnthropicModels(): Response {
     id,
     display_name: id,
     created_at: "2026-01-01T00:00:00Z",
+    lifecycle: "active",
   }));
   const page = { data, has_more: false, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
   return Response.json(page, { headers: anthropicHeaders() });
