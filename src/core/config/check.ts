@@ -5,6 +5,7 @@ import { isPrivateHost } from "../guard/address.ts";
 import { schemaMistakes } from "../policy/arguments.ts";
 import { failureText, runPolicyTests } from "../policy/policy-tests.ts";
 import { transactionMistakes } from "./check-transactions.ts";
+import { routeMistakes } from "./check-routes.ts";
 import { checkPolicy, type PolicyCheck } from "./check-policy.ts";
 import { probeUrl, requestMistakes, requestWarnings } from "./check-tool-request.ts";
 import type { ConfigDocument, ModelEntry, ProviderEntry, ToolEntry } from "./document.ts";
@@ -91,6 +92,7 @@ function referenceMistakes(
     ...Object.entries(document.tools).flatMap(([name, entry]) =>
       toolMistakes(`tools.${name}`, entry, document, around),
     ),
+    ...routeMistakes(document),
     ...actorMistakes(document),
     ...approvalMistakes(document, around),
     ...exportMistakes(document, around),
@@ -301,7 +303,7 @@ function secretMistakes(path: string, secret: string | undefined, around: Surrou
 
 function actorMistakes(document: ConfigDocument): readonly Mistake[] {
   const tools = Object.keys(document.tools);
-  const models = Object.keys(document.models);
+  const models = [...Object.keys(document.models), ...Object.keys(document.routes)];
   const unknown = (listed: readonly string[] | undefined, known: readonly string[], path: string): readonly Mistake[] =>
     (listed ?? [])
       .map((each, index) => ({ each, path: `${path}.${index}` }))
