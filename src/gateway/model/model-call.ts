@@ -11,10 +11,12 @@ import { ledgerRefusal, refOf, refusalOf, scopesOf } from "../enforce.ts";
 import { readFacts } from "../facts.ts";
 import type { Ports } from "../ports.ts";
 import { recordPause } from "../record-pause.ts";
-import type { CallSurroundings, ModelAnswer, PlannedCall } from "./admitted-call.ts";
+import type { Answered, CallSurroundings, ModelAnswer, PlannedCall } from "./admitted-call.ts";
 import { tryCandidates } from "./attempts.ts";
 import { CallWatch } from "./call-watch.ts";
+import { countHere, isCountedHere } from "./count-here.ts";
 import { Wordings } from "./exchange.ts";
+import { answerKept, cacheDigest, findKept, keepAnswer, type Kept } from "./kept-answer.ts";
 import { ProviderHealth } from "./provider-health.ts";
 import { ModelCallTally } from "./settle-model-call.ts";
 import { holdExpiry, wantOf } from "./want.ts";
@@ -50,11 +52,47 @@ export async function callModel(ports: Ports, call: ModelCall, around: CallSurro
     tally.recordRefusal(refusal);
     return { ok: false, refusal, meta: shown };
   }
+  if (isCountedHere(call, plan.value)) return countHere(call, tally);
   const watch = new CallWatch(ports, context, around.callerSignal);
   const planned: PlannedCall = { call, config, plan: plan.value, decision, meta: shown, around, watch };
-  const admitted = await admit(ports, planned, { tally, candidates: plan.value.candidates });
+  const digest = cacheDigest(planned);
+  if (digest === undefined) return runCall(ports, planned, { tally, breakers });
+  const kept = await findKept(ports, call, { digest, candidates: plan.value.candidates });
+  if (kept !== undefined) return runKept(ports, planned, { tally, kept });
+  tally.isNotKept();
+  return runCall(ports, keeping(ports, planned, digest), { tally, breakers });
+}
+
+/** The call, told to keep what it is answered. */
+function keeping(ports: Ports, planned: PlannedCall, digest: string): PlannedCall {
+  const { around } = planned;
+  const onAnswered = (answered: Answered): void => {
+    around.onAnswered?.(answered);
+    around.defer(keepAnswer(ports, planned, { digest, answered }));
+  };
+  return { ...planned, around: { ...around, onAnswered } };
+}
+
+/** Admits the call for nothing, so that pauses and counts hold for it too, and answers with what is kept. */
+async function runKept(
+  ports: Ports,
+  planned: PlannedCall,
+  { tally, kept }: { readonly tally: ModelCallTally; readonly kept: Kept },
+): Promise<ModelAnswer> {
+  const admitted = await admit(ports, planned, { tally, candidates: [] });
   if (!admitted.ok) return { ok: false, refusal: admitted, meta: tally.meta };
-  return runAdmitted(ports, planned, { tally, breakers });
+  return answerKept(ports, { planned, wordings: new Wordings(planned.call, planned.plan), tally }, kept);
+}
+
+async function runCall(
+  ports: Ports,
+  planned: PlannedCall,
+  around: { readonly tally: ModelCallTally; readonly breakers: readonly ListedBreaker[] },
+): Promise<ModelAnswer> {
+  const { tally } = around;
+  const admitted = await admit(ports, planned, { tally, candidates: planned.plan.candidates });
+  if (!admitted.ok) return { ok: false, refusal: admitted, meta: tally.meta };
+  return runAdmitted(ports, planned, around);
 }
 
 function tallyOf(

@@ -37,6 +37,7 @@ export class ModelCallTally {
   #model: ResolvedModel | undefined;
   #httpStatus: number | undefined;
   #credentials: readonly string[];
+  #keptAgeS: number | undefined;
   #isClosed = false;
 
   constructor(ports: Ports, facts: TallyFacts, meta: CallMeta) {
@@ -68,6 +69,17 @@ export class ModelCallTally {
   admitted(reply: Admitted): void {
     this.#admission = reply;
     this.#meta = { ...this.#meta, remainingUsd: reply.remainingUsd };
+  }
+
+  /** Notes that the answer was given before, so many seconds ago: it costs nothing. */
+  isKept(ageS: number): void {
+    this.#keptAgeS = ageS;
+    this.#meta = { ...this.#meta, keptAgeS: ageS };
+  }
+
+  /** Notes that answers are kept, and that this one was not. */
+  isNotKept(): void {
+    this.#meta = { ...this.#meta, keptAgeS: null };
   }
 
   /** Notes an attempt that is answered, or that is the last. */
@@ -135,7 +147,7 @@ export class ModelCallTally {
 
   #costOf(status: ModelCallStatus, learnt: Learnt): Cost {
     const model = this.#model;
-    if (model === undefined) return NO_COST;
+    if (model === undefined || this.#keptAgeS !== undefined) return NO_COST;
     if (learnt.usage !== undefined) {
       const pico = costPico(model.price, learnt.usage);
       return {
@@ -152,7 +164,8 @@ export class ModelCallTally {
   #settle(cost: Cost): void {
     if (this.#admission === undefined) return;
     const { principal, session } = this.#facts.call.context;
-    const actual = amounts({ usd: cost.micro, tokens: cost.tokens, calls: 1 });
+    // What was held without counting as a call is settled without.
+    const actual = amounts({ usd: cost.micro, tokens: cost.tokens, calls: this.#admission.held.calls });
     this.#ports.sessions.settle({ tenant: principal.tenant, session, holdId: this.spanId, actual }, this.#facts.defer);
   }
 
@@ -164,7 +177,8 @@ export class ModelCallTally {
       startedAt: this.startedAt,
       status,
       cost,
-      attempts: this.#attempts,
+      attempts: this.#keptAgeS === undefined ? this.#attempts : [],
+      keptAgeS: this.#keptAgeS,
       admission: this.#admission,
       httpStatus: this.#httpStatus,
       credentials: this.#credentials,
