@@ -36,6 +36,7 @@ import type { ToldAt } from "../core/trace/act.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
+import type { Releases } from "./ports/releases.ts";
 import type { TracePlane } from "./ports/trace-plane.ts";
 
 /** The clock and the dice. */
@@ -384,6 +385,7 @@ export interface Ports extends TracePlane {
   readonly controls: Controls;
   readonly configs: Configs;
   readonly switches: Switches;
+  readonly releases: Releases;
   readonly breakers: Breakers;
   readonly inbox: ApprovalInbox;
   readonly webhooks: Webhooks;

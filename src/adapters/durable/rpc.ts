@@ -12,6 +12,8 @@ import type {
   SessionSaga,
 } from "../../core/state/session-messages.ts";
 import type { Controls, SwitchRecord, TenantReply } from "../../core/state/tenant-ledger.ts";
+import type { ReleaseChange, ReleaseOrder } from "../../core/state/tenant-releases.ts";
+import type { ReleaseReview } from "../../core/release/sealed.ts";
 import type { Forgetting } from "../../core/state/forgetting.ts";
 import type { ToolOutcome } from "../../core/policy/tool-outcome.ts";
 import type { Finding, ToolCallRecord, ToolCallReply } from "../../core/state/tool-call-record.ts";
@@ -86,6 +88,9 @@ export interface RemoteTenantLedger {
     how: { readonly by: string; readonly reason: string | null; readonly told: ToldAt },
   ): Promise<TenantReply>;
   switches(): Promise<readonly SwitchRecord[]>;
+  moveRelease(order: ReleaseOrder, told: ToldAt): Promise<TenantReply>;
+  releaseHistory(agent: string): Promise<readonly ReleaseChange[]>;
+  reviewReleases(document: PublishedConfig["document"]): Promise<ReleaseReview>;
   publish(candidate: Omit<PublishedConfig, "version" | "published_at">, expected: number): Promise<TenantReply>;
   version(version?: number): Promise<PublishedConfig | undefined>;
   versions(): Promise<readonly ConfigVersion[]>;

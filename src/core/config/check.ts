@@ -6,6 +6,7 @@ import { schemaMistakes } from "../policy/arguments.ts";
 import { failureText, runPolicyTests } from "../policy/policy-tests.ts";
 import { transactionMistakes } from "./check-transactions.ts";
 import { checkPolicy, type PolicyCheck } from "./check-policy.ts";
+import { releaseMistakes, releaseWarnings } from "./check-releases.ts";
 import { probeUrl, requestMistakes, requestWarnings } from "./check-tool-request.ts";
 import type { ConfigDocument, ModelEntry, ProviderEntry, ToolEntry } from "./document.ts";
 import { secretsOfExport } from "./export-document.ts";
@@ -64,7 +65,7 @@ export function checkConfig(
   const failed = testMistakes(document, policy);
   if (failed.length > 0 && tests === "refuse") return { ok: false, mistakes: failed };
   const requests = Object.entries(document.tools).flatMap(([name, entry]) => requestWarnings(`tools.${name}`, entry));
-  const warnings = [...read.warnings, ...requests, ...policy.warnings, ...failed];
+  const warnings = [...read.warnings, ...requests, ...policy.warnings, ...releaseWarnings(document), ...failed];
   return { ok: true, document, prices, rules: policy.rules, warnings };
 }
 
@@ -92,6 +93,7 @@ function referenceMistakes(
       toolMistakes(`tools.${name}`, entry, document, around),
     ),
     ...actorMistakes(document),
+    ...releaseMistakes(document),
     ...approvalMistakes(document, around),
     ...exportMistakes(document, around),
     ...noticeMistakes("trace.alerts", { ...document.trace.alerts, fallback: undefined }, document, around),
@@ -301,7 +303,7 @@ function secretMistakes(path: string, secret: string | undefined, around: Surrou
 
 function actorMistakes(document: ConfigDocument): readonly Mistake[] {
   const tools = Object.keys(document.tools);
-  const models = Object.keys(document.models);
+  const models = [document.models, document.routes, document.agents].flatMap((table) => Object.keys(table));
   const unknown = (listed: readonly string[] | undefined, known: readonly string[], path: string): readonly Mistake[] =>
     (listed ?? [])
       .map((each, index) => ({ each, path: `${path}.${index}` }))

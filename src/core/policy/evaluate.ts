@@ -1,6 +1,7 @@
 // Decides whether one call is allowed: every rule speaks, the strictest wins, silence is a denial.
 import type { ActorEntry } from "../config/document.ts";
 import { effectiveScopes } from "../principal.ts";
+import { releaseReasons } from "../release/narrowing.ts";
 import { localTime } from "../units/local-time.ts";
 import { amountOf, builtInReasons, minorUnits, piiReason, writtenPii } from "./built-in.ts";
 import { bindWorld, type SessionInput, type World, type WorldInput } from "./cel/world.ts";
@@ -36,6 +37,7 @@ export function decideAtEdge(facts: PolicyFacts): EdgeDecision {
   const input = needsWorld ? worldInput(facts, pii !== undefined) : null;
   const reasons = [
     ...builtInReasons(facts),
+    ...releaseReasons(facts.release, tool.name),
     ...(forbidsPii(facts) && pii !== undefined ? [piiReason(facts, pii)] : []),
     ...confidenceReasons(facts),
     ...switchReasons(switches, ask, { isRead, now, terms }),

@@ -1,0 +1,52 @@
+// Reaches the release pointers of a tenant's agents: moved in its ledger, which owns them.
+import { accept, GatewayFault, refuse, type Outcome } from "../../core/errors.ts";
+import { unknownRelease } from "../../core/release/resolve.ts";
+import type { ReleaseOrder } from "../../core/state/tenant-releases.ts";
+import type { TenantReply } from "../../core/state/tenant-ledger.ts";
+import type { ReleaseMove, Releases } from "../../gateway/ports/releases.ts";
+import type { DurableControls } from "./controls.ts";
+import type { ObjectNamespace, RemoteTenantLedger } from "./rpc.ts";
+
+/** Release pointers behind a Durable Object namespace. */
+export function durableReleases(namespace: ObjectNamespace<RemoteTenantLedger>, controls: DurableControls): Releases {
+  return {
+    move: async (tenant, order, told) => {
+      const reply = await namespace.getByName(tenant).moveRelease(order, told);
+      controls.forget(tenant);
+      return outcomeOf(reply, order);
+    },
+    history: (tenant, agent) => namespace.getByName(tenant).releaseHistory(agent),
+    review: (tenant, document) => namespace.getByName(tenant).reviewReleases(document),
+  };
+}
+
+function outcomeOf(reply: TenantReply, { agent, expected }: ReleaseOrder): Outcome<ReleaseMove> {
+  switch (reply.type) {
+    case "release_moved":
+      return accept({ pointer: reply.pointer, change: reply.change });
+    case "release_unchanged":
+      return accept({ pointer: reply.pointer, change: null });
+    case "unknown_agent":
+      return refuse("not_found", `no agent "${agent}" in the tenant's config`);
+    case "unknown_release":
+      return unknownRelease(agent, reply.release);
+    case "stale_release":
+      return refuse(
+        "precondition_failed",
+        `the releases of "${agent}" are at generation ${reply.generation}, not ${expected ?? 0}: look at them again`,
+      );
+    case "nothing_before":
+      return refuse("release_not_moved", `nothing that the config still has was live before in agent "${agent}"`);
+    case "no_canary":
+      return refuse("release_not_moved", `agent "${agent}" has no canary: name the release that is to be it`);
+    case "is_live":
+      return refuse("release_not_moved", `release "${reply.release}" is live: it cannot be its own canary`);
+    case "pinned_elsewhere":
+      return refuse(
+        "release_policy_mismatch",
+        `release "${reply.release}" is pinned to another policy than the active one: nothing would be answered`,
+      );
+    default:
+      throw new GatewayFault("internal", `the tenant's ledger answered "${reply.type}" to a release`);
+  }
+}
