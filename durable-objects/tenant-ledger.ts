@@ -21,6 +21,7 @@ import {
   type MeterRow,
 } from "../src/core/state/tenant-limits.ts";
 import type { KeyedReport } from "../src/core/state/breaker.ts";
+import type { ReleasePointer } from "../src/core/release/pointer.ts";
 import { reviewReleases, type ReleaseReview } from "../src/core/release/sealed.ts";
 import type { ReleaseChange, ReleaseOrder } from "../src/core/state/tenant-releases.ts";
 import type { UpstreamAsk } from "../src/core/state/tenant-upstream.ts";
@@ -142,9 +143,11 @@ export class TenantLedger extends DurableObject<TenantEnv> {
     return reply;
   }
 
-  /** The last changes of an agent's releases, newest first. */
-  releaseHistory(agent: string): readonly ReleaseChange[] {
-    return this.#releases.history(agent);
+  /** How an agent's releases stand, and their last changes, newest first. */
+  releases(agent: string): { readonly pointer: ReleasePointer | null; readonly history: readonly ReleaseChange[] } {
+    const { releases } = this.#state;
+    const pointer = Object.hasOwn(releases, agent) ? (releases[agent] ?? null) : null;
+    return { pointer, history: this.#releases.history(agent) };
   }
 
   /** What publishing a document would be refused for, and what in it has no effect, as its prompts and releases go. */

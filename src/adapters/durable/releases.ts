@@ -15,7 +15,7 @@ export function durableReleases(namespace: ObjectNamespace<RemoteTenantLedger>, 
       controls.forget(tenant);
       return outcomeOf(reply, order);
     },
-    history: (tenant, agent) => namespace.getByName(tenant).releaseHistory(agent),
+    read: (tenant, agent) => namespace.getByName(tenant).releases(agent),
     review: (tenant, document) => namespace.getByName(tenant).reviewReleases(document),
   };
 }

@@ -12,7 +12,7 @@ import type {
   SessionSaga,
 } from "../../core/state/session-messages.ts";
 import type { Controls, SwitchRecord, TenantReply } from "../../core/state/tenant-ledger.ts";
-import type { ReleaseChange, ReleaseOrder } from "../../core/state/tenant-releases.ts";
+import type { ReleaseOrder } from "../../core/state/tenant-releases.ts";
 import type { ReleaseReview } from "../../core/release/sealed.ts";
 import type { Forgetting } from "../../core/state/forgetting.ts";
 import type { ToolOutcome } from "../../core/policy/tool-outcome.ts";
@@ -20,6 +20,7 @@ import type { Finding, ToolCallRecord, ToolCallReply } from "../../core/state/to
 import type { CompensationOrder, SagaReport } from "../../core/state/tool-call-after.ts";
 import type { ToldAt } from "../../core/trace/act.ts";
 import type { TraceRecord } from "../../core/trace/record.ts";
+import type { ReleaseStanding } from "../../gateway/ports/releases.ts";
 import type {
   Admission,
   Ballot,
@@ -89,7 +90,7 @@ export interface RemoteTenantLedger {
   ): Promise<TenantReply>;
   switches(): Promise<readonly SwitchRecord[]>;
   moveRelease(order: ReleaseOrder, told: ToldAt): Promise<TenantReply>;
-  releaseHistory(agent: string): Promise<readonly ReleaseChange[]>;
+  releases(agent: string): Promise<ReleaseStanding>;
   reviewReleases(document: PublishedConfig["document"]): Promise<ReleaseReview>;
   publish(candidate: Omit<PublishedConfig, "version" | "published_at">, expected: number): Promise<TenantReply>;
   version(version?: number): Promise<PublishedConfig | undefined>;

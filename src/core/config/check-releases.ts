@@ -28,7 +28,9 @@ export function releaseMistakes(document: ConfigDocument): readonly Mistake[] {
 export function releaseWarnings(document: ConfigDocument): readonly Mistake[] {
   const pinned = Object.entries(document.agents).flatMap(([agent, { releases }]) =>
     Object.entries(releases).flatMap(([id, { policy }]) =>
-      policy === undefined || policy.mode === "loose" ? [] : [{ path: `agents.${agent}.releases.${id}.policy`, policy }],
+      policy === undefined || policy.mode === "loose"
+        ? []
+        : [{ path: `agents.${agent}.releases.${id}.policy`, policy }],
     ),
   );
   const digest = pinned.length === 0 ? "" : policyDigest(document);
@@ -86,7 +88,9 @@ function partMistakes(path: string, release: ReleaseEntry, document: ConfigDocum
     ...unknown("route", route, document.routes),
     ...(prompt === undefined || promptOf(document, prompt) !== undefined
       ? []
-      : [{ path: `${path}.prompt`, message: `no such version of a prompt${didYouMean(prompt, versionsOf(document))}` }]),
+      : [
+          { path: `${path}.prompt`, message: `no such version of a prompt${didYouMean(prompt, versionsOf(document))}` },
+        ]),
     ...toolMistakes(`${path}.tools`, tools, Object.keys(document.tools)),
   ];
 }

@@ -19,8 +19,7 @@ export function releaseLimits(document: ConfigDocument, id: string): ReleaseLimi
     const entry = Object.hasOwn(releases, id) ? releases[id] : undefined;
     if (entry === undefined) continue;
     const { tools = null, policy } = entry;
-    const holds =
-      policy === undefined || policy.mode === "loose" || policyDigest(document).startsWith(policy.digest);
+    const holds = policy === undefined || policy.mode === "loose" || policyDigest(document).startsWith(policy.digest);
     return { id, tools, pinnedTo: holds ? null : policy.digest };
   }
   return null;

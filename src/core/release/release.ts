@@ -108,7 +108,13 @@ function answering({ provider: _provider, price: _price, ...entry }: ModelEntry,
   return { ...entry, upstream: entry.upstream ?? name };
 }
 
-function whoAnswers({ secret: _, timeout_ms: _ms, timeouts: _all, breaker: _breaker, ...provider }: ProviderEntry): object {
+function whoAnswers({
+  secret: _,
+  timeout_ms: _ms,
+  timeouts: _all,
+  breaker: _breaker,
+  ...provider
+}: ProviderEntry): object {
   return provider;
 }
 

@@ -34,10 +34,7 @@ export function sealsOf(document: ConfigDocument): readonly (Seal & { readonly p
 }
 
 /** What a publication would change of what is published: each by name. `sealed` answers the digest under a key. */
-function sealMistakes(
-  document: ConfigDocument,
-  sealed: (key: string) => string | undefined,
-): readonly Mistake[] {
+function sealMistakes(document: ConfigDocument, sealed: (key: string) => string | undefined): readonly Mistake[] {
   return sealsOf(document).flatMap(({ key, path, digest }) => {
     const was = sealed(key);
     if (was === undefined || was === digest) return [];

@@ -12,6 +12,12 @@ export interface ReleaseMove {
   readonly change: ReleaseChange | null;
 }
 
+/** How an agent's releases stand. */
+export interface ReleaseStanding {
+  readonly pointer: ReleasePointer | null;
+  readonly history: readonly ReleaseChange[];
+}
+
 /** Which releases are live, owned by the tenant's ledger. */
 export interface Releases {
   /**
@@ -20,8 +26,8 @@ export interface Releases {
    * `release_policy_mismatch` and `release_not_moved`.
    */
   move(tenant: string, order: ReleaseOrder, told: ToldAt): Promise<Outcome<ReleaseMove>>;
-  /** The last changes of an agent's releases, newest first. */
-  history(tenant: string, agent: string): Promise<readonly ReleaseChange[]>;
+  /** An agent's pointer, and its last changes, newest first; `null` for an agent that is not published. */
+  read(tenant: string, agent: string): Promise<ReleaseStanding>;
   /** What publishing a document would be refused for, as its prompts and releases go. */
   review(tenant: string, document: ConfigDocument): Promise<ReleaseReview>;
 }
