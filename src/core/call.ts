@@ -1,5 +1,6 @@
 // Decides what one governed call is, before anything is known about whether it may happen.
 import type { Constraints } from "./policy/constraints.ts";
+import type { CallFields, Dialect } from "./dialect/dialect.ts";
 import type { JsonObject } from "./json/canonical.ts";
 import type { ObjectText } from "./json/members.ts";
 import type { Principal } from "./principal.ts";
@@ -30,18 +31,14 @@ export interface CallContext {
 /** One model call, as its surface understood it. The body stays text: no byte changes that we do not own. */
 export interface ModelCall {
   readonly context: CallContext;
-  readonly operation: "chat";
-  readonly model: string;
+  readonly dialect: Dialect;
+  readonly fields: CallFields;
   readonly body: ObjectText;
   readonly bodyBytes: number;
-  readonly isStream: boolean;
-  /** Whether the caller asked for the usage chunk of a stream. */
-  readonly wantsUsage: boolean;
-  readonly streamOptions: JsonObject | undefined;
-  /** The caller's output limit and the field that carried it. */
-  readonly maxOutput: { readonly field: "max_tokens" | "max_completion_tokens"; readonly tokens: number } | undefined;
-  readonly choices: number;
+  /** The caller's headers that a provider of the same dialect gets. */
   readonly headers: ReadonlyMap<string, string>;
+  /** The query that it gets, without `?`; empty for none. */
+  readonly query: string;
 }
 
 /** One tool call, as its surface understood it. */

@@ -4,7 +4,7 @@ import type { ActiveConfig } from "../core/config/published.ts";
 import { accept, refuse, type Outcome } from "../core/errors.ts";
 import type { Switch } from "../core/policy/switches.ts";
 import type { ListedBreaker } from "../core/state/breaker.ts";
-import type { CallMeta } from "./admitted-call.ts";
+import type { CallMeta } from "./call-meta.ts";
 import type { Ports } from "./ports.ts";
 
 /** The facts of a call. The config refuses `not_configured` while the tenant has published nothing: nothing would be allowed. */

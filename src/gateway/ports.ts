@@ -1,6 +1,5 @@
 // Names everything the gateway needs from the world; adapters implement it, tests stand in for it.
 import type { PublishedConfig, ActiveConfig } from "../core/config/published.ts";
-import type { ProviderEntry } from "../core/config/document.ts";
 import type { Amounts } from "../core/budget/amounts.ts";
 import type { Want } from "../core/state/account.ts";
 import type {
@@ -37,6 +36,7 @@ import type { TraceRecord } from "../core/trace/record.ts";
 import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
 import type { Releases } from "./ports/releases.ts";
+import type { Models } from "./ports/models.ts";
 import type { TracePlane } from "./ports/trace-plane.ts";
 
 /** The clock and the dice. */
@@ -305,38 +305,6 @@ export interface ToolCalls {
   read(tenant: string, id: string, waitMs?: number): Promise<ToolCallRecord | undefined>;
   /** Makes the call's object forget it; it refuses while something is open. */
   forget(tenant: string, id: string): Promise<Forgetting>;
-}
-
-/** One request to a model provider. */
-export interface ModelRequest {
-  readonly tenant: string;
-  readonly provider: ProviderEntry;
-  /** Below the provider's base URL, such as `chat/completions`. */
-  readonly path: string;
-  readonly body: string;
-  readonly headers: ReadonlyMap<string, string>;
-  readonly allowedHosts: readonly string[];
-  readonly signal: AbortSignal;
-}
-
-/** What came back from a provider, before anything is read of its body. */
-export type ModelResponse =
-  | {
-      readonly type: "answered";
-      readonly status: number;
-      readonly headers: Headers;
-      readonly body: ReadableStream<Uint8Array> | null;
-      /** The whole body; an alternative to reading \`body\`. */
-      bytes(): Promise<ArrayBuffer>;
-      readonly credential: string | undefined;
-    }
-  | { readonly type: "blocked"; readonly message: string }
-  | { readonly type: "unreachable"; readonly message: string }
-  | { readonly type: "aborted" };
-
-/** Model providers. */
-export interface Models {
-  send(request: ModelRequest): Promise<ModelResponse>;
 }
 
 /** One attempt at a tool. */

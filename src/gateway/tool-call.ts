@@ -11,7 +11,7 @@ import { ABANDON_GRACE_MS, callTerms } from "../core/policy/retry.ts";
 import { breakerState } from "../core/policy/upstream.ts";
 import type { ToolCallRecord, ToolCallReply, ToolCallRequest } from "../core/state/tool-call-record.ts";
 import { toolCallId } from "../core/units/identifier.ts";
-import type { CallMeta } from "./admitted-call.ts";
+import type { CallMeta } from "./call-meta.ts";
 import { readFacts } from "./facts.ts";
 import { ledgerRefusal, refOf, refusalOf } from "./enforce.ts";
 import type { CallReply, Ports, Recorder } from "./ports.ts";

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { worstCase } from "../../src/core/budget/estimate.ts";
 import { NO_USAGE } from "../../src/core/budget/price.ts";
-import { readChatStream } from "../../src/core/stream/chat-stream.ts";
-import { firstData, isUsageOnlyFrame, lastBoundary } from "../../src/core/stream/frames.ts";
+import { chatWire } from "../../src/core/dialect/chat/wire.ts";
+import { isUsageOnlyFrame, lastBoundary } from "../../src/core/stream/frames.ts";
 import { scrub, SCRUBBED } from "../../src/core/trace/scrub.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -51,11 +51,6 @@ describe("frames", () => {
     expect(isUsageOnlyFrame('data: {"choices":[],"usage":null}\n\n')).toBe(false);
     expect(isUsageOnlyFrame("data: [DONE]\n\n")).toBe(false);
   });
-
-  it("begin with the first one that carries data", () => {
-    expect(firstData("\uFEFF: hi\n\ndata: 1\n\n")).toBe("1");
-    expect(firstData("data: 1")).toBeUndefined();
-  });
 });
 
 describe("a chat stream", () => {
@@ -69,7 +64,7 @@ describe("a chat stream", () => {
       chunk({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] }) +
       chunk({ choices: [], usage: { prompt_tokens: 3, completion_tokens: 2 } }) +
       "data: [DONE]\n\n";
-    expect(readChatStream(text)).toEqual({
+    expect(chatWire.streamed(text)).toEqual({
       isDone: true,
       error: undefined,
       usage: { ...NO_USAGE, input: 3, output: 2 },
@@ -80,17 +75,29 @@ describe("a chat stream", () => {
   });
 
   it("tells an error inside a 200, and that it was cut", () => {
-    expect(readChatStream(chunk({}) + 'data: {"error":{"message":"overloaded"}}\n\n')).toMatchObject({
+    expect(chatWire.streamed(chunk({}) + 'data: {"error":{"message":"overloaded"}}\n\n')).toMatchObject({
       isDone: false,
       error: { message: "overloaded" },
       usage: undefined,
     });
-    expect(readChatStream(chunk({}).slice(0, 20))).toMatchObject({ isDone: false, usage: undefined });
+    expect(chatWire.streamed(chunk({}).slice(0, 20))).toMatchObject({ isDone: false, usage: undefined });
+  });
+
+  it("shows by its first events whether it is an answer", () => {
+    const role = chunk({ choices: [{ index: 0, delta: { role: "assistant", content: "" }, finish_reason: null }] });
+    expect(chatWire.opening("\uFEFF: hi\n\n")).toEqual({ type: "waiting" });
+    expect(chatWire.opening(role)).toEqual({ type: "preamble" });
+    expect(chatWire.opening(role + chunk({}).slice(0, 30))).toEqual({ type: "preamble" });
+    expect(chatWire.opening(role + chunk({}))).toEqual({ type: "content" });
+    expect(chatWire.opening(role + 'data: {"error":{"message":"full","type":"overloaded_error"}}\n\n')).toEqual({
+      type: "error",
+      error: { kind: "overloaded", message: "full", code: "overloaded_error" },
+    });
   });
 
   it("is not fooled by the words in a text", () => {
     expect(
-      readChatStream(
+      chatWire.streamed(
         chunk({
           choices: [{ index: 0, delta: { content: '{"error": {"message": "no"}} "usage":{' }, finish_reason: null }],
         }),

@@ -1,7 +1,7 @@
 // Reaches a tenant's breakers: what failed is told at once, what went well rides along or is told in batches.
 import type { KeyedReport } from "../../core/state/breaker.ts";
 import type { System } from "../../gateway/ports.ts";
-import type { Breakers, BreakerSample } from "../../gateway/ports/breakers.ts";
+import type { Breakers, BreakerSample, ProbeAsk } from "../../gateway/ports/breakers.ts";
 import type { DurableControls } from "./controls.ts";
 import type { ObjectNamespace, RemoteTenantLedger } from "./rpc.ts";
 
@@ -37,6 +37,19 @@ export class DurableBreakers implements Breakers {
       if (hasChanged) this.#controls.forget(tenant);
     } catch {
       // A report that does not arrive is one the breaker never hears of: calls go on as before.
+    }
+  }
+
+  async probe(
+    tenant: string,
+    { key, settings, id, holdMs }: ProbeAsk,
+  ): Promise<{ readonly retryAfterMs: number | null }> {
+    const ask = { callId: id, slots: [], probes: [{ key, settings }], holdMs };
+    try {
+      const reply = await this.#namespace.getByName(tenant).grant("", [], [], ask);
+      return { retryAfterMs: reply.type === "tool_unavailable" ? reply.retryAfterMs : null };
+    } catch {
+      return { retryAfterMs: PATIENCE_MS };
     }
   }
 

@@ -2,6 +2,7 @@
 import type { Amounts } from "../../core/budget/amounts.ts";
 import type { PublishedConfig } from "../../core/config/published.ts";
 import type { Reason } from "../../core/policy/decision.ts";
+import type { MeterNeed, RateNeed } from "../../core/policy/limits.ts";
 import type { Switch } from "../../core/policy/switches.ts";
 import type { KeyedReport } from "../../core/state/breaker.ts";
 import type {
@@ -14,6 +15,8 @@ import type {
 import type { Controls, SwitchRecord, TenantReply } from "../../core/state/tenant-ledger.ts";
 import type { ReleaseOrder } from "../../core/state/tenant-releases.ts";
 import type { ReleaseReview } from "../../core/release/sealed.ts";
+import type { GrantReply } from "../../core/state/tenant-limits.ts";
+import type { UpstreamAsk } from "../../core/state/tenant-upstream.ts";
 import type { Forgetting } from "../../core/state/forgetting.ts";
 import type { ToolOutcome } from "../../core/policy/tool-outcome.ts";
 import type { Finding, ToolCallRecord, ToolCallReply } from "../../core/state/tool-call-record.ts";
@@ -81,6 +84,12 @@ export interface RemoteTenantLedger {
   endAct(spanId: string, record: TraceRecord | null): Promise<void>;
   exists(): Promise<boolean>;
   controls(): Promise<Controls>;
+  grant(
+    session: string,
+    shortages: readonly MeterNeed[],
+    rates: readonly RateNeed[],
+    upstream: UpstreamAsk,
+  ): Promise<GrantReply>;
   /** Whether a breaker has changed. */
   report(reports: readonly KeyedReport[]): Promise<boolean>;
   setSwitch(set: Omit<Switch, "set_at">, told: ToldAt): Promise<TenantReply>;

@@ -1,8 +1,19 @@
 // Reaches OpenAI and OpenAI-compatible providers: the tenant's credential in, nothing of the caller's.
-import type { Models, ModelResponse, Secrets } from "../../gateway/ports.ts";
+import type { Dialect } from "../../core/dialect/dialect.ts";
+import type { Secrets } from "../../gateway/ports.ts";
+import type { Models, ModelResponse } from "../../gateway/ports/models.ts";
 import type { Egress } from "../egress.ts";
 
 const OPENAI_BASE = "https://api.openai.com/v1";
+
+const PATHS: Readonly<Record<Dialect, string>> = {
+  chat: "chat/completions",
+  responses: "responses",
+  messages: "messages",
+  generate: "generate",
+  embeddings: "embeddings",
+  count_tokens: "messages/count_tokens",
+};
 
 /** Providers that speak the OpenAI dialect. */
 export function openAiModels(egress: Egress, secrets: Secrets): Models {
@@ -22,7 +33,7 @@ export function openAiModels(egress: Egress, secrets: Secrets): Models {
       const allowedHosts = provider.base_url === undefined ? ["api.openai.com"] : request.allowedHosts;
       try {
         const answer = await egress({
-          url: `${base}/${request.path}`,
+          url: `${base}/${PATHS[request.dialect]}`,
           method: "POST",
           headers,
           body: request.body,

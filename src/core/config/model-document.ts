@@ -1,6 +1,6 @@
 // Decides the shape of what a config says of model providers, models and routes.
 import * as z from "zod/mini";
-import { DIALECTS } from "../dialect/dialect.ts";
+import { DIALECTS } from "../dialect/names.ts";
 import { parseUsd } from "../units/money.ts";
 import { name } from "./policy-document.ts";
 import { BreakerDocument, milliseconds, RetryDocument } from "./reliability-document.ts";

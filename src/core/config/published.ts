@@ -21,6 +21,7 @@ import {
   type BudgetEntry,
   type ModelEntry,
   type ProviderEntry,
+  type RouteEntry,
   type ToolEntry,
 } from "./document.ts";
 import type { ApprovalTermsEntry, RuleEntry } from "./policy-document.ts";
@@ -176,6 +177,11 @@ export class ActiveConfig {
     const model = { name, entry, providerName: entry.provider, provider, price, upstreamName: entry.upstream ?? name };
     this.#models.set(name, model);
     return model;
+  }
+
+  /** A route by its name, or `undefined`. */
+  route(name: string): RouteEntry | undefined {
+    return own(this.published.document.routes, name);
   }
 
   /** A tool by its config name, or `undefined`. */

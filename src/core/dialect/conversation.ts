@@ -1,6 +1,6 @@
 // Decides what a request to a model means in no dialect's words: turns, parts, tools and how to sample.
 import type { Json, JsonObject } from "../json/canonical.ts";
-import type { GeneratingDialect } from "./dialect.ts";
+import type { GeneratingDialect } from "./names.ts";
 
 /** Where media comes from. */
 export type MediaSource =

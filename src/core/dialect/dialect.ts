@@ -6,25 +6,7 @@ import type { ObjectText } from "../json/members.ts";
 import type { Conversation } from "./conversation.ts";
 import type { ModelError, Reply, ReplyEvent } from "./reply.ts";
 
-/**
- * Dialects that generate: OpenAI chat completions (`chat`), OpenAI Responses (`responses`), Anthropic messages
- * (`messages`), Gemini generateContent (`generate`).
- */
-export const GENERATING = ["chat", "responses", "messages", "generate"] as const;
-
-/** Every dialect of a model call: those that generate, OpenAI embeddings, and Anthropic's token counting. */
-export const DIALECTS = [...GENERATING, "embeddings", "count_tokens"] as const;
-
-/** A dialect that generates. */
-export type GeneratingDialect = (typeof GENERATING)[number];
-
-/** A dialect of a model call. */
-export type Dialect = (typeof DIALECTS)[number];
-
-/** Whether a dialect is one that generates. */
-export function isGenerating(dialect: Dialect): dialect is GeneratingDialect {
-  return (GENERATING as readonly Dialect[]).includes(dialect);
-}
+export { DIALECTS, GENERATING, isGenerating, type Dialect, type GeneratingDialect } from "./names.ts";
 
 /** What the gateway reads of a request before it decides: the fields it owns. */
 export interface CallFields {

@@ -12,12 +12,8 @@ const DEFAULT_MAX_BACKOFF_MS = 10_000;
 /** After its deadline a running call is given this long to be recorded before it counts as abandoned. */
 export const ABANDON_GRACE_MS = 5_000;
 
-/** The times and repeats that one call of a tool may take. Times are milliseconds. */
-export interface CallTerms {
-  /** For one attempt: connecting, headers and body. */
-  readonly timeoutMs: number;
-  /** For all attempts and the waits between them. */
-  readonly deadlineMs: number;
+/** The repeats that one call may take. Times are milliseconds. */
+export interface RetryTerms {
   readonly maxAttempts: number;
   readonly backoffMs: number;
   /** The longest wait between two attempts, also where the upstream asks for a longer one. */
@@ -25,6 +21,19 @@ export interface CallTerms {
   readonly on: readonly RetryCause[];
   /** Whether sending the call twice has at most one effect: it reads, or the upstream honours our idempotency key. */
   readonly isRepeatable: boolean;
+}
+
+/** The times and repeats that one call of a tool may take. */
+export interface CallTerms extends RetryTerms {
+  /** For one attempt: connecting, headers and body. */
+  readonly timeoutMs: number;
+  /** For all attempts and the waits between them. */
+  readonly deadlineMs: number;
+}
+
+/** The repeats of a call that may be made again whenever it failed; one attempt where nothing is said. */
+export function retryTerms(entry: RetryEntry | undefined): RetryTerms {
+  return { ...backoffOf(entry ?? ONCE), isRepeatable: true };
 }
 
 /** The terms of a tool; a caller's deadline shortens them and never lengthens them. */
@@ -45,7 +54,7 @@ type RetryEntry = NonNullable<ToolEntry["retry"]>;
 
 const ONCE: RetryEntry = { max_attempts: 1 };
 
-function backoffOf(retry: RetryEntry): Pick<CallTerms, "maxAttempts" | "backoffMs" | "maxBackoffMs" | "on"> {
+function backoffOf(retry: RetryEntry): Pick<RetryTerms, "maxAttempts" | "backoffMs" | "maxBackoffMs" | "on"> {
   const { max_attempts: maxAttempts, backoff_ms: backoffMs = DEFAULT_BACKOFF_MS, on = RETRY_CAUSES } = retry;
   return { maxAttempts, backoffMs, maxBackoffMs: retry.max_backoff_ms ?? DEFAULT_MAX_BACKOFF_MS, on };
 }
@@ -100,7 +109,7 @@ export type NextAttempt =
  * refused for coming too often. Never waits past the deadline; an upstream that asks for a longer wait than the
  * longest backoff is left alone.
  */
-export function nextAttempt(terms: CallTerms, failed: FailedAttempt): NextAttempt {
+export function nextAttempt(terms: RetryTerms, failed: FailedAttempt): NextAttempt {
   const { cause, made, now, deadlineAt, retryAfterMs, random } = failed;
   if (cause === null || (cause !== "unsent" && !terms.on.includes(cause))) return { again: false, why: "no_help" };
   if (!terms.isRepeatable && cause !== "unsent" && cause !== "rate_limited") return { again: false, why: "unsafe" };

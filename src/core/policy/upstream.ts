@@ -50,14 +50,15 @@ export const NO_UPSTREAM_NEEDS: UpstreamNeeds = {
 /** The breakers of a tool, settings filled in; none for a tool whose entry has no `breaker`. */
 export function breakersOf(name: string, entry: ToolEntry): readonly ProbeNeed[] {
   if (entry.breaker === undefined) return [];
-  const settings = settingsOf(entry.breaker);
+  const settings = breakerSettings(entry.breaker);
   return [
     { key: `tool:${name}`, settings },
     { key: `host:${hostOf(entry)}`, settings },
   ];
 }
 
-function settingsOf(entry: NonNullable<ToolEntry["breaker"]>): BreakerSettings {
+/** A breaker's settings, filled in. */
+export function breakerSettings(entry: NonNullable<ToolEntry["breaker"]>): BreakerSettings {
   const cooldownMs = entry.cooldown_ms ?? 30_000;
   return {
     windowMs: entry.window_ms ?? 60_000,

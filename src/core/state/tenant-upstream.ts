@@ -32,7 +32,7 @@ export function grantUpstream(ask: UpstreamAsk, rows: UpstreamRows, now: number)
     const asked = { id: ask.callId, expiresAt: until };
     const { next, retryAfterMs } = admit(rows.breakers(key) ?? CLOSED, settings, asked, now);
     if (retryAfterMs !== null)
-      return { type: "tool_unavailable", upstream: key.replace(/^(tool|host):/, ""), retryAfterMs };
+      return { type: "tool_unavailable", upstream: key.replace(/^(tool|host|provider):/, ""), retryAfterMs };
     breakers.push([key, next]);
   }
   const slots: (readonly [string, SlotsState])[] = [];

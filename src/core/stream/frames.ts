@@ -39,13 +39,3 @@ export function isUsageOnlyFrame(frame: string): boolean {
     return false;
   }
 }
-
-/** The first frame's data, or `undefined` while no frame is whole. */
-export function firstData(text: string): string | undefined {
-  for (const frame of text.replace(/^\uFEFF/, "").split(/(?<=\r?\n\r?\n)/)) {
-    if (!/\r?\n\r?\n$/.test(frame)) return undefined;
-    const data = dataOf(frame);
-    if (data !== "") return data;
-  }
-  return undefined;
-}

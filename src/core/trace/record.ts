@@ -34,6 +34,8 @@ export interface Payload {
 /** What a record tells of: a governed call, one that was only asked about, what a ledger or a person did, or spans received from an agent. */
 export const RECORD_KINDS = [
   "chat",
+  "embeddings",
+  "count_tokens",
   "execute_tool",
   "preflight",
   "approval",

@@ -12,8 +12,21 @@ export interface BreakerSample {
   readonly probe: string | null;
 }
 
+/** Who wants to probe which breaker, and for how long at most. */
+export interface ProbeAsk {
+  readonly key: string;
+  readonly settings: BreakerSettings;
+  readonly id: string;
+  readonly holdMs: number;
+}
+
 /** Breakers, owned by the tenant's ledger: one for every tool and host, whichever isolate calls it. */
 export interface Breakers {
   /** Tells what an attempt came to: failures and probes at once, the rest in batches. Never throws. */
   report(tenant: string, samples: readonly BreakerSample[]): Promise<void>;
+  /**
+   * Asks for leave to find out whether a half-open upstream is back: `null` where it is given, else how long to wait.
+   * Never throws: without an answer, nobody probes.
+   */
+  probe(tenant: string, asked: ProbeAsk): Promise<{ readonly retryAfterMs: number | null }>;
 }

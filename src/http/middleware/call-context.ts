@@ -5,7 +5,7 @@ import { telltaleId } from "../../core/guard/caller-id.ts";
 import { resolveActor } from "../../core/principal.ts";
 import { readTraceContext, type TraceContext } from "../../core/trace/trace-context.ts";
 import { isCallerId, readTraceId, traceIdFromHex, type TraceId } from "../../core/units/identifier.ts";
-import type { CallMeta } from "../../gateway/admitted-call.ts";
+import type { CallMeta } from "../../gateway/call-meta.ts";
 import { formatUsd } from "../../core/units/money.ts";
 import { recordForbidden, type CalledSurface } from "../../gateway/record-forbidden.ts";
 import { deferOf, type HttpContext } from "../context.ts";

@@ -39,11 +39,12 @@ export function chatErrorOf(error: Json, status = 500): ModelError {
   const type = textOf(error["type"]);
   const code = textOf(error["code"]);
   const param = textOf(error["param"]);
+  const named = code ?? type;
   const told = KINDS[code ?? ""] ?? KINDS[type ?? ""];
   return {
     kind: told ?? kindOfStatus(status),
     message: textOf(error["message"]) ?? "no message",
-    ...(code === undefined && type === undefined ? {} : { code: code ?? type }),
+    ...(named === undefined ? {} : { code: named }),
     ...(param === undefined ? {} : { param }),
   };
 }

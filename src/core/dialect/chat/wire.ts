@@ -44,8 +44,7 @@ function readFields(body: ObjectText): Outcome<CallFields> {
 
 function readOutput(body: ObjectText): Outcome<Pick<CallFields, "choices" | "maxOutput">> {
   const choices = memberValue(body, "n") ?? 1;
-  if (typeof choices !== "number" || !Number.isInteger(choices) || choices < 1 || choices > 128)
-    return invalidField("n", "expected an integer from 1 to 128");
+  if (!isCount(choices) || choices > 128) return invalidField("n", "expected an integer from 1 to 128");
   const named = OUTPUT_FIELDS.filter((field) => (memberValue(body, field) ?? null) !== null);
   const [field = "n"] = named;
   if (named.length > 1)

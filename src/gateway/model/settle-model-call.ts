@@ -1,49 +1,101 @@
-// Keeps the tally of one model call and closes it exactly once: cost, settlement, record.
-import type { ModelCall } from "../core/call.ts";
-import { amounts } from "../core/budget/amounts.ts";
-import { costMicro, costPico, totalTokens } from "../core/budget/price.ts";
-import type { Refusal } from "../core/errors.ts";
-import type { SessionReply } from "../core/state/session-messages.ts";
-import { isDenial } from "./enforce.ts";
-import type { Ports } from "./ports.ts";
-import { recordModelCall, type Cost, type Learnt, type ModelCallStatus, type TallyFacts } from "./record-model-call.ts";
+// Keeps the tally of one admission of a model call and closes it exactly once: cost, settlement, record.
+import { amounts } from "../../core/budget/amounts.ts";
+import { costMicro, costPico, totalTokens } from "../../core/budget/price.ts";
+import type { ResolvedModel } from "../../core/config/published.ts";
+import type { Refusal } from "../../core/errors.ts";
+import { isUnbilled } from "../../core/routing/failover.ts";
+import type { SessionReply } from "../../core/state/session-messages.ts";
+import type { CallMeta } from "../call-meta.ts";
+import { isDenial } from "../enforce.ts";
+import type { Ports } from "../ports.ts";
+import type { Attempt, Failure } from "./attempt.ts";
+import {
+  recordModelCall,
+  type Cost,
+  type Learnt,
+  type MadeAttempt,
+  type ModelCallStatus,
+  type TallyFacts,
+} from "./record-model-call.ts";
 
 const NO_COST: Cost = { micro: 0, nano: 0, tokens: 0, basis: "none" };
 
-/** The tally of one model call. */
+type Admitted = SessionReply & { readonly type: "admitted" };
+
+/**
+ * The tally of one admission. A call has one, and a further one for each attempt that may have been billed before
+ * another was made: each is charged and recorded by itself, so that no charge hides behind another.
+ */
 export class ModelCallTally {
   readonly spanId: string;
   readonly startedAt: number;
   readonly #ports: Ports;
-  readonly #call: ModelCall;
   readonly #facts: TallyFacts;
-  #admission: (SessionReply & { type: "admitted" }) | undefined;
+  readonly #attempts: MadeAttempt[] = [];
+  #meta: CallMeta;
+  #admission: Admitted | undefined;
+  #model: ResolvedModel | undefined;
   #httpStatus: number | undefined;
   #credentials: readonly string[];
   #isClosed = false;
   #onSettled: () => void = () => undefined;
 
-  constructor(ports: Ports, call: ModelCall, facts: TallyFacts) {
+  constructor(ports: Ports, facts: TallyFacts, meta: CallMeta) {
     this.#ports = ports;
-    this.#call = call;
     this.#facts = facts;
-    this.#credentials = call.context.credentials;
+    this.#meta = meta;
+    this.#model = facts.plan?.candidates[0]?.model;
+    this.#credentials = facts.call.context.credentials;
     this.spanId = ports.system.randomHex(8);
     this.startedAt = ports.system.now();
   }
 
+  /** What the answer tells about its call. */
+  get meta(): CallMeta {
+    return this.#meta;
+  }
+
+  /** Output tokens that the hold pays for, over all choices. */
+  get grantedOutput(): number {
+    return (this.#admission?.units ?? 0) * this.#facts.call.fields.choices;
+  }
+
+  /** Output tokens per choice that the hold pays for. */
+  get grantedUnits(): number {
+    return this.#admission?.units ?? 0;
+  }
+
   /** Notes the ledger's admission. */
-  admitted(reply: SessionReply & { type: "admitted" }): void {
+  admitted(reply: Admitted): void {
     this.#admission = reply;
+    this.#meta = { ...this.#meta, remainingUsd: reply.remainingUsd };
   }
 
-  /** Notes the provider's status and the credential it was called with. */
-  answered(status: number, credential: string | undefined): void {
-    this.#httpStatus = status;
+  /** Notes an attempt that is answered, or that is the last. */
+  answeredBy(attempt: Attempt, httpStatus: number | undefined, credential: string | undefined): void {
+    const { model } = attempt.candidate;
+    this.#model = model;
+    this.#httpStatus = httpStatus;
     if (credential !== undefined) this.#credentials = [...this.#credentials, credential];
+    const { tier } = model.entry;
+    this.#meta = {
+      ...this.#meta,
+      model: model.name,
+      ...(tier === undefined || this.#meta.tier !== undefined ? {} : { tier }),
+    };
+    this.#attempts.push({ attempt, endedAt: undefined, httpStatus, error: undefined });
   }
 
-  /** Runs once the call is closed. */
+  /** Notes an attempt that another one follows. */
+  failed(
+    attempt: Attempt,
+    { httpStatus, credential, refusal }: Pick<Failure, "httpStatus" | "credential" | "refusal">,
+  ): void {
+    if (credential !== undefined) this.#credentials = [...this.#credentials, credential];
+    this.#attempts.push({ attempt, endedAt: this.#ports.system.now(), httpStatus, error: refusal.code });
+  }
+
+  /** Runs once it is closed. */
   onSettled(work: () => void): void {
     this.#onSettled = work;
   }
@@ -53,7 +105,7 @@ export class ModelCallTally {
     if (this.#close()) this.#record(isDenial(refusal) ? "denied" : "failed", NO_COST, { refusal });
   }
 
-  /** Gives the whole hold back: the provider was surely never reached. */
+  /** Gives the whole hold back: nothing was surely billed. */
   settleUnsent(refusal: Refusal): void {
     if (!this.#close()) return;
     this.#settle(NO_COST);
@@ -89,7 +141,7 @@ export class ModelCallTally {
   }
 
   #costOf(status: ModelCallStatus, learnt: Learnt): Cost {
-    const { model } = this.#facts;
+    const model = this.#model;
     if (model === undefined) return NO_COST;
     if (learnt.usage !== undefined) {
       const pico = costPico(model.price, learnt.usage);
@@ -106,19 +158,20 @@ export class ModelCallTally {
 
   #settle(cost: Cost): void {
     if (this.#admission === undefined) return;
-    const { principal, session } = this.#call.context;
+    const { principal, session } = this.#facts.call.context;
     const actual = amounts({ usd: cost.micro, tokens: cost.tokens, calls: 1 });
     this.#ports.sessions.settle({ tenant: principal.tenant, session, holdId: this.spanId, actual }, this.#facts.defer);
   }
 
   #record(status: ModelCallStatus, cost: Cost, more: { readonly refusal?: Refusal; readonly learnt?: Learnt }): void {
     recordModelCall(this.#ports, this.#facts.recorder, {
-      call: this.#call,
       facts: this.#facts,
+      model: this.#model,
       spanId: this.spanId,
       startedAt: this.startedAt,
       status,
       cost,
+      attempts: this.#attempts,
       admission: this.#admission,
       httpStatus: this.#httpStatus,
       credentials: this.#credentials,
@@ -127,13 +180,4 @@ export class ModelCallTally {
       learnt: more.learnt,
     });
   }
-}
-
-/**
- * Whether a provider that answered with this status has surely billed nothing: it refused or broke before working.
- * Time-outs are not among them; without usage they, like a stream that ended early, cost the whole hold, since tokens
- * that were made and never delivered (hidden reasoning among them) are billed all the same.
- */
-function isUnbilled(status: number): boolean {
-  return status >= 400 && ![408, 499, 504].includes(status);
 }

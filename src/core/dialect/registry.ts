@@ -1,0 +1,22 @@
+// Finds a dialect by its name: what passes through it, and how it is translated.
+import { GatewayFault } from "../errors.ts";
+import { chatWire } from "./chat/wire.ts";
+import type { Codec, Dialect, GeneratingDialect, Wire } from "./dialect.ts";
+
+const WIRES: Readonly<Partial<Record<Dialect, Wire>>> = { chat: chatWire };
+
+const CODECS: Readonly<Partial<Record<GeneratingDialect, Codec>>> = {};
+
+/** What the gateway needs of a dialect for calls that pass through it. */
+export function wireOf(dialect: Dialect): Wire {
+  const wire = WIRES[dialect];
+  if (wire === undefined) throw new GatewayFault("internal", `dialect ${dialect} is not spoken`);
+  return wire;
+}
+
+/** How a generating dialect is translated. */
+export function codecOf(dialect: GeneratingDialect): Codec {
+  const codec = CODECS[dialect];
+  if (codec === undefined) throw new GatewayFault("internal", `dialect ${dialect} is not translated`);
+  return codec;
+}

@@ -1,0 +1,133 @@
+// Answers a model call as a stream that has begun: it passes as it comes, translated where it has to be, and its end is told truthfully.
+import type { Broken, StreamSaid } from "../../core/dialect/dialect.ts";
+import type { ModelErrorKind } from "../../core/dialect/reply.ts";
+import { wireOf } from "../../core/dialect/registry.ts";
+import { refuse } from "../../core/errors.ts";
+import type { ModelAnswer, PlannedCall } from "./admitted-call.ts";
+import type { Attempt, AttemptResult } from "./attempt.ts";
+import { FrameFilter } from "./frame-filter.ts";
+import type { Learnt, ModelCallStatus } from "./record-model-call.ts";
+import { CAPTURE_CHARS, relay, type ChunkTransform, type StreamEnd } from "./relay.ts";
+import type { ModelCallTally } from "./settle-model-call.ts";
+import type { StreamTranslation } from "./stream-translation.ts";
+
+type Stream = AttemptResult & { readonly type: "stream" };
+
+/** Streams of at most this many output tokens (some 5 MB of frames) are metered from a copy in memory. */
+const LONG_OUTPUT_TOKENS = 16_384;
+
+/** Relays a provider's event stream. One that is cut short ends with a typed error event, and never with a marker of success. */
+export function answerStream(
+  planned: PlannedCall,
+  tally: ModelCallTally,
+  attempt: Attempt,
+  { answered, peeked, body }: Stream,
+): ModelAnswer {
+  const { around, plan } = planned;
+  const { exchange, clock } = attempt;
+  const translation = exchange.translation?.stream();
+  const relayed = relay({
+    first: peeked.bytes,
+    rest: body,
+    transform: transformOf(planned, attempt, translation),
+    mayBeLong: tally.grantedOutput > LONG_OUTPUT_TOKENS,
+    clock,
+    drains: plan.drains,
+    closingFrame: (end) => closingFrame(attempt, end, translation),
+  });
+  around.defer(
+    relayed.end.then(
+      (end) => settle(planned, tally, attempt, end),
+      () => tally.settleAtHold("failed", refuse("upstream_failed", "the stream could not be relayed")),
+    ),
+  );
+  const headers = new Headers(answered.headers);
+  if (translation !== undefined) headers.set("content-type", "text/event-stream; charset=utf-8");
+  return { ok: true, status: answered.status, headers, body: relayed.body, meta: tally.meta };
+}
+
+function transformOf(
+  { call }: PlannedCall,
+  { exchange }: Attempt,
+  translation: StreamTranslation | undefined,
+): ChunkTransform | undefined {
+  if (translation !== undefined) return translation;
+  return exchange.dialect === "chat" && !call.fields.wantsUsage ? new FrameFilter() : undefined;
+}
+
+function settle({ around }: PlannedCall, tally: ModelCallTally, { exchange }: Attempt, end: StreamEnd): void {
+  const said = wireOf(exchange.dialect).streamed(end.text);
+  const status = statusOf(end, said);
+  tally.settleLearnt(status, learntFrom(end, said, status));
+  around.onAnswered?.({
+    dialect: exchange.dialect,
+    text: end.text,
+    isStream: true,
+    isCut: end.text.length >= 2 * CAPTURE_CHARS,
+    isSuccess: status === "succeeded",
+    seed: tally.spanId,
+  });
+}
+
+const CUT: Broken = { code: "upstream_failed", message: "The model provider's stream ended before it was complete." };
+const CLOSING: Readonly<Record<StreamEnd["ending"], Broken>> = {
+  ended: CUT,
+  upstream_broke: CUT,
+  caller_left: CUT,
+  timed_out: { code: "upstream_timeout", message: "The stream was stopped at its deadline." },
+  halted: { code: "halted", message: "A person has stopped this call." },
+};
+const KINDS: Readonly<Record<StreamEnd["ending"], ModelErrorKind>> = {
+  ended: "server",
+  upstream_broke: "server",
+  caller_left: "server",
+  timed_out: "timeout",
+  halted: "permission",
+};
+
+/** The error event for a stream that did not end as it should; nothing when it did, or when it said so itself. */
+function closingFrame(
+  { exchange }: Attempt,
+  end: StreamEnd,
+  translation: StreamTranslation | undefined,
+): string | undefined {
+  const broken = CLOSING[end.ending];
+  if (translation !== undefined) {
+    // A stream that ended has told by itself whether that was its proper end.
+    if (end.ending === "ended") return undefined;
+    return translation.broken({ kind: KINDS[end.ending], ...broken });
+  }
+  const wire = wireOf(exchange.dialect);
+  const said = wire.streamed(end.text);
+  return said.isDone || said.error !== undefined ? undefined : wire.closing(broken, said);
+}
+
+function statusOf(end: StreamEnd, said: StreamSaid): ModelCallStatus {
+  if (end.ending === "caller_left") return "caller_left";
+  return end.ending === "ended" && said.isDone && said.error === undefined ? "succeeded" : "failed";
+}
+
+const ERROR_TYPES = {
+  ended: "stream_cut",
+  upstream_broke: "stream_cut",
+  timed_out: "upstream_timeout",
+  caller_left: "caller_left",
+  halted: "halted",
+} as const;
+
+function learntFrom(end: StreamEnd, said: StreamSaid, status: ModelCallStatus): Learnt {
+  const { usage, model, id } = said;
+  return {
+    usage,
+    responseText: end.text,
+    contentType: "text/event-stream",
+    finishReasons: said.finishReasons,
+    ...(model === undefined ? {} : { responseModel: model }),
+    ...(id === undefined ? {} : { responseId: id }),
+    ...(status === "succeeded" ? {} : { errorType: errorTypeOf(end, said) }),
+  };
+}
+
+function errorTypeOf(end: StreamEnd, said: StreamSaid): string {
+  return end.ending === "ended" && said.error !== undefined ? "in_band_error" : ERROR_TYPES[end.ending];
+}

@@ -1,0 +1,177 @@
+// Sequences one model call: facts, route, decision, reservation, attempts, answer, settlement, record.
+import type { ModelCall } from "../../core/call.ts";
+import type { ActiveConfig } from "../../core/config/published.ts";
+import { accept, refuse, type Outcome, type Refusal } from "../../core/errors.ts";
+import { evaluateModelCall } from "../../core/policy/evaluate.ts";
+import { stopOf, type Decision } from "../../core/policy/decision.ts";
+import { planRoute, type Candidate, type RoutePlan } from "../../core/routing/plan.ts";
+import type { ListedBreaker } from "../../core/state/breaker.ts";
+import type { CallMeta } from "../call-meta.ts";
+import { ledgerRefusal, refOf, refusalOf, scopesOf } from "../enforce.ts";
+import { readFacts } from "../facts.ts";
+import type { Ports } from "../ports.ts";
+import { recordPause } from "../record-pause.ts";
+import type { CallSurroundings, ModelAnswer, PlannedCall } from "./admitted-call.ts";
+import { tryCandidates } from "./attempts.ts";
+import { CallWatch } from "./call-watch.ts";
+import { Wordings } from "./exchange.ts";
+import { ProviderHealth } from "./provider-health.ts";
+import { ModelCallTally } from "./settle-model-call.ts";
+import { holdExpiry, wantOf } from "./want.ts";
+
+/**
+ * Makes one governed model call. Nothing reaches a provider without an allowing decision and a hold that covers the worst
+ * case of whichever candidate answers; each hold is settled exactly once, whether the answer ends, breaks or is abandoned.
+ * One ledger hop before the upstream, one after; one more for each attempt that may have been billed for nothing.
+ */
+export async function callModel(ports: Ports, call: ModelCall, around: CallSurroundings): Promise<ModelAnswer> {
+  const { context } = call;
+  const { config: found, switches, breakers, meta } = await readFacts(ports, context);
+  if (!found.ok) return { ok: false, refusal: found, meta };
+  const config = found.value;
+  const plan = planRoute(config, call.fields.model, context.session);
+  const decision = evaluateModelCall({
+    policyVersion: config.policyVersion,
+    actorName: context.actor,
+    actor: config.actor(context.actor),
+    modelName: call.fields.model,
+    confidence: context.confidence,
+    release: context.release,
+    session: context.session,
+    switches,
+    terms: config.terms,
+    now: ports.system.now(),
+  });
+  const shown = plan.ok ? { ...meta, ...shownRoute(plan.value) } : meta;
+  const tally = tallyOf(ports, { call, plan: plan.ok ? plan.value : undefined, decision, around, meta: shown });
+  const stopped = stopBefore(plan, decision);
+  if (stopped !== undefined || !plan.ok) {
+    const refusal = stopped ?? refuse("unknown_model", `no model "${call.fields.model}"`);
+    tally.recordRefusal(refusal);
+    return { ok: false, refusal, meta: shown };
+  }
+  const watch = new CallWatch(ports, context, around.callerSignal);
+  const planned: PlannedCall = { call, config, plan: plan.value, decision, meta: shown, around, watch };
+  const admitted = await admit(ports, planned, { tally, candidates: plan.value.candidates });
+  if (!admitted.ok) return { ok: false, refusal: admitted, meta: tally.meta };
+  return runAdmitted(ports, planned, { tally, breakers });
+}
+
+function tallyOf(
+  ports: Ports,
+  {
+    call,
+    plan,
+    decision,
+    around,
+    meta,
+  }: Pick<PlannedCall, "call" | "decision" | "around" | "meta"> & { readonly plan: RoutePlan | undefined },
+): ModelCallTally {
+  return new ModelCallTally(ports, { call, plan, decision, recorder: around.recorder, defer: around.defer }, meta);
+}
+
+function stopBefore(plan: Outcome<RoutePlan>, decision: Decision): Refusal | undefined {
+  if (!plan.ok) return plan;
+  // A denial that also stops the session has to reach it.
+  return decision.effect === "allow" || stopOf(decision.reasons) !== undefined ? undefined : refusalOf(decision);
+}
+
+function shownRoute({ candidates, tier, reason, release }: RoutePlan): Partial<CallMeta> {
+  const [first] = candidates;
+  return {
+    ...(first === undefined ? {} : { model: first.model.name }),
+    ...(tier === undefined ? {} : { tier }),
+    routeReason: reason,
+    ...(release === undefined ? {} : { release }),
+  };
+}
+
+/** Opens a hold for the worst case of these candidates, and records what the ledger refuses. */
+async function admit(
+  ports: Ports,
+  planned: PlannedCall,
+  { tally, candidates }: { readonly tally: ModelCallTally; readonly candidates: readonly Candidate[] },
+): Promise<Outcome<ModelCallTally>> {
+  const { call, config, decision, around } = planned;
+  const reply = await ports.sessions.admit(
+    admissionOf(config, call, { tally, decision, candidates, plan: planned.plan }),
+  );
+  const refusal = ledgerRefusal(reply);
+  if (refusal === undefined && reply.type === "admitted") {
+    tally.admitted(reply);
+    return accept(tally);
+  }
+  recordPause(
+    ports,
+    around.recorder,
+    { context: call.context, startedAt: tally.startedAt, spanId: tally.spanId },
+    reply,
+  );
+  const refused = refusal ?? refuse("internal", "the ledger gave no admission");
+  tally.recordRefusal(refused);
+  return refused;
+}
+
+function admissionOf(
+  config: ActiveConfig,
+  call: ModelCall,
+  {
+    tally,
+    decision,
+    candidates,
+    plan,
+  }: {
+    readonly tally: ModelCallTally;
+    readonly decision: Decision;
+    readonly candidates: readonly Candidate[];
+    readonly plan: RoutePlan;
+  },
+): Parameters<Ports["sessions"]["admit"]>[0] {
+  return {
+    holdId: tally.spanId,
+    scopes: scopesOf(config, call.context),
+    want: wantOf(call, candidates, plan.system),
+    expiresAt: holdExpiry(tally.startedAt, candidates),
+    ref: refOf(config, call.context, { spanId: tally.spanId, subject: candidates[0]?.model.name ?? call.fields.model }),
+    stop: stopOf(decision.reasons) ?? null,
+    stopAndAsk: config.actor(call.context.actor)?.stop_and_ask ?? null,
+  };
+}
+
+async function runAdmitted(
+  ports: Ports,
+  planned: PlannedCall,
+  { tally: first, breakers }: { readonly tally: ModelCallTally; readonly breakers: readonly ListedBreaker[] },
+): Promise<ModelAnswer> {
+  const { call, plan, around, watch, meta } = planned;
+  let tally = first;
+  const follow = (next: ModelCallTally): ModelCallTally => {
+    tally = next;
+    next.onSettled(() => watch.over());
+    return next;
+  };
+  watch.start();
+  const health = new ProviderHealth(ports, call.context.principal.tenant, { breakers, defer: around.defer });
+  try {
+    return await tryCandidates(
+      ports,
+      {
+        planned,
+        wordings: new Wordings(call, plan),
+        health,
+        admitAgain: async (candidates) => {
+          const next = tallyOf(ports, { ...planned, meta });
+          const admitted = await admit(ports, planned, { tally: next, candidates });
+          if (!admitted.ok) return admitted;
+          watch.restart();
+          return accept(follow(next));
+        },
+      },
+      { tally: follow(first), candidates: plan.candidates },
+    );
+  } catch (error) {
+    // Whatever broke, the hold does not stay open for it.
+    tally.settleAtHold("failed", refuse("internal", "the gateway failed while the call ran"));
+    throw error;
+  }
+}

@@ -1,0 +1,48 @@
+// Turns a provider's stream into the caller's dialect, chunk by chunk.
+import type { StreamReader, StreamWriter } from "../../core/dialect/dialect.ts";
+import type { ModelError, ReplyEvent } from "../../core/dialect/reply.ts";
+import { EventParser } from "../../core/stream/events.ts";
+import type { ChunkTransform } from "./relay.ts";
+
+/** A provider's stream on its way into another dialect. Nothing goes out after an error or a proper end. */
+export class StreamTranslation implements ChunkTransform {
+  readonly #reader: StreamReader;
+  readonly #writer: StreamWriter;
+  readonly #parser = new EventParser();
+  readonly #decoder = new TextDecoder();
+  readonly #encoder = new TextEncoder();
+  #isOver = false;
+
+  constructor(reader: StreamReader, writer: StreamWriter) {
+    this.#reader = reader;
+    this.#writer = writer;
+  }
+
+  pass(chunk: Uint8Array): Uint8Array | undefined {
+    const events = this.#parser.push(this.#decoder.decode(chunk, { stream: true }));
+    return this.#encoded(events.map(({ data, name }) => this.#written(this.#reader.push(data, name))).join(""));
+  }
+
+  flush(): Uint8Array | undefined {
+    return this.#encoded(this.#written(this.#reader.end()));
+  }
+
+  /** The frames that tell of an error that no provider told; empty where the stream has ended already. */
+  broken(error: ModelError): string {
+    return this.#written([{ type: "error", error }]);
+  }
+
+  #written(events: readonly ReplyEvent[]): string {
+    let text = "";
+    for (const event of events) {
+      if (this.#isOver) break;
+      text += this.#writer.write(event);
+      this.#isOver = event.type === "error" || event.type === "done";
+    }
+    return text;
+  }
+
+  #encoded(text: string): Uint8Array | undefined {
+    return text === "" ? undefined : this.#encoder.encode(text);
+  }
+}

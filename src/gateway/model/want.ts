@@ -1,0 +1,48 @@
+// Decides what a model call's hold has to cover: the worst case of whichever candidate answers.
+import { amounts } from "../../core/budget/amounts.ts";
+import { worstCase } from "../../core/budget/estimate.ts";
+import type { ModelCall } from "../../core/call.ts";
+import type { Candidate } from "../../core/routing/plan.ts";
+import type { Want } from "../../core/state/account.ts";
+
+/** Output tokens asked for when neither the caller nor the config names a number. */
+const DEFAULT_MAX_OUTPUT = 4_096;
+/** A hold outlives its call by this much, in milliseconds. */
+const HOLD_GRACE_MS = 30_000;
+
+/** What these candidates can cost at most, each figure taken from the dearest of them. */
+export function wantOf(call: ModelCall, candidates: readonly Candidate[], system: string | undefined): Want {
+  const wants = candidates.map((candidate) => wantOfOne(call, candidate, system));
+  const most = (of: (want: Want) => number): number => Math.max(0, ...wants.map(of));
+  return {
+    fixed: amounts({ usd: most(({ fixed }) => fixed.usd), tokens: most(({ fixed }) => fixed.tokens), calls: 1 }),
+    unitPico: most(({ unitPico }) => unitPico),
+    unitTokens: most(({ unitTokens }) => unitTokens),
+    minUnits: most(({ minUnits }) => minUnits),
+    maxUnits: most(({ maxUnits }) => maxUnits),
+  };
+}
+
+function wantOfOne({ fields, body, bodyBytes, dialect }: ModelCall, { model }: Candidate, system = ""): Want {
+  // Counting costs nothing, and what embeds puts nothing out.
+  if (dialect === "count_tokens") return { fixed: amounts({}), unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 };
+  const size = { bytes: bodyBytes + 3 * system.length, text: body.text, context: model.entry.context };
+  const worst = worstCase(model.price, size, fields.choices);
+  const fixed = amounts({ usd: worst.inputMicro, tokens: worst.inputTokens, calls: 1 });
+  if (dialect === "embeddings") return { fixed, unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 };
+  const most = model.entry.max_output_tokens;
+  const asked = fields.maxOutput ?? most ?? DEFAULT_MAX_OUTPUT;
+  const maxUnits = most === undefined ? asked : Math.min(asked, most);
+  return { fixed, unitPico: worst.unitPico, unitTokens: worst.unitTokens, minUnits: Math.min(1, maxUnits), maxUnits };
+}
+
+/**
+ * When a hold that nobody settles counts as spent: attempts begin within the first candidate's longest time, and the last
+ * one may take its own.
+ */
+export function holdExpiry(startedAt: number, candidates: readonly Candidate[]): number {
+  const [first] = candidates;
+  const longest = Math.max(0, ...candidates.map(({ timeouts }) => timeouts.totalMs));
+  const attempts = candidates.length === 1 ? 0 : (first?.timeouts.totalMs ?? 0);
+  return startedAt + attempts + longest + HOLD_GRACE_MS;
+}
