@@ -77,6 +77,8 @@ export interface ModelCallFacts {
   readonly modelName: string;
   readonly confidence: number | null;
   readonly release: string | null;
+  /** What the release holds against the call. */
+  readonly releaseReasons?: readonly Reason[];
   readonly session: string;
   readonly switches: readonly Switch[];
   readonly terms: ApprovalTerms;
@@ -101,7 +103,7 @@ export function evaluateModelCall(facts: ModelCallFacts): Decision {
     ? `actor "${actorName}" may use model "${modelName}"`
     : `actor "${actorName}" does not list model "${modelName}"`;
   const listing: Reason = { rule_id: "actor.models", effect: listed ? "allow" : "deny", message, path: "model" };
-  const reasons = [listing, ...halted, ...unsure(actor, confidence)];
+  const reasons = [listing, ...(facts.releaseReasons ?? []), ...halted, ...unsure(actor, confidence)];
   return decide({ reasons, standby: null }, facts.policyVersion);
 }
 

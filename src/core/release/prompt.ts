@@ -115,10 +115,10 @@ const EXPECTED_VALUE = `expected a text of at most ${MAX_VALUE_CHARS} characters
  * A request without the members of `metadata` that a prompt has taken in: they were for us. `metadata` itself goes once
  * nothing is left in it.
  */
-export function withoutVariables(body: JsonObject, { variables }: PromptVersion): JsonObject {
+export function withoutTaken(body: JsonObject, taken: readonly string[]): JsonObject {
   const { metadata, ...rest } = body;
-  if (metadata === undefined || !isJsonObject(metadata)) return body;
-  const left = Object.entries(metadata).filter(([name]) => !Object.hasOwn(variables, name));
+  if (taken.length === 0 || metadata === undefined || !isJsonObject(metadata)) return body;
+  const left = Object.entries(metadata).filter(([name]) => !taken.includes(name));
   if (left.length === Object.keys(metadata).length) return body;
   return left.length === 0 ? rest : { ...body, metadata: Object.fromEntries(left) };
 }

@@ -9,6 +9,7 @@ import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
 import { parseExactJson } from "../../core/json/exact.ts";
 import { locateMembers } from "../../core/json/members.ts";
+import { withoutTaken } from "../../core/release/prompt.ts";
 import type { Candidate, RoutePlan } from "../../core/routing/plan.ts";
 import { StreamTranslation } from "./stream-translation.ts";
 
@@ -45,11 +46,11 @@ export interface Wording {
 /** Words one call for its candidates: what it says is read once, however many of them are asked. */
 export class Wordings {
   readonly #call: ModelCall;
-  readonly #plan: Pick<RoutePlan, "system">;
+  readonly #plan: Pick<RoutePlan, "system" | "takenIn">;
   #body: Outcome<JsonObject> | undefined;
   #conversation: Outcome<Conversation> | undefined;
 
-  constructor(call: ModelCall, plan: Pick<RoutePlan, "system">) {
+  constructor(call: ModelCall, plan: Pick<RoutePlan, "system" | "takenIn">) {
     this.#call = call;
     this.#plan = plan;
   }
@@ -122,8 +123,13 @@ export class Wordings {
   }
 
   #readBody(): Outcome<JsonObject> {
-    this.#body ??= readExact(this.#call.body.text);
+    this.#body ??= this.#readOnce();
     return this.#body;
+  }
+
+  #readOnce(): Outcome<JsonObject> {
+    const read = readExact(this.#call.body.text);
+    return read.ok ? accept(withoutTaken(read.value, this.#plan.takenIn ?? [])) : read;
   }
 }
 

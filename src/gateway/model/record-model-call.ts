@@ -152,7 +152,9 @@ function routeAttributes({ facts: { call, plan }, attempts }: ModelCallOver): At
     [ATTR.routeAsked]: call.fields.model,
     [ATTR.routeReason]: plan?.reason,
     [ATTR.attempts]: attempts.length === 0 ? undefined : attempts.length,
-    ...(plan?.release === undefined ? {} : { [ATTR.release]: plan.release }),
+    [ATTR.releaseAgent]: plan?.release?.agent,
+    [ATTR.releaseDigest]: plan?.release?.digest,
+    [ATTR.releaseChosen]: plan?.release?.how,
   };
 }
 
@@ -219,7 +221,7 @@ const KINDS: Readonly<Record<Dialect, RecordKind>> = {
 };
 
 function indexRow(over: ModelCallOver, endedAt: number): IndexRow {
-  const { decision, call, plan } = over.facts;
+  const { decision, call } = over.facts;
   const { context } = call;
   const usage = over.learnt?.usage ?? NO_USAGE;
   return {
@@ -244,13 +246,7 @@ function indexRow(over: ModelCallOver, endedAt: number): IndexRow {
     seq: over.admission?.seq ?? null,
     call_id: null,
     ...callerColumns(context, decision),
-    ...releaseColumn(plan),
     upstream: over.model?.providerName ?? null,
     attempts: over.attempts.length === 0 ? null : over.attempts.length,
   };
-}
-
-/** The release that a name stood for tells more than the one a caller declared. */
-function releaseColumn(plan: RoutePlan | undefined): Partial<Pick<IndexRow, "release">> {
-  return plan?.release === undefined ? {} : { release: plan.release };
 }

@@ -142,5 +142,6 @@ export function setCallHeaders(headers: Headers, meta: CallMeta): void {
   if (meta.remainingUsd !== null) headers.set("interlock-budget-remaining-usd", formatUsd(meta.remainingUsd));
   if (meta.model !== undefined) headers.set("interlock-model", meta.model);
   if (meta.tier !== undefined) headers.set("interlock-tier", meta.tier);
+  if (meta.release !== undefined) headers.set("interlock-release", meta.release);
   if (meta.routeReason !== undefined) headers.set("interlock-route-reason", meta.routeReason);
 }

@@ -36,11 +36,15 @@ async function usableModels(c: HttpContext): Promise<Outcome<readonly OpenAiMode
   const { principal } = authenticated.value;
   const config = await c.var.runtime.ports.configs.active(principal.tenant);
   if (config === undefined) return accept([]);
-  const { models, actors } = config.published.document;
+  const { models, agents, actors } = config.published.document;
   const patterns = Object.entries(actors).flatMap(([name, actor]) =>
     mayActAs(principal, name) ? (actor.models ?? []) : [],
   );
   const created = Math.floor(config.published.published_at / 1000);
-  const usable = Object.entries(models).filter(([name]) => matchesAny(name, patterns));
-  return accept(usable.map(([id, entry]) => ({ id, object: "model", created, owned_by: entry.provider })));
+  const named = [
+    ...Object.entries(models).map(([id, { provider }]) => ({ id, owned_by: provider })),
+    ...Object.keys(agents).map((id) => ({ id, owned_by: "interlock" })),
+  ];
+  const usable = named.filter(({ id }) => matchesAny(id, patterns));
+  return accept(usable.map(({ id, owned_by }) => ({ id, object: "model", created, owned_by })));
 }
