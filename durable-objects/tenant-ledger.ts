@@ -12,6 +12,7 @@ import type {
   TenantCommand,
   TenantLedgerState,
   TenantReply,
+  TenantTransition,
 } from "../src/core/state/tenant-ledger.ts";
 import {
   grantShare,
@@ -23,7 +24,7 @@ import {
 import type { KeyedReport } from "../src/core/state/breaker.ts";
 import type { ReleasePointer } from "../src/core/release/pointer.ts";
 import { reviewReleases, type ReleaseReview } from "../src/core/release/sealed.ts";
-import type { ReleaseChange, ReleaseOrder } from "../src/core/state/tenant-releases.ts";
+import type { ReleaseChange, ReleaseOrder, ReleaseReply } from "../src/core/state/tenant-releases.ts";
 import type { UpstreamAsk } from "../src/core/state/tenant-upstream.ts";
 import { configAct, switchAct, tenantAct, type ToldAt } from "../src/core/trace/act.ts";
 import type { TraceRecord } from "../src/core/trace/record.ts";
@@ -31,7 +32,7 @@ import { releaseAct } from "../src/core/trace/release-act.ts";
 import { ActOutbox, toldNow } from "./act-outbox.ts";
 import { ReleaseRows } from "./release-rows.ts";
 import { SqlStore, type RecordQueue } from "./sql-store.ts";
-import { UpstreamRows, type Released } from "./upstream-rows.ts";
+import { keysOf, UpstreamRows, type Released } from "./upstream-rows.ts";
 
 /** A session's ledger, as this object calls it. */
 interface RemoteSession {
@@ -137,8 +138,8 @@ export class TenantLedger extends DurableObject<TenantEnv> {
   }
 
   /** Moves an agent's releases: durable before the reply, with the record that tells of it. */
-  async moveRelease(order: ReleaseOrder, told: ToldAt): Promise<TenantReply> {
-    const reply = this.#apply({ type: "move_release", order, config: this.version() });
+  async moveRelease(order: ReleaseOrder, told: ToldAt): Promise<ReleaseReply> {
+    const reply = this.#follow(tenants.orderRelease(this.#state, order, this.version(), Date.now()));
     if (reply.type === "release_moved") await this.#acts.tell(releaseAct(this.#name, reply.change, null), told);
     return reply;
   }
@@ -357,7 +358,10 @@ export class TenantLedger extends DurableObject<TenantEnv> {
   }
 
   #apply(command: TenantCommand): TenantReply {
-    const { next, reply, effects } = tenants.transition(this.#state, command, Date.now());
+    return this.#follow(tenants.transition(this.#state, command, Date.now()));
+  }
+
+  #follow<Reply>({ next, reply, effects }: TenantTransition<Reply>): Reply {
     this.#state = next;
     for (const effect of effects) {
       switch (effect.type) {
@@ -390,10 +394,6 @@ const METER_ROWS = "meter/";
 const RATE_ROWS = "rate/";
 /** Arrival times are kept in microseconds. */
 const TAT_PER_MS = 1_000;
-
-function keysOf({ slots, probes }: UpstreamAsk): Pick<Released, "slots" | "probes"> {
-  return { slots: slots.map(({ key }) => key), probes: probes.map(({ key }) => key) };
-}
 
 function rowOf(version: number): string {
   return `${VERSION_ROWS}${String(version).padStart(8, "0")}`;

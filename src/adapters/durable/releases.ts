@@ -1,8 +1,7 @@
 // Reaches the release pointers of a tenant's agents: moved in its ledger, which owns them.
-import { accept, GatewayFault, refuse, type Outcome } from "../../core/errors.ts";
+import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { unknownRelease } from "../../core/release/resolve.ts";
-import type { ReleaseOrder } from "../../core/state/tenant-releases.ts";
-import type { TenantReply } from "../../core/state/tenant-ledger.ts";
+import type { ReleaseOrder, ReleaseReply } from "../../core/state/tenant-releases.ts";
 import type { ReleaseMove, Releases } from "../../gateway/ports/releases.ts";
 import type { DurableControls } from "./controls.ts";
 import type { ObjectNamespace, RemoteTenantLedger } from "./rpc.ts";
@@ -20,7 +19,7 @@ export function durableReleases(namespace: ObjectNamespace<RemoteTenantLedger>, 
   };
 }
 
-function outcomeOf(reply: TenantReply, { agent, expected }: ReleaseOrder): Outcome<ReleaseMove> {
+function outcomeOf(reply: ReleaseReply, { agent, expected }: ReleaseOrder): Outcome<ReleaseMove> {
   switch (reply.type) {
     case "release_moved":
       return accept({ pointer: reply.pointer, change: reply.change });
@@ -47,6 +46,6 @@ function outcomeOf(reply: TenantReply, { agent, expected }: ReleaseOrder): Outco
         `release "${reply.release}" is pinned to another policy than the active one: nothing would be answered`,
       );
     default:
-      throw new GatewayFault("internal", `the tenant's ledger answered "${reply.type}" to a release`);
+      return reply satisfies never;
   }
 }

@@ -13,7 +13,7 @@ import type {
   SessionSaga,
 } from "../../core/state/session-messages.ts";
 import type { Controls, SwitchRecord, TenantReply } from "../../core/state/tenant-ledger.ts";
-import type { ReleaseOrder } from "../../core/state/tenant-releases.ts";
+import type { ReleaseOrder, ReleaseReply } from "../../core/state/tenant-releases.ts";
 import type { ReleaseReview } from "../../core/release/sealed.ts";
 import type { GrantReply } from "../../core/state/tenant-limits.ts";
 import type { UpstreamAsk } from "../../core/state/tenant-upstream.ts";
@@ -98,7 +98,7 @@ export interface RemoteTenantLedger {
     how: { readonly by: string; readonly reason: string | null; readonly told: ToldAt },
   ): Promise<TenantReply>;
   switches(): Promise<readonly SwitchRecord[]>;
-  moveRelease(order: ReleaseOrder, told: ToldAt): Promise<TenantReply>;
+  moveRelease(order: ReleaseOrder, told: ToldAt): Promise<ReleaseReply>;
   releases(agent: string): Promise<ReleaseStanding>;
   reviewReleases(document: PublishedConfig["document"]): Promise<ReleaseReview>;
   publish(candidate: Omit<PublishedConfig, "version" | "published_at">, expected: number): Promise<TenantReply>;

@@ -109,7 +109,7 @@ function answering({ provider: _provider, price: _price, ...entry }: ModelEntry,
 }
 
 function whoAnswers({
-  secret: _,
+  secret: _secret,
   timeout_ms: _ms,
   timeouts: _all,
   breaker: _breaker,
@@ -118,7 +118,13 @@ function whoAnswers({
   return provider;
 }
 
-function routeOf({ candidates, timeouts: _, retry: _retry, on_caller_left: _left, ...route }: RouteEntry): object {
+function routeOf({
+  candidates,
+  timeouts: _timeouts,
+  retry: _retry,
+  on_caller_left: _left,
+  ...route
+}: RouteEntry): object {
   return { ...route, candidates: candidates.map(({ model, weight }) => ({ model, weight })) };
 }
 

@@ -17,7 +17,6 @@ export interface ReleaseAsk {
 /** The release that answers, and by which way it was chosen. */
 export interface ChosenRelease {
   readonly release: ResolvedRelease;
-  readonly isCanary: boolean;
   readonly how: "live" | "canary" | "named";
 }
 
@@ -33,17 +32,26 @@ export function resolveRelease(
   find: (release: string) => ResolvedRelease | undefined,
 ): Outcome<ChosenRelease> {
   if (pointer === undefined) return notYet(ask.agent);
-  const { live, canary } = pointer;
   const { agent, named } = ask;
-  const isDrawn = canary !== null && isDrawnFor(agent, canary, ask.session);
-  const id = named ?? (isDrawn ? canary.release : live.release);
-  const isCanary = id === canary?.release;
-  if (named !== null && !isCanary && named !== live.release && !ask.mayTryAny) return forbidden(agent, named);
+  if (named !== null && !mayName(named, pointer, ask)) return forbidden(agent, named);
+  const id = named ?? drawnFor(pointer, ask);
   const release = find(id);
   if (release === undefined) return named === null ? notYet(agent) : unknownRelease(agent, named);
   const { pin } = release;
   if (pin !== null && pin.isStrict && !pin.holds) return pinnedElsewhere(release);
-  return accept({ release, isCanary, how: named !== null ? "named" : isCanary ? "canary" : "live" });
+  return accept(named === null ? drawn(release, pointer) : { release, how: "named" });
+}
+
+function drawn(release: ResolvedRelease, { canary }: ReleasePointer): ChosenRelease {
+  return { release, how: release.id === canary?.release ? "canary" : "live" };
+}
+
+function mayName(named: string, { live, canary }: ReleasePointer, { mayTryAny }: ReleaseAsk): boolean {
+  return mayTryAny || named === live.release || named === canary?.release;
+}
+
+function drawnFor({ live, canary }: ReleasePointer, { agent, session }: ReleaseAsk): string {
+  return canary !== null && isDrawnFor(agent, canary, session) ? canary.release : live.release;
 }
 
 /**

@@ -57,12 +57,6 @@ export type TenantCommand =
       /** The digest that was published under a name before. */
       readonly sealed: (key: string) => string | undefined;
     }
-  | {
-      readonly type: "move_release";
-      readonly order: ReleaseOrder;
-      /** The active version. */
-      readonly config: PublishedConfig | undefined;
-    }
   | { readonly type: "mirrored"; readonly version: number }
   | { readonly type: "set_switch"; readonly switch: Omit<Switch, "set_at"> }
   | { readonly type: "clear_switch"; readonly id: string; readonly by: string; readonly reason: string | null };
@@ -79,8 +73,7 @@ export type TenantReply =
   | { readonly type: "switch_set"; readonly record: SwitchRecord }
   | { readonly type: "switch_cleared"; readonly record: SwitchRecord }
   | { readonly type: "unknown_switch" }
-  | { readonly type: "too_many_switches"; readonly limit: number }
-  | ReleaseReply;
+  | { readonly type: "too_many_switches"; readonly limit: number };
 
 /** What the object must do before the reply leaves. */
 export type TenantEffect =
@@ -91,9 +84,9 @@ export type TenantEffect =
   | { readonly type: "write_switch"; readonly record: SwitchRecord };
 
 /** The result of a command. */
-export interface TenantTransition {
+export interface TenantTransition<Reply = TenantReply> {
   readonly next: TenantLedgerState;
-  readonly reply: TenantReply;
+  readonly reply: Reply;
   readonly effects: readonly TenantEffect[];
 }
 
@@ -129,8 +122,6 @@ export function transition(state: TenantLedgerState, command: TenantCommand, now
       };
     case "publish":
       return publish(state, command, now);
-    case "move_release":
-      return moved(state, command, now);
     case "mirrored":
       if (command.version <= state.mirrored) return { next: state, reply: { type: "noted" }, effects: [] };
       return {
@@ -172,11 +163,13 @@ function publish(
   };
 }
 
-function moved(
+/** Applies an order on an agent's releases, which are those of the active version. */
+export function orderRelease(
   state: TenantLedgerState,
-  { order, config }: TenantCommand & { type: "move_release" },
+  order: ReleaseOrder,
+  config: PublishedConfig | undefined,
   now: number,
-): TenantTransition {
+): TenantTransition<ReleaseReply> {
   const reply = moveRelease(state.releases, order, config, now);
   if (reply.type !== "release_moved") return { next: state, reply, effects: [] };
   const releases = { ...state.releases, [order.agent]: reply.pointer };

@@ -79,11 +79,15 @@ function moveOf(
 ): PointerMove | (ReleaseReply & { readonly type: "unknown_release" | "no_canary" | "pinned_elsewhere" }) {
   if (type === "rollback" && release === null) return { type, target: null };
   if (type === "canary" && weight === 0) return { type: "end_canary" };
-  const named = release ?? (type === "canary" ? pointer.canary?.release : undefined);
+  const named = release ?? pointer.canary?.release;
   if (named === undefined) return { type: "no_canary" };
   const pinned = pinnedOf(world, agent, named);
   if (pinned === undefined) return { type: "unknown_release", release: named };
   if (!isUsable(world, agent, named)) return { type: "pinned_elsewhere", release: named };
+  return onto(pinned, { type, weight });
+}
+
+function onto(pinned: Pinned, { type, weight }: Pick<ReleaseOrder, "type" | "weight">): PointerMove {
   if (type === "rollback") return { type, target: pinned };
   return type === "promote" ? { type, pinned } : { type, pinned, weight: weight ?? 0 };
 }

@@ -152,10 +152,15 @@ function routeAttributes({ facts: { call, plan }, attempts }: ModelCallOver): At
     [ATTR.routeAsked]: call.fields.model,
     [ATTR.routeReason]: plan?.reason,
     [ATTR.attempts]: attempts.length === 0 ? undefined : attempts.length,
-    [ATTR.releaseAgent]: plan?.release?.agent,
-    [ATTR.releaseDigest]: plan?.release?.digest,
-    [ATTR.releaseChosen]: plan?.release?.how,
+    ...releaseAttributes(plan?.release),
   };
+}
+
+/** Which release answered; its id is on every span. */
+function releaseAttributes(release: RoutePlan["release"]): Attributes {
+  if (release === undefined) return {};
+  const { agent, digest, how } = release;
+  return { [ATTR.releaseAgent]: agent, [ATTR.releaseDigest]: digest, [ATTR.releaseChosen]: how };
 }
 
 function requestModel({ model, facts }: ModelCallOver): string {
