@@ -1,6 +1,9 @@
 // Proves releases: what their digest covers, whom they answer, how pointers move, and what publishing may not change.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { auditActsOf } from "../../src/core/audit/acts-of-record.ts";
+import { ACT_ATTR, actRecord } from "../../src/core/trace/act.ts";
+import { releaseAct } from "../../src/core/trace/release-act.ts";
 import { movePointer, firstPointer, type PointerMove, type ReleasePointer } from "../../src/core/release/pointer.ts";
 import { compareReleases } from "../../src/core/release/compare.ts";
 import { contentOf, policyDigest } from "../../src/core/release/release.ts";
@@ -277,6 +280,21 @@ describe("the tenant's ledger", () => {
       change: { agent: AGENT, status: "promoted", by: "key_1", at: 20, previous: { release: "r1" }, reason: "better" },
     });
     expect(written.map(({ type }) => type)).toEqual(["persist", "write_release"]);
+  });
+
+  it("is told as an act of its trace, with its reason, and in the chain without", () => {
+    const { reply } = orderRelease(state, order(), config, 20);
+    if (reply.type !== "release_moved") throw new Error(reply.type);
+    const record = actRecord(releaseAct("t", reply.change, reply.change.reason), { spanId: "b".repeat(16), now: 20 });
+    expect(record.index).toMatchObject({ kind: "release", subject: AGENT, status: "promoted", release: "r2" });
+    expect(record.spans[0]?.attributes).toMatchObject({ [ACT_ATTR.reason]: "better", [ACT_ATTR.by]: "key_1" });
+    const [act] = auditActsOf(record);
+    expect(act).toMatchObject({
+      kind: "release",
+      who: "key_1",
+      what: { agent: AGENT, live: "r2", digest: reply.change.live.digest, previous: "r1", generation: 2 },
+    });
+    expect(JSON.stringify(act)).not.toContain("better");
   });
 
   it.each([

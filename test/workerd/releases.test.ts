@@ -305,7 +305,7 @@ describe("moving releases", () => {
     });
   });
 
-  it("stands in the audit chain once, with the digest that was promoted, and its reason in the record alone", async () => {
+  it("stands in the audit chain once, with the digest that was promoted, and no word of its reason", async () => {
     const tenant = await open();
     const { live } = await tenant.moved("promote", { release: "r2", reason: "asked for by jane@example.com" });
     const acts = async (): Promise<readonly { readonly event: { readonly what: unknown; readonly on: unknown } }[]> => {
@@ -328,7 +328,6 @@ describe("moving releases", () => {
     expect(text).toContain('"release":"r2"');
     const { data } = JSON.parse(text) as { data: readonly { trace_id: string }[] };
     const trace = await (await request(`/v1/traces/${data[0]?.trace_id ?? ""}`, tenant.auditor)).text();
-    expect(trace).toContain("asked for by");
     expect(trace).not.toContain("jane@example.com");
   });
 });
