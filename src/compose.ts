@@ -24,6 +24,7 @@ import { durableToolCalls } from "./adapters/durable/tool-calls.ts";
 import { createEgress, type Service } from "./adapters/egress.ts";
 import { kvKeys } from "./adapters/kv/keys.ts";
 import type { RootKeys } from "./adapters/kv/wrapped-keys.ts";
+import { kvAnswerCache } from "./adapters/kv/answer-cache.ts";
 import { MaskingKeyStore } from "./adapters/kv/masking-keys.ts";
 import { kvSecrets } from "./adapters/kv/secrets.ts";
 import { openAiModels } from "./adapters/models/openai-models.ts";
@@ -53,6 +54,7 @@ export function compose(env: Env): Runtime {
   const secrets = kvSecrets(env.CONFIG, rootKeysOf(settings), runtimeSystem);
   const sessions = new DurableSessionLedgers(env.SESSION_LEDGER, runtimeSystem);
   const controls = new DurableControls(env.TENANT_LEDGER, runtimeSystem);
+  const plane = tracePlane(env, settings, otlpExporter(egress, secrets, runtimeSystem));
   const ports: Ports = {
     system: runtimeSystem,
     keys: kvKeys(env.CONFIG, runtimeSystem, { text: settings.ROOT_KEY, tenant: settings.ROOT_TENANT }),
@@ -71,7 +73,8 @@ export function compose(env: Env): Runtime {
     callList: d1CallList(env.DB),
     models: openAiModels(egress, secrets),
     tools: httpTools(egress, secrets, runtimeSystem),
-    ...tracePlane(env, settings, otlpExporter(egress, secrets, runtimeSystem)),
+    ...plane,
+    answerCache: kvAnswerCache(env.CONFIG, plane.masking),
   };
   const recorder = new QueueRecorder({
     queue: env.TRACES,

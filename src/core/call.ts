@@ -41,6 +41,8 @@ export interface ModelCall {
   readonly headers: ReadonlyMap<string, string>;
   /** The query that it gets, without `?`; empty for none. */
   readonly query: string;
+  /** Whether an answer that was given before will do; `false` with `Cache-Control: no-cache` or `no-store`. */
+  readonly mayBeKept: boolean;
 }
 
 /** One tool call, as its surface understood it. */

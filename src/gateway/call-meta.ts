@@ -9,6 +9,8 @@ export interface CallMeta {
   readonly model?: string;
   readonly tier?: string;
   readonly routeReason?: string;
+  /** Seconds since the answer was kept, where it was given before; `null` where the route keeps answers and had none. */
+  readonly keptAgeS?: number | null;
   /** The release that answered. */
   readonly release?: string;
 }

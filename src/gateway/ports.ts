@@ -33,6 +33,7 @@ import type { JsonObject } from "../core/json/canonical.ts";
 import type { ResolvedTool } from "../core/config/published.ts";
 import type { ToldAt } from "../core/trace/act.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
+import type { AnswerCache } from "./ports/answer-cache.ts";
 import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
 import type { Releases } from "./ports/releases.ts";
@@ -363,5 +364,6 @@ export interface Ports extends TracePlane {
   readonly toolCalls: ToolCalls;
   readonly callList: CallList;
   readonly models: Models;
+  readonly answerCache: AnswerCache;
   readonly tools: Tools;
 }

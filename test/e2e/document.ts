@@ -10,8 +10,10 @@ export interface DocumentOptions {
   readonly task?: JsonRecord;
   /** Further or other members of the actor `support_agent_v4`. */
   readonly actor?: JsonRecord;
-  /** Further models, by name. */
+  /** Further providers, models and routes, by name. */
+  readonly providers?: JsonRecord;
   readonly models?: JsonRecord;
+  readonly routes?: JsonRecord;
   /** Further tools, by name. */
   readonly tools?: JsonRecord;
   /** Further hosts of the egress allow-list. */
@@ -161,7 +163,9 @@ export function documentOf(upstreamUrl: string, options: DocumentOptions = {}): 
       impatient: { ...provider, base_url: base, service: "DEMO", timeout_ms: 300 },
       tcp: { ...provider, base_url: `${upstreamUrl}/v1` },
       impatient_tcp: { ...provider, base_url: `${upstreamUrl}/v1`, timeout_ms: 300 },
+      ...options.providers,
     },
+    routes: options.routes ?? {},
     models: { ...models, unlisted: model("unlisted")[1] },
     tools: {
       "billing.refund": refundTool(),

@@ -31,6 +31,18 @@ export async function open(
   return new Uint8Array(plain);
 }
 
+/** An AES-256-GCM key for one purpose, derived from other key bytes by HKDF-SHA-256. */
+export async function keyFrom(bytes: Uint8Array, purpose: string): Promise<CryptoKey> {
+  const base = await crypto.subtle.importKey("raw", new Uint8Array(bytes), "HKDF", false, ["deriveKey"]);
+  return crypto.subtle.deriveKey(
+    { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(32), info: utf8(purpose) },
+    base,
+    { name: "AES-GCM", length: 256 },
+    false,
+    ["encrypt", "decrypt"],
+  );
+}
+
 /** The UTF-8 bytes of a text. */
 export function utf8(text: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new TextEncoder().encode(text));

@@ -5,8 +5,8 @@ import type { Rotation, Secrets, System } from "../../gateway/ports.ts";
 import { DataKeys, newest, type DataKey } from "./data-keys.ts";
 import { listNames } from "./list-names.ts";
 import { MaskingKeyStore } from "./masking-keys.ts";
-import { fromBase64, open, seal, toBase64, utf8 } from "./sealed.ts";
-import { deriveKey, type RootKeys } from "./wrapped-keys.ts";
+import { fromBase64, keyFrom, open, seal, toBase64, utf8 } from "./sealed.ts";
+import type { RootKeys } from "./wrapped-keys.ts";
 
 /** A revealed credential is kept in memory this long. */
 const FRESH_MS = 30_000;
@@ -158,7 +158,7 @@ class SecretStore {
 
   #derivedKey(root: string, tenant: string): Promise<CryptoKey> {
     const at = `${tenant}/${root === this.#roots.current ? "current" : "previous"}`;
-    const known = this.#derived.get(at) ?? deriveKey(root, `interlock tenant ${tenant}`);
+    const known = this.#derived.get(at) ?? keyFrom(fromBase64(root), `interlock tenant ${tenant}`);
     this.#derived.set(at, known);
     return known;
   }

@@ -2,7 +2,7 @@
 import * as z from "zod/mini";
 import { GatewayFault } from "../../core/errors.ts";
 import { sha256Hex } from "../../core/json/digest.ts";
-import { fromBase64, open, seal, toBase64, utf8 } from "./sealed.ts";
+import { fromBase64, keyFrom, open, seal, toBase64 } from "./sealed.ts";
 
 /** The deployment's root keys, each base64 of 32 bytes: the one that wraps, and one that still unwraps. */
 export interface RootKeys {
@@ -63,22 +63,10 @@ export class WrappedKeys {
   }
 
   #wrappingKey(root: string): Promise<CryptoKey> {
-    const known = this.#wrapping.get(root) ?? deriveKey(root, "interlock data keys v1");
+    const known = this.#wrapping.get(root) ?? keyFrom(fromBase64(root), "interlock data keys v1");
     this.#wrapping.set(root, known);
     return known;
   }
-}
-
-/** An AES-256-GCM key for one purpose, derived from a root key by HKDF-SHA-256. */
-export async function deriveKey(root: string, purpose: string): Promise<CryptoKey> {
-  const base = await crypto.subtle.importKey("raw", fromBase64(root), "HKDF", false, ["deriveKey"]);
-  return crypto.subtle.deriveKey(
-    { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(32), info: utf8(purpose) },
-    base,
-    { name: "AES-GCM", length: 256 },
-    false,
-    ["encrypt", "decrypt"],
-  );
 }
 
 /** Which root key wrapped: a name that tells nothing of it. */

@@ -1,5 +1,5 @@
 // Touches records as they were before masking: in R2, sealed under the tenant's key, under the day on which they go.
-import { utf8, open, seal } from "../kv/sealed.ts";
+import { keyFrom, open, seal, utf8 } from "../kv/sealed.ts";
 import { dayOf } from "../../core/units/utc-day.ts";
 import type { MaskingKeys, RawRecord, RawStore } from "../../gateway/ports/masking.ts";
 
@@ -12,7 +12,7 @@ const BATCH = 1_000;
 /** Raw records in an R2 bucket, under a key derived from the tenant's masking keys: those are never replaced. */
 export function r2RawStore(bucket: R2Bucket, masking: MaskingKeys): RawStore {
   const keysOf = async (tenant: string): Promise<readonly CryptoKey[]> =>
-    Promise.all((await masking.keysOf(tenant)).map((key) => derived(key, tenant)));
+    Promise.all((await masking.keysOf(tenant)).map((key) => keyFrom(key, `interlock raw records v1\n${tenant}`)));
   return {
     put: async ({ index, spans, payloads }, expiresAt) => {
       const [key] = await keysOf(index.tenant);
@@ -90,17 +90,6 @@ async function openedBy(keys: readonly CryptoKey[], object: R2ObjectBody): Promi
     }
   }
   return undefined;
-}
-
-async function derived(key: Uint8Array, tenant: string): Promise<CryptoKey> {
-  const base = await crypto.subtle.importKey("raw", new Uint8Array(key), "HKDF", false, ["deriveKey"]);
-  return crypto.subtle.deriveKey(
-    { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(32), info: utf8(`interlock raw records v1\n${tenant}`) },
-    base,
-    { name: "AES-GCM", length: 256 },
-    false,
-    ["encrypt", "decrypt"],
-  );
 }
 
 function addressOf(

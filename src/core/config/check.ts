@@ -5,6 +5,7 @@ import { isPrivateHost } from "../guard/address.ts";
 import { schemaMistakes } from "../policy/arguments.ts";
 import { failureText, runPolicyTests } from "../policy/policy-tests.ts";
 import { transactionMistakes } from "./check-transactions.ts";
+import { routeMistakes } from "./check-routes.ts";
 import { checkPolicy, type PolicyCheck } from "./check-policy.ts";
 import { releaseMistakes, releaseWarnings } from "./check-releases.ts";
 import { probeUrl, requestMistakes, requestWarnings } from "./check-tool-request.ts";
@@ -92,6 +93,7 @@ function referenceMistakes(
     ...Object.entries(document.tools).flatMap(([name, entry]) =>
       toolMistakes(`tools.${name}`, entry, document, around),
     ),
+    ...routeMistakes(document),
     ...actorMistakes(document),
     ...releaseMistakes(document),
     ...approvalMistakes(document, around),

@@ -67,6 +67,8 @@ export const ATTR = {
   routeReason: "interlock.route.reason",
   /** The name that the caller asked for: a model, a route, an agent, or `auto`. */
   routeAsked: "interlock.route.asked",
+  /** Seconds since an answer was first given, where it was given again. */
+  cacheAge: "interlock.cache.age_s",
   dialect: "interlock.dialect",
   upstreamDialect: "interlock.upstream.dialect",
   leftOut: "interlock.translation.left_out",

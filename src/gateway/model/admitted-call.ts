@@ -26,6 +26,9 @@ export interface Answered {
   readonly dialect: Dialect;
   /** The whole of it, unless `isCut`: a stream longer than is kept has lost its middle. */
   readonly text: string;
+  readonly contentType: string;
+  /** The config's name of the model that answered. */
+  readonly model: string;
   readonly isStream: boolean;
   readonly isCut: boolean;
   /** Whether it ended as it should. */

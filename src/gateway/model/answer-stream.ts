@@ -23,7 +23,7 @@ export function answerStream(
   attempt: Attempt,
   { answered, peeked, body }: Stream,
 ): ModelAnswer {
-  const { around, plan } = planned;
+  const { around, plan, watch } = planned;
   const { exchange, clock } = attempt;
   const translation = exchange.translation?.stream();
   const relayed = relay({
@@ -35,16 +35,42 @@ export function answerStream(
     drains: plan.drains,
     closingFrame: (end) => closingFrame(attempt, end, translation),
   });
-  around.defer(
-    relayed.end.then(
-      (end) => settle(planned, tally, attempt, end),
-      () => tally.settleAtHold("failed", refuse("upstream_failed", "the stream could not be relayed")),
-    ),
+  const settled = relayed.end.then(
+    (end) => settle(planned, tally, attempt, end),
+    () => tally.settleAtHold("failed", refuse("upstream_failed", "the stream could not be relayed")),
   );
+  around.defer(settled.finally(() => watch.over()));
   const headers = new Headers(answered.headers);
-  if (translation !== undefined) headers.set("content-type", "text/event-stream; charset=utf-8");
+  if (translation !== undefined) headers.set("content-type", EVENT_STREAM);
   return { ok: true, status: answered.status, headers, body: relayed.body, meta: tally.meta };
 }
+
+/** Gives a stream again that is there whole, in the caller's dialect. */
+export function replayStream(
+  planned: PlannedCall,
+  { tally, attempt }: { readonly tally: ModelCallTally; readonly attempt: Attempt },
+  { bytes, text, contentType }: { readonly bytes: Uint8Array; readonly text: string; readonly contentType: string },
+): ModelAnswer {
+  const translation = attempt.exchange.translation?.stream();
+  const transform = transformOf(planned, attempt, translation);
+  const parts = transform === undefined ? [bytes] : [transform.pass(bytes), transform.flush()];
+  settle(planned, tally, attempt, { ending: "ended", text });
+  const headers = new Headers({ "content-type": translation === undefined ? contentType : EVENT_STREAM });
+  return { ok: true, status: 200, headers, body: joined(parts), meta: tally.meta };
+}
+
+function joined(parts: readonly (Uint8Array | undefined)[]): Uint8Array {
+  const present = parts.filter((part) => part !== undefined);
+  const all = new Uint8Array(present.reduce((size, part) => size + part.byteLength, 0));
+  let at = 0;
+  for (const part of present) {
+    all.set(part, at);
+    at += part.byteLength;
+  }
+  return all;
+}
+
+const EVENT_STREAM = "text/event-stream; charset=utf-8";
 
 function transformOf(
   { call }: PlannedCall,
@@ -55,13 +81,16 @@ function transformOf(
   return exchange.dialect === "chat" && !call.fields.wantsUsage ? new FrameFilter() : undefined;
 }
 
-function settle({ around }: PlannedCall, tally: ModelCallTally, { exchange }: Attempt, end: StreamEnd): void {
+function settle({ around }: PlannedCall, tally: ModelCallTally, attempt: Attempt, end: StreamEnd): void {
+  const { exchange, candidate } = attempt;
   const said = wireOf(exchange.dialect).streamed(end.text);
   const status = statusOf(end, said);
   tally.settleLearnt(status, learntFrom(end, said, status));
   around.onAnswered?.({
     dialect: exchange.dialect,
     text: end.text,
+    contentType: "text/event-stream",
+    model: candidate.model.name,
     isStream: true,
     isCut: end.text.length >= 2 * CAPTURE_CHARS,
     isSuccess: status === "succeeded",

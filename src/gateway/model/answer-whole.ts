@@ -29,6 +29,8 @@ export function answerWhole(
   around.onAnswered?.({
     dialect: attempt.exchange.dialect,
     text: answer.text,
+    contentType,
+    model: attempt.candidate.model.name,
     isStream: false,
     isCut: false,
     isSuccess,

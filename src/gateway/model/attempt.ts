@@ -244,7 +244,8 @@ function stoppedRefusal(stop: Stop | undefined, timedOut: string): Refusal | und
   if (stop === undefined) return undefined;
   if (stop === "halted") return refuse("halted", "a person has stopped this call while it ran");
   if (isTimeout(stop)) return refuse("upstream_timeout", timedOut);
-  return refuse("caller_left", stop === "outrun" ? "another attempt answered first" : "the caller has left");
+  if (stop === "outrun") return refuse("upstream_failed", "another attempt answered first");
+  return refuse("caller_left", "the caller has left");
 }
 
 async function cancelRest(body: ReadableStream<Uint8Array>): Promise<void> {

@@ -1,32 +1,14 @@
 // Makes a call's attempts, one provider after another, until one of them begins to answer; what was charged for nothing is told.
-import { refuse, type Outcome, type Refusal } from "../../core/errors.ts";
+import { accept, GatewayFault, refuse, type Outcome, type Refusal } from "../../core/errors.ts";
 import { nextAttempt } from "../../core/policy/retry.ts";
-import { isUnbilled, UNSENT, type Verdict } from "../../core/routing/failover.ts";
-import type { Candidate } from "../../core/routing/plan.ts";
+import { isUnbilled } from "../../core/routing/failover.ts";
+import type { Candidate, RoutePlan } from "../../core/routing/plan.ts";
 import type { Ports } from "../ports.ts";
 import type { ModelAnswer, PlannedCall } from "./admitted-call.ts";
-import { answerStream } from "./answer-stream.ts";
-import { answerWhole } from "./answer-whole.ts";
-import { AttemptClock } from "./attempt-clock.ts";
-import { makeAttempt, retryAfterOf, type Attempt, type AttemptResult, type Failure } from "./attempt.ts";
-import type { Wordings } from "./exchange.ts";
-import type { ProviderHealth } from "./provider-health.ts";
+import { retryAfterOf, type AttemptResult, type Failure } from "./attempt.ts";
+import { raceHedge, type Hedge } from "./hedge.ts";
 import type { ModelCallTally } from "./settle-model-call.ts";
-
-/** What the attempts of one call need. */
-export interface Attempts {
-  readonly planned: PlannedCall;
-  readonly wordings: Wordings;
-  readonly health: ProviderHealth;
-  /** Opens a further admission for what is still to be tried. */
-  readonly admitAgain: (candidates: readonly Candidate[]) => Promise<Outcome<ModelCallTally>>;
-}
-
-/** An attempt with what it came to. */
-interface Made {
-  readonly attempt: Attempt | undefined;
-  readonly result: AttemptResult;
-}
+import { attemptOnce, deliver, verdictOf, type Attempts, type Made } from "./try.ts";
 
 /**
  * Tries candidates in order, each as often as the route says, until one answers. The last failure is the answer where
@@ -42,19 +24,17 @@ export async function tryCandidates(
   let tally = first;
   let left = candidates;
   for (let made = 1; ; made += 1) {
-    const [candidate] = left;
-    const halted = await haltedRefusal(planned);
-    if (halted !== undefined || candidate === undefined) {
-      const refusal = halted ?? refuse("internal", "no candidate was left to try");
+    const refusal = await stoppedRefusal(planned, left);
+    if (refusal !== undefined) {
       tally.settleUnsent(refusal);
       return { ok: false, refusal, meta: tally.meta };
     }
-    const isLast = left.length === 1 && planned.plan.retry.maxAttempts <= made;
-    const one = await attemptOnce(ports, attempts, { tally, candidate, isLast });
+    const one = await tryFirst(ports, attempts, { tally, left, made });
+    left = left.slice(Math.max(0, left.indexOf(one.candidate)));
     const next = nextTry(ports, planned, one, { made, left, deadlineAt });
-    if (next === undefined) return deliver(planned, tally, one);
-    const followed = await passOn(attempts, { tally, one, remaining: next.left });
-    if (!followed.ok) return { ok: false, refusal: followed, meta: tally.meta };
+    if (next === undefined) return deliver(planned, one);
+    const followed = await passOn(attempts, one, next.left);
+    if (!followed.ok) return { ok: false, refusal: followed, meta: one.tally.meta };
     tally = followed.value;
     if (next.left.length < left.length) made = 0;
     left = next.left;
@@ -62,8 +42,33 @@ export async function tryCandidates(
   }
 }
 
-async function haltedRefusal({ watch }: PlannedCall): Promise<Refusal | undefined> {
-  return (await watch.isHaltedNow()) ? refuse("halted", "a person has stopped these calls") : undefined;
+/** Who is asked besides the first when it is slow. */
+function hedgeOf({ hedgeMs }: RoutePlan, [first, second]: readonly Candidate[]): Hedge | undefined {
+  if (hedgeMs === undefined || first === undefined || second === undefined) return undefined;
+  return { first, second, afterMs: hedgeMs };
+}
+
+async function stoppedRefusal({ watch }: PlannedCall, left: readonly Candidate[]): Promise<Refusal | undefined> {
+  if (await watch.isHaltedNow()) return refuse("halted", "a person has stopped these calls");
+  return left.length === 0 ? refuse("internal", "no candidate was left to try") : undefined;
+}
+
+/** Tries the first that is left, and the second too where the route hedges and the first is slow. */
+async function tryFirst(
+  ports: Ports,
+  attempts: Attempts,
+  { tally, left, made }: { readonly tally: ModelCallTally; readonly left: readonly Candidate[]; readonly made: number },
+): Promise<Made> {
+  const { plan } = attempts.planned;
+  const hedge = made === 1 ? hedgeOf(plan, left) : undefined;
+  if (hedge !== undefined) return raceHedge(ports, attempts, { tally, ...hedge });
+  const [candidate] = left;
+  if (candidate === undefined) throw new GatewayFault("internal", "no candidate was left to try");
+  return attemptOnce(ports, attempts, {
+    tally,
+    candidate,
+    isLast: left.length === 1 && plan.retry.maxAttempts <= made,
+  });
 }
 
 /** Who is tried next, and after how long; `undefined` where what the last attempt came to has to stand. */
@@ -92,55 +97,6 @@ function nextTry(
   return verdict.mayFailOver && left.length > 1 && now < deadlineAt ? { left: left.slice(1), waitMs: 0 } : undefined;
 }
 
-async function attemptOnce(
-  ports: Ports,
-  { planned, wordings, health }: Attempts,
-  {
-    tally,
-    candidate,
-    isLast,
-  }: { readonly tally: ModelCallTally; readonly candidate: Candidate; readonly isLast: boolean },
-): Promise<Made> {
-  const { call, config, watch } = planned;
-  const isGranted = await health.mayAsk(candidate);
-  if (!isGranted.ok) return { attempt: undefined, result: unsent(isGranted) };
-  const most = candidate.model.entry.max_output_tokens;
-  const granted = most === undefined ? tally.grantedUnits : Math.min(most, tally.grantedUnits);
-  const startedAt = ports.system.now();
-  const worded = wordings.for(candidate, {
-    maxOutput: granted === 0 ? undefined : granted,
-    seed: tally.spanId,
-    nowMs: startedAt,
-  });
-  if (!worded.ok) return { attempt: undefined, result: unsent(worded) };
-  const clock = new AttemptClock(candidate.timeouts, watch.signal);
-  const attempt: Attempt = { spanId: ports.system.randomHex(8), candidate, exchange: worded.value, startedAt, clock };
-  const result = await makeAttempt(ports, attempt, { call, config, mayFailOver: !isLast });
-  health.tell(candidate, result, ports.system.now() - startedAt);
-  return { attempt, result };
-}
-
-/** Nothing was sent to this candidate: another one may still take the call. */
-function unsent(refusal: Refusal): AttemptResult {
-  const failure: Failure = {
-    refusal,
-    verdict: UNSENT,
-    isUnbilled: true,
-    httpStatus: undefined,
-    credential: undefined,
-    retryAfterMs: null,
-    text: undefined,
-    stop: undefined,
-  };
-  return { type: "failed", failure };
-}
-
-/** What a failure means; `undefined` for an answer that stands. */
-function verdictOf(result: AttemptResult): Verdict | undefined {
-  if (result.type === "stream") return undefined;
-  return result.type === "failed" ? result.failure.verdict : result.verdict;
-}
-
 function retryAfter(result: AttemptResult): number | null {
   if (result.type === "failed") return result.failure.retryAfterMs;
   return result.type === "whole" ? retryAfterOf(result.answered.status, result.answered.headers) : null;
@@ -149,19 +105,16 @@ function retryAfter(result: AttemptResult): number | null {
 /** Notes a failure that another attempt follows; one that may have been billed is closed at its hold, and a further admission opened. */
 async function passOn(
   { admitAgain }: Attempts,
-  {
-    tally,
-    one,
-    remaining,
-  }: { readonly tally: ModelCallTally; readonly one: Made; readonly remaining: readonly Candidate[] },
+  { tally, attempt, result }: Made,
+  remaining: readonly Candidate[],
 ): Promise<Outcome<ModelCallTally>> {
-  const failure = failureOf(one.result);
-  if (one.attempt === undefined) return { ok: true, value: tally };
+  const failure = failureOf(result);
+  if (attempt === undefined) return accept(tally);
   if (failure.isUnbilled) {
-    tally.failed(one.attempt, failure);
-    return { ok: true, value: tally };
+    tally.failed(attempt, failure);
+    return accept(tally);
   }
-  tally.answeredBy(one.attempt, failure.httpStatus, failure.credential);
+  tally.answeredBy(attempt, failure.httpStatus, failure.credential);
   tally.settleAtHold("failed", failure.refusal);
   return admitAgain(remaining);
 }
@@ -175,34 +128,4 @@ function failureOf(result: AttemptResult): Pick<Failure, "refusal" | "isUnbilled
     httpStatus: answered.status,
     credential: answered.credential,
   };
-}
-
-/** Ends the call with what an attempt came to. */
-function deliver(planned: PlannedCall, tally: ModelCallTally, { attempt, result }: Made): ModelAnswer {
-  if (result.type === "failed" || attempt === undefined) {
-    const failure = result.type === "failed" ? result.failure : undefined;
-    if (attempt !== undefined) tally.answeredBy(attempt, failure?.httpStatus, failure?.credential);
-    return deliverFailure(tally, failure);
-  }
-  tally.answeredBy(attempt, result.answered.status, result.answered.credential);
-  return result.type === "whole"
-    ? answerWhole(planned, tally, attempt, result)
-    : answerStream(planned, tally, attempt, result);
-}
-
-function deliverFailure(tally: ModelCallTally, failure: Failure | undefined): ModelAnswer {
-  const refusal = failure?.refusal ?? refuse("internal", "the attempt was never made");
-  const { meta } = tally;
-  if (failure === undefined) tally.settleUnsent(refusal);
-  else if (failure.text !== undefined)
-    tally.settleLearnt("failed", {
-      usage: undefined,
-      responseText: failure.text,
-      contentType: "text/event-stream",
-      errorType: refusal.code,
-      isUnbilled: failure.isUnbilled,
-    });
-  else if (failure.isUnbilled) tally.settleUnsent(refusal);
-  else tally.settleAtHold(failure.stop === "caller_left" ? "caller_left" : "failed", refusal);
-  return { ok: false, refusal, meta };
 }

@@ -35,12 +35,6 @@ export class CallWatch {
     this.#timer = setInterval(() => void this.#look(), LOOK_EVERY_MS);
   }
 
-  /** Watches on: the call goes on after one of its admissions was settled. */
-  restart(): void {
-    this.over();
-    this.start();
-  }
-
   /** The call is over. */
   over(): void {
     clearInterval(this.#timer);

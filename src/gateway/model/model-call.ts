@@ -12,10 +12,11 @@ import { ledgerRefusal, refOf, refusalOf, scopesOf } from "../enforce.ts";
 import { readFacts } from "../facts.ts";
 import type { Ports } from "../ports.ts";
 import { recordPause } from "../record-pause.ts";
-import type { CallSurroundings, ModelAnswer, PlannedCall } from "./admitted-call.ts";
+import type { Answered, CallSurroundings, ModelAnswer, PlannedCall } from "./admitted-call.ts";
 import { tryCandidates } from "./attempts.ts";
 import { CallWatch } from "./call-watch.ts";
 import { Wordings } from "./exchange.ts";
+import { answerKept, cacheDigest, findKept, keepAnswer, type Kept } from "./kept-answer.ts";
 import { ProviderHealth } from "./provider-health.ts";
 import { ModelCallTally } from "./settle-model-call.ts";
 import { holdExpiry, wantOf } from "./want.ts";
@@ -54,9 +55,44 @@ export async function callModel(ports: Ports, asked: ModelCall, around: CallSurr
   }
   const watch = new CallWatch(ports, context, around.callerSignal);
   const planned: PlannedCall = { call, config, plan: plan.value, decision, meta: shown, around, watch };
-  const admitted = await admit(ports, planned, { tally, candidates: plan.value.candidates });
+  const digest = cacheDigest(planned);
+  if (digest === undefined) return runCall(ports, planned, { tally, breakers });
+  const kept = await findKept(ports, call, { digest, candidates: plan.value.candidates });
+  if (kept !== undefined) return runKept(ports, planned, { tally, kept });
+  tally.isNotKept();
+  return runCall(ports, keeping(ports, planned, digest), { tally, breakers });
+}
+
+/** The call, told to keep what it is answered. */
+function keeping(ports: Ports, planned: PlannedCall, digest: string): PlannedCall {
+  const { around } = planned;
+  const onAnswered = (answered: Answered): void => {
+    around.onAnswered?.(answered);
+    around.defer(keepAnswer(ports, planned, { digest, answered }));
+  };
+  return { ...planned, around: { ...around, onAnswered } };
+}
+
+/** Admits the call for nothing, so that pauses and counts hold for it too, and answers with what is kept. */
+async function runKept(
+  ports: Ports,
+  planned: PlannedCall,
+  { tally, kept }: { readonly tally: ModelCallTally; readonly kept: Kept },
+): Promise<ModelAnswer> {
+  const admitted = await admit(ports, planned, { tally, candidates: [] });
   if (!admitted.ok) return { ok: false, refusal: admitted, meta: tally.meta };
-  return runAdmitted(ports, planned, { tally, breakers });
+  return answerKept(ports, { planned, wordings: new Wordings(planned.call, planned.plan), tally }, kept);
+}
+
+async function runCall(
+  ports: Ports,
+  planned: PlannedCall,
+  around: { readonly tally: ModelCallTally; readonly breakers: readonly ListedBreaker[] },
+): Promise<ModelAnswer> {
+  const { tally } = around;
+  const admitted = await admit(ports, planned, { tally, candidates: planned.plan.candidates });
+  if (!admitted.ok) return { ok: false, refusal: admitted, meta: tally.meta };
+  return runAdmitted(ports, planned, around);
 }
 
 function tallyOf(
@@ -146,34 +182,28 @@ async function runAdmitted(
   { tally: first, breakers }: { readonly tally: ModelCallTally; readonly breakers: readonly ListedBreaker[] },
 ): Promise<ModelAnswer> {
   const { call, plan, around, watch, meta } = planned;
-  let tally = first;
-  const follow = (next: ModelCallTally): ModelCallTally => {
-    tally = next;
-    next.onSettled(() => watch.over());
-    return next;
+  const tallies = [first];
+  const attempts = {
+    planned,
+    wordings: new Wordings(call, plan),
+    health: new ProviderHealth(ports, call.context.principal.tenant, { breakers, defer: around.defer }),
+    admitAgain: async (candidates: readonly Candidate[]) => {
+      const tally = tallyOf(ports, { ...planned, meta });
+      tallies.push(tally);
+      return admit(ports, planned, { tally, candidates });
+    },
   };
   watch.start();
-  const health = new ProviderHealth(ports, call.context.principal.tenant, { breakers, defer: around.defer });
   try {
-    return await tryCandidates(
-      ports,
-      {
-        planned,
-        wordings: new Wordings(call, plan),
-        health,
-        admitAgain: async (candidates) => {
-          const next = tallyOf(ports, { ...planned, meta });
-          const admitted = await admit(ports, planned, { tally: next, candidates });
-          if (!admitted.ok) return admitted;
-          watch.restart();
-          return accept(follow(next));
-        },
-      },
-      { tally: follow(first), candidates: plan.candidates },
-    );
+    const answer = await tryCandidates(ports, attempts, { tally: first, candidates: plan.candidates });
+    // A stream is watched until it ends.
+    if (!answer.ok || !(answer.body instanceof ReadableStream)) watch.over();
+    return answer;
   } catch (error) {
-    // Whatever broke, the hold does not stay open for it.
-    tally.settleAtHold("failed", refuse("internal", "the gateway failed while the call ran"));
+    watch.over();
+    // Whatever broke, no hold stays open for it.
+    for (const tally of tallies)
+      tally.settleAtHold("failed", refuse("internal", "the gateway failed while the call ran"));
     throw error;
   }
 }

@@ -62,6 +62,8 @@ export interface ModelCallOver {
   /** The model that answered, or was asked last, or would have been asked first. */
   readonly model: ResolvedModel | undefined;
   readonly attempts: readonly MadeAttempt[];
+  /** Seconds since the answer was kept, where it was given before and no provider was asked. */
+  readonly keptAgeS: number | undefined;
   readonly spanId: string;
   readonly startedAt: number;
   readonly status: ModelCallStatus;
@@ -143,7 +145,7 @@ function attemptSpans({ attempts, spanId }: ModelCallOver, endedAt: number): rea
   }));
 }
 
-function routeAttributes({ facts: { call, plan }, attempts }: ModelCallOver): Attributes {
+function routeAttributes({ facts: { call, plan }, attempts, keptAgeS }: ModelCallOver): Attributes {
   const exchange = attempts.at(-1)?.attempt.exchange;
   return {
     [ATTR.dialect]: call.dialect,
@@ -151,6 +153,7 @@ function routeAttributes({ facts: { call, plan }, attempts }: ModelCallOver): At
     [ATTR.leftOut]: exchange === undefined || exchange.hints.length === 0 ? undefined : exchange.hints,
     [ATTR.routeAsked]: call.fields.model,
     [ATTR.routeReason]: plan?.reason,
+    [ATTR.cacheAge]: keptAgeS,
     [ATTR.attempts]: attempts.length === 0 ? undefined : attempts.length,
     ...releaseAttributes(plan?.release),
   };

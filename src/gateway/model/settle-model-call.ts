@@ -37,8 +37,8 @@ export class ModelCallTally {
   #model: ResolvedModel | undefined;
   #httpStatus: number | undefined;
   #credentials: readonly string[];
+  #keptAgeS: number | undefined;
   #isClosed = false;
-  #onSettled: () => void = () => undefined;
 
   constructor(ports: Ports, facts: TallyFacts, meta: CallMeta) {
     this.#ports = ports;
@@ -71,6 +71,17 @@ export class ModelCallTally {
     this.#meta = { ...this.#meta, remainingUsd: reply.remainingUsd };
   }
 
+  /** Notes that the answer was given before, so many seconds ago: it costs nothing. */
+  isKept(ageS: number): void {
+    this.#keptAgeS = ageS;
+    this.#meta = { ...this.#meta, keptAgeS: ageS };
+  }
+
+  /** Notes that answers are kept, and that this one was not. */
+  isNotKept(): void {
+    this.#meta = { ...this.#meta, keptAgeS: null };
+  }
+
   /** Notes an attempt that is answered, or that is the last. */
   answeredBy(attempt: Attempt, httpStatus: number | undefined, credential: string | undefined): void {
     const { model } = attempt.candidate;
@@ -93,11 +104,6 @@ export class ModelCallTally {
   ): void {
     if (credential !== undefined) this.#credentials = [...this.#credentials, credential];
     this.#attempts.push({ attempt, endedAt: this.#ports.system.now(), httpStatus, error: refusal.code });
-  }
-
-  /** Runs once it is closed. */
-  onSettled(work: () => void): void {
-    this.#onSettled = work;
   }
 
   /** Records a call that was refused before anything was held. */
@@ -131,7 +137,6 @@ export class ModelCallTally {
   #close(): boolean {
     if (this.#isClosed) return false;
     this.#isClosed = true;
-    this.#onSettled();
     return true;
   }
 
@@ -142,7 +147,7 @@ export class ModelCallTally {
 
   #costOf(status: ModelCallStatus, learnt: Learnt): Cost {
     const model = this.#model;
-    if (model === undefined) return NO_COST;
+    if (model === undefined || this.#keptAgeS !== undefined) return NO_COST;
     if (learnt.usage !== undefined) {
       const pico = costPico(model.price, learnt.usage);
       return {
@@ -171,7 +176,8 @@ export class ModelCallTally {
       startedAt: this.startedAt,
       status,
       cost,
-      attempts: this.#attempts,
+      attempts: this.#keptAgeS === undefined ? this.#attempts : [],
+      keptAgeS: this.#keptAgeS,
       admission: this.#admission,
       httpStatus: this.#httpStatus,
       credentials: this.#credentials,

@@ -143,5 +143,7 @@ export function setCallHeaders(headers: Headers, meta: CallMeta): void {
   if (meta.model !== undefined) headers.set("interlock-model", meta.model);
   if (meta.tier !== undefined) headers.set("interlock-tier", meta.tier);
   if (meta.release !== undefined) headers.set("interlock-release", meta.release);
+  if (meta.keptAgeS !== undefined) headers.set("interlock-cache", meta.keptAgeS === null ? "miss" : "hit");
+  if (typeof meta.keptAgeS === "number") headers.set("age", String(meta.keptAgeS));
   if (meta.routeReason !== undefined) headers.set("interlock-route-reason", meta.routeReason);
 }

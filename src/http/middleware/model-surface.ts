@@ -94,6 +94,7 @@ export async function readModelCall(
     bodyBytes: read.value.bytes,
     headers,
     query,
+    mayBeKept: !/\bno-(?:cache|store)\b/i.test(c.req.header("cache-control") ?? ""),
   };
   return accept(call);
 }
