@@ -1,6 +1,7 @@
 // Writes docs/config-reference.md from the config's JSON Schema; a field without a description here, or the reverse, is an error.
 import { configJsonSchema } from "../../src/core/config/document.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
+import { RELEASE_FIELDS } from "./release-fields.ts";
 import { TOOL_FIELDS } from "./tool-fields.ts";
 import { TRACE_FIELDS } from "./trace-fields.ts";
 import { TRANSACTION_FIELDS } from "./transaction-fields.ts";
@@ -63,6 +64,7 @@ const auth = (at: string): Readonly<Record<string, string>> => ({
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   ...POLICY_FIELDS,
+  ...RELEASE_FIELDS,
   ...TRACE_FIELDS,
   ...TOOL_FIELDS,
   ...TRANSACTION_FIELDS,

@@ -3,6 +3,7 @@ import type { ModelCall } from "../../core/call.ts";
 import type { ProviderEntry } from "../../core/config/document.ts";
 import type { Conversation } from "../../core/dialect/conversation.ts";
 import { isGenerating, type Dialect, type GeneratingDialect, type Minted } from "../../core/dialect/dialect.ts";
+import { estimateTokens } from "../../core/dialect/count-tokens/estimate.ts";
 import { providerDialects } from "../../core/dialect/provider-dialects.ts";
 import { codecOf, wireOf } from "../../core/dialect/registry.ts";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
@@ -97,13 +98,25 @@ export class Wordings {
     if (!conversation.ok) return conversation;
     const written = codecOf(to).writeRequest(conversation.value, { model, maxOutput, isOpenAi: isOpenAi(provider) });
     if (!written.ok) return written;
-    const minted: Minted = { createdS: Math.floor(nowMs / 1000), seed, model, wantsUsage: fields.wantsUsage };
+    const minted: Minted = {
+      createdS: Math.floor(nowMs / 1000),
+      seed,
+      model,
+      wantsUsage: fields.wantsUsage,
+      ...(from === "messages" && fields.isStream ? this.#estimate() : {}),
+    };
     return accept({
       dialect: to,
       body: JSON.stringify(written.value),
       hints: conversation.value.hints,
       translation: translation(from, to, minted),
     });
+  }
+
+  /** Anthropic's streams begin with the prompt's tokens, which nobody knows yet. */
+  #estimate(): Pick<Minted, "inputTokens"> {
+    const body = this.#readBody();
+    return body.ok ? { inputTokens: estimateTokens(body.value) } : {};
   }
 
   /** What the call says, in no dialect's words; refuses what has none. */

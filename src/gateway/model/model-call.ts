@@ -15,6 +15,7 @@ import { recordPause } from "../record-pause.ts";
 import type { Answered, CallSurroundings, ModelAnswer, PlannedCall } from "./admitted-call.ts";
 import { tryCandidates } from "./attempts.ts";
 import { CallWatch } from "./call-watch.ts";
+import { countHere, isCountedHere } from "./count-here.ts";
 import { Wordings } from "./exchange.ts";
 import { answerKept, cacheDigest, findKept, keepAnswer, type Kept } from "./kept-answer.ts";
 import { ProviderHealth } from "./provider-health.ts";
@@ -53,6 +54,7 @@ export async function callModel(ports: Ports, asked: ModelCall, around: CallSurr
     tally.recordRefusal(refusal);
     return { ok: false, refusal, meta: shown };
   }
+  if (isCountedHere(call, plan.value)) return countHere(call, tally);
   const watch = new CallWatch(ports, context, around.callerSignal);
   const planned: PlannedCall = { call, config, plan: plan.value, decision, meta: shown, around, watch };
   const digest = cacheDigest(planned);

@@ -164,7 +164,8 @@ export class ModelCallTally {
   #settle(cost: Cost): void {
     if (this.#admission === undefined) return;
     const { principal, session } = this.#facts.call.context;
-    const actual = amounts({ usd: cost.micro, tokens: cost.tokens, calls: 1 });
+    // What was held without counting as a call is settled without.
+    const actual = amounts({ usd: cost.micro, tokens: cost.tokens, calls: this.#admission.held.calls });
     this.#ports.sessions.settle({ tenant: principal.tenant, session, holdId: this.spanId, actual }, this.#facts.defer);
   }
 

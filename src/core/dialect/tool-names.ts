@@ -1,0 +1,4 @@
+// placeholder until the chat branch brings it
+export function safeName(name: string): string {
+  return name;
+}
