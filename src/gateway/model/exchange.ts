@@ -74,11 +74,12 @@ export class Wordings {
   #passing(provider: ProviderEntry, model: string, { maxOutput }: Wording): Outcome<Exchange> {
     const { dialect, fields, body } = this.#call;
     const edits = { model, maxOutput, isOpenAi: isOpenAi(provider) };
-    if (this.#plan.system === undefined || !isGenerating(dialect))
+    const shape = shapeOf(dialect);
+    if (this.#plan.system === undefined || shape === undefined)
       return accept({ dialect, body: wireOf(dialect).edited(body, fields, edits), hints: [], translation: undefined });
     const read = this.#readBody();
     if (!read.ok) return read;
-    const text = JSON.stringify(codecOf(dialect).withSystem(read.value, this.#plan.system));
+    const text = JSON.stringify(codecOf(shape).withSystem(read.value, this.#plan.system));
     const extended = locateMembers(text) ?? body;
     return accept({
       dialect,
@@ -144,6 +145,12 @@ export class Wordings {
     const read = readExact(this.#call.body.text);
     return read.ok ? accept(withoutTaken(read.value, this.#plan.takenIn ?? [])) : read;
   }
+}
+
+/** The dialect whose requests a call has the shape of: what is counted is a message. */
+function shapeOf(dialect: Dialect): GeneratingDialect | undefined {
+  if (dialect === "count_tokens") return "messages";
+  return isGenerating(dialect) ? dialect : undefined;
 }
 
 function isOpenAi({ kind }: ProviderEntry): boolean {

@@ -54,7 +54,7 @@ export async function callModel(ports: Ports, asked: ModelCall, around: CallSurr
     tally.recordRefusal(refusal);
     return { ok: false, refusal, meta: shown };
   }
-  if (isCountedHere(call, plan.value)) return countHere(call, tally);
+  if (isCountedHere(call, plan.value)) return countHere(call, plan.value, tally);
   const watch = new CallWatch(ports, context, around.callerSignal);
   const planned: PlannedCall = { call, config, plan: plan.value, decision, meta: shown, around, watch };
   const digest = cacheDigest(planned);
