@@ -166,7 +166,7 @@ A tenant has one config document. People write it as \`interlock.yaml\`; the API
 - \`name\` is a letter, then up to 63 letters, digits, \`_\`, \`.\` or \`-\`. \`*\` in a path below stands for such a name.
 - Dollars are numbers or strings with at most six decimals. Write a string where every digit matters.
 - All mistakes are reported at once, each with its path. Secrets, service bindings, hosts and prices are checked too.
-- Routes, releases, retrieval and evals are not part of this version.
+- Retrieval and evals are not part of this version.
 `;
 
 /** The page, as it must stand in docs/config-reference.md. Throws when a field and its description do not meet. */
