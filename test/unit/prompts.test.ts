@@ -150,6 +150,7 @@ function callOf(body: Record<string, unknown>, more: { release?: string; roles?:
     bodyBytes: text.length,
     headers: new Map(),
     query: "",
+    mayBeKept: true,
   };
 }
 
