@@ -1,5 +1,6 @@
 // Finds a dialect by its name: what passes through it, and how it is translated.
 import { GatewayFault } from "../errors.ts";
+import { chatCodec } from "./chat/codec.ts";
 import { chatWire } from "./chat/wire.ts";
 import { countTokensWire } from "./count-tokens/wire.ts";
 import { generateCodec } from "./generate/codec.ts";
@@ -16,6 +17,7 @@ const WIRES: Readonly<Partial<Record<Dialect, Wire>>> = {
 };
 
 const CODECS: Readonly<Partial<Record<GeneratingDialect, Codec>>> = {
+  chat: chatCodec,
   messages: messagesCodec,
   generate: generateCodec,
 };
