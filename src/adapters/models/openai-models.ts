@@ -13,6 +13,7 @@ const PATHS: Readonly<Record<Dialect, string>> = {
   generate: "generate",
   embeddings: "embeddings",
   count_tokens: "messages/count_tokens",
+  count_generate: "countTokens",
 };
 
 /** Providers that speak the OpenAI dialect. */

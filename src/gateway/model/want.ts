@@ -2,6 +2,7 @@
 import { amounts } from "../../core/budget/amounts.ts";
 import { worstCase } from "../../core/budget/estimate.ts";
 import type { ModelCall } from "../../core/call.ts";
+import { isCounting } from "../../core/dialect/names.ts";
 import type { Candidate } from "../../core/routing/plan.ts";
 import type { Want } from "../../core/state/account.ts";
 
@@ -25,7 +26,7 @@ export function wantOf(call: ModelCall, candidates: readonly Candidate[], system
 
 function wantOfOne({ fields, body, bodyBytes, dialect }: ModelCall, { model }: Candidate, system = ""): Want {
   // Counting costs nothing, and what embeds puts nothing out.
-  if (dialect === "count_tokens") return { fixed: amounts({}), unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 };
+  if (isCounting(dialect)) return { fixed: amounts({}), unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 };
   const size = { bytes: bodyBytes + 3 * system.length, text: body.text, context: model.entry.context };
   const worst = worstCase(model.price, size, fields.choices);
   const fixed = amounts({ usd: worst.inputMicro, tokens: worst.inputTokens, calls: 1 });
