@@ -224,6 +224,9 @@ function timeOf(text: string): number | undefined {
   return Number.isNaN(at) ? undefined : at;
 }
 
+/** Kinds whose subject is a model. */
+const MODEL_KINDS: ReadonlySet<IndexRow["kind"]> = new Set(["chat", "embeddings", "count_tokens", "ledger"]);
+
 function shownCall(row: IndexRow): z.infer<typeof Call> {
   return {
     trace_id: row.trace_id,
@@ -233,7 +236,7 @@ function shownCall(row: IndexRow): z.infer<typeof Call> {
     task_id: row.task_id,
     actor: row.actor,
     tool: isOfTool(row) ? row.subject : null,
-    model: row.kind === "chat" || row.kind === "ledger" ? row.subject : null,
+    model: MODEL_KINDS.has(row.kind) ? row.subject : null,
     status: row.status,
     decision: row.decision,
     error_code: row.error_code,
