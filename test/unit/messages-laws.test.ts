@@ -62,7 +62,7 @@ const reply: fc.Arbitrary<Reply> = fc
       id: "msg_seed1",
       model: MINTED.model,
       parts: numbered,
-      finish: hasCalls && end === "stop" ? ("tool_calls" as const) : (end as Reply["finish"]),
+      finish: hasCalls && end === "stop" ? ("tool_calls" as const) : end,
       usage: figures,
     };
   });
