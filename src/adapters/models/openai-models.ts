@@ -34,7 +34,7 @@ export function openAiModels(egress: Egress, secrets: Secrets): Models {
       const allowedHosts = provider.base_url === undefined ? ["api.openai.com"] : request.allowedHosts;
       try {
         const answer = await egress({
-          url: `${base}/${PATHS[request.dialect]}`,
+          url: `${base}/${PATHS[request.dialect]}${request.query === "" ? "" : `?${request.query}`}`,
           method: "POST",
           headers,
           body: request.body,

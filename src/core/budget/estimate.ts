@@ -9,9 +9,10 @@ const FRAMING_TOKENS = 256;
 /** The most tokens one referenced image or file is taken to need. */
 const TOKENS_PER_ATTACHMENT = 16_384;
 
-const ATTACHMENT = /"(?:image_url|input_image|input_audio|file_id|file_url|file_data)"\s*:/g;
+/** Members that refer to media by themselves, and Anthropic's sources of the type `url`. */
+const ATTACHMENT = /"(?:image_url|input_image|input_audio|file_id|file_url|file_data)"\s*:|"type"\s*:\s*"url"/g;
 /** What every attachment's field holds one of: most bodies hold none, and plain searches are far cheaper than the pattern. */
-const ATTACHMENT_WORDS = ["image", "audio", "file_"];
+const ATTACHMENT_WORDS = ["image", "audio", "file_", '"url"'];
 
 const ESCAPED = /\\u00([0-7][0-9a-f])/gi;
 

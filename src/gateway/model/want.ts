@@ -16,7 +16,11 @@ export function wantOf(call: ModelCall, candidates: readonly Candidate[], system
   const wants = candidates.map((candidate) => wantOfOne(call, candidate, system));
   const most = (of: (want: Want) => number): number => Math.max(0, ...wants.map(of));
   return {
-    fixed: amounts({ usd: most(({ fixed }) => fixed.usd), tokens: most(({ fixed }) => fixed.tokens), calls: 1 }),
+    fixed: amounts({
+      usd: most(({ fixed }) => fixed.usd),
+      tokens: most(({ fixed }) => fixed.tokens),
+      calls: most(({ fixed }) => fixed.calls),
+    }),
     unitPico: most(({ unitPico }) => unitPico),
     unitTokens: most(({ unitTokens }) => unitTokens),
     minUnits: most(({ minUnits }) => minUnits),
