@@ -20,6 +20,7 @@ import { metricsRoutes } from "./http/api/metrics.ts";
 import { outcomeRoutes } from "./http/api/outcomes.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
 import { referenceRoutes } from "./http/api/reference.ts";
+import { releaseRoutes } from "./http/api/releases.ts";
 import { reportRoutes } from "./http/api/reports.ts";
 import type { ApiRoute } from "./http/api/route.ts";
 import { revealRoutes } from "./http/api/reveal.ts";
@@ -58,6 +59,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...coverageRoutes,
   ...auditRoutes,
   ...configRoutes,
+  ...releaseRoutes,
   ...secretRoutes,
   ...tenantRoutes,
 ];

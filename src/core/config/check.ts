@@ -7,6 +7,7 @@ import { failureText, runPolicyTests } from "../policy/policy-tests.ts";
 import { transactionMistakes } from "./check-transactions.ts";
 import { routeMistakes } from "./check-routes.ts";
 import { checkPolicy, type PolicyCheck } from "./check-policy.ts";
+import { releaseMistakes, releaseWarnings } from "./check-releases.ts";
 import { probeUrl, requestMistakes, requestWarnings } from "./check-tool-request.ts";
 import type { ConfigDocument, ModelEntry, ProviderEntry, ToolEntry } from "./document.ts";
 import { secretsOfExport } from "./export-document.ts";
@@ -65,7 +66,7 @@ export function checkConfig(
   const failed = testMistakes(document, policy);
   if (failed.length > 0 && tests === "refuse") return { ok: false, mistakes: failed };
   const requests = Object.entries(document.tools).flatMap(([name, entry]) => requestWarnings(`tools.${name}`, entry));
-  const warnings = [...read.warnings, ...requests, ...policy.warnings, ...failed];
+  const warnings = [...read.warnings, ...requests, ...policy.warnings, ...releaseWarnings(document), ...failed];
   return { ok: true, document, prices, rules: policy.rules, warnings };
 }
 
@@ -94,6 +95,7 @@ function referenceMistakes(
     ),
     ...routeMistakes(document),
     ...actorMistakes(document),
+    ...releaseMistakes(document),
     ...approvalMistakes(document, around),
     ...exportMistakes(document, around),
     ...noticeMistakes("trace.alerts", { ...document.trace.alerts, fallback: undefined }, document, around),
@@ -303,7 +305,7 @@ function secretMistakes(path: string, secret: string | undefined, around: Surrou
 
 function actorMistakes(document: ConfigDocument): readonly Mistake[] {
   const tools = Object.keys(document.tools);
-  const models = [...Object.keys(document.models), ...Object.keys(document.routes)];
+  const models = [document.models, document.routes, document.agents].flatMap((table) => Object.keys(table));
   const unknown = (listed: readonly string[] | undefined, known: readonly string[], path: string): readonly Mistake[] =>
     (listed ?? [])
       .map((each, index) => ({ each, path: `${path}.${index}` }))

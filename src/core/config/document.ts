@@ -16,6 +16,7 @@ import {
   StopAndAskDocument,
   TIERS,
 } from "./policy-document.ts";
+import { ReleaseSections } from "./release-document.ts";
 import { TraceDocument } from "./trace-document.ts";
 import { IdempotencyDocument, TransactionFields } from "./transaction-document.ts";
 
@@ -126,6 +127,7 @@ export const ConfigDocument = z.strictObject({
   /** OpenAPI documents whose operations become tools when the config is published; a published version has none. */
   openapi: z.optional(z.record(name, OpenApiDocument)),
   actors: z._default(z.record(name, ActorDocument), {}),
+  ...ReleaseSections,
   policy: z.prefault(PolicyDocument, {}),
   approvals: z.prefault(ApprovalsDocument, {}),
   idempotency: z._default(IdempotencyDocument, {}),

@@ -38,8 +38,18 @@ export interface RoutePlan {
   readonly drains: boolean;
   /** A text that goes before everything the caller sends. */
   readonly system?: string;
-  /** The release that the name stood for. */
-  readonly release?: string;
+  /** Members of the caller's `metadata` that are in that text, and were not for the provider. */
+  readonly takenIn?: readonly string[];
+  /** The release that the name stood for, where it is an agent's. */
+  readonly release?: PlannedRelease;
+}
+
+/** The release that answers a call. */
+export interface PlannedRelease {
+  readonly agent: string;
+  readonly id: string;
+  readonly digest: string;
+  readonly how: "live" | "canary" | "named";
 }
 
 /** How long a provider may take to answer whole, or to begin a stream, when nothing else is said. */

@@ -2,6 +2,7 @@
 import { NO_USAGE } from "../../core/budget/price.ts";
 import type { ModelCall } from "../../core/call.ts";
 import { estimateTokens } from "../../core/dialect/count-tokens/estimate.ts";
+import { codecOf } from "../../core/dialect/registry.ts";
 import { providerDialects } from "../../core/dialect/provider-dialects.ts";
 import { refuse } from "../../core/errors.ts";
 import { isJsonObject } from "../../core/json/canonical.ts";
@@ -19,14 +20,19 @@ export function isCountedHere({ dialect }: ModelCall, { candidates }: RoutePlan)
 }
 
 /** The estimate in Anthropic's shape, marked by a header. Nothing is held or sent; it is recorded like any other call. */
-export function countHere({ body }: ModelCall, tally: ModelCallTally): ModelAnswer {
+export function countHere(
+  { body }: ModelCall,
+  { system }: Pick<RoutePlan, "system">,
+  tally: ModelCallTally,
+): ModelAnswer {
   const read = parseExactJson(body.text);
   if (!read.ok || !isJsonObject(read.value)) {
     const refusal = refuse("invalid_request", "the body is not valid JSON");
     tally.recordRefusal(refusal);
     return { ok: false, refusal, meta: tally.meta };
   }
-  const responseText = JSON.stringify({ input_tokens: estimateTokens(read.value) });
+  const counted = system === undefined ? read.value : codecOf("messages").withSystem(read.value, system);
+  const responseText = JSON.stringify({ input_tokens: estimateTokens(counted) });
   const contentType = "application/json";
   tally.settleLearnt("succeeded", { usage: NO_USAGE, responseText, contentType });
   const headers = new Headers({ "content-type": contentType, "interlock-estimate": "true" });

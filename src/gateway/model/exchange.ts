@@ -11,6 +11,7 @@ import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
 import { parseExactJson } from "../../core/json/exact.ts";
 import { locateMembers } from "../../core/json/members.ts";
 import { originalName, safeName } from "../../core/dialect/tool-names.ts";
+import { withoutTaken } from "../../core/release/prompt.ts";
 import type { Candidate, RoutePlan } from "../../core/routing/plan.ts";
 import { StreamTranslation } from "./stream-translation.ts";
 
@@ -47,11 +48,11 @@ export interface Wording {
 /** Words one call for its candidates: what it says is read once, however many of them are asked. */
 export class Wordings {
   readonly #call: ModelCall;
-  readonly #plan: Pick<RoutePlan, "system">;
+  readonly #plan: Pick<RoutePlan, "system" | "takenIn">;
   #body: Outcome<JsonObject> | undefined;
   #conversation: Outcome<Conversation> | undefined;
 
-  constructor(call: ModelCall, plan: Pick<RoutePlan, "system">) {
+  constructor(call: ModelCall, plan: Pick<RoutePlan, "system" | "takenIn">) {
     this.#call = call;
     this.#plan = plan;
   }
@@ -74,11 +75,12 @@ export class Wordings {
   #passing(provider: ProviderEntry, model: string, { maxOutput }: Wording): Outcome<Exchange> {
     const { dialect, fields, body } = this.#call;
     const edits = { model, maxOutput, isOpenAi: isOpenAi(provider) };
-    if (this.#plan.system === undefined || !isGenerating(dialect))
+    const shape = shapeOf(dialect);
+    if (this.#plan.system === undefined || shape === undefined)
       return accept({ dialect, body: wireOf(dialect).edited(body, fields, edits), hints: [], translation: undefined });
     const read = this.#readBody();
     if (!read.ok) return read;
-    const text = JSON.stringify(codecOf(dialect).withSystem(read.value, this.#plan.system));
+    const text = JSON.stringify(codecOf(shape).withSystem(read.value, this.#plan.system));
     const extended = locateMembers(text) ?? body;
     return accept({
       dialect,
@@ -136,9 +138,20 @@ export class Wordings {
   }
 
   #readBody(): Outcome<JsonObject> {
-    this.#body ??= readExact(this.#call.body.text);
+    this.#body ??= this.#readOnce();
     return this.#body;
   }
+
+  #readOnce(): Outcome<JsonObject> {
+    const read = readExact(this.#call.body.text);
+    return read.ok ? accept(withoutTaken(read.value, this.#plan.takenIn ?? [])) : read;
+  }
+}
+
+/** The dialect whose requests a call has the shape of: what is counted is a message. */
+function shapeOf(dialect: Dialect): GeneratingDialect | undefined {
+  if (dialect === "count_tokens") return "messages";
+  return isGenerating(dialect) ? dialect : undefined;
 }
 
 function isOpenAi({ kind }: ProviderEntry): boolean {

@@ -4,7 +4,8 @@ import type { ActiveConfig } from "../../core/config/published.ts";
 import { accept, refuse, type Outcome, type Refusal } from "../../core/errors.ts";
 import { evaluateModelCall } from "../../core/policy/evaluate.ts";
 import { stopOf, type Decision } from "../../core/policy/decision.ts";
-import { planRoute, type Candidate, type RoutePlan } from "../../core/routing/plan.ts";
+import { planCall } from "../../core/routing/plan-agent.ts";
+import type { Candidate, RoutePlan } from "../../core/routing/plan.ts";
 import type { ListedBreaker } from "../../core/state/breaker.ts";
 import type { CallMeta } from "../call-meta.ts";
 import { ledgerRefusal, refOf, refusalOf, scopesOf } from "../enforce.ts";
@@ -26,12 +27,12 @@ import { holdExpiry, wantOf } from "./want.ts";
  * case of whichever candidate answers; each hold is settled exactly once, whether the answer ends, breaks or is abandoned.
  * One ledger hop before the upstream, one after; one more for each attempt that may have been billed for nothing.
  */
-export async function callModel(ports: Ports, call: ModelCall, around: CallSurroundings): Promise<ModelAnswer> {
-  const { context } = call;
-  const { config: found, switches, breakers, meta } = await readFacts(ports, context);
+export async function callModel(ports: Ports, asked: ModelCall, around: CallSurroundings): Promise<ModelAnswer> {
+  const { config: found, switches, breakers, releases, meta } = await readFacts(ports, asked.context);
   if (!found.ok) return { ok: false, refusal: found, meta };
   const config = found.value;
-  const plan = planRoute(config, call.fields.model, context.session);
+  const { call, plan, reasons } = planCall(config, asked, { releases, now: ports.system.now() });
+  const { context } = call;
   const decision = evaluateModelCall({
     policyVersion: config.policyVersion,
     actorName: context.actor,
@@ -39,6 +40,7 @@ export async function callModel(ports: Ports, call: ModelCall, around: CallSurro
     modelName: call.fields.model,
     confidence: context.confidence,
     release: context.release,
+    releaseReasons: reasons,
     session: context.session,
     switches,
     terms: config.terms,
@@ -52,7 +54,7 @@ export async function callModel(ports: Ports, call: ModelCall, around: CallSurro
     tally.recordRefusal(refusal);
     return { ok: false, refusal, meta: shown };
   }
-  if (isCountedHere(call, plan.value)) return countHere(call, tally);
+  if (isCountedHere(call, plan.value)) return countHere(call, plan.value, tally);
   const watch = new CallWatch(ports, context, around.callerSignal);
   const planned: PlannedCall = { call, config, plan: plan.value, decision, meta: shown, around, watch };
   const digest = cacheDigest(planned);
@@ -120,7 +122,7 @@ function shownRoute({ candidates, tier, reason, release }: RoutePlan): Partial<C
     ...(first === undefined ? {} : { model: first.model.name }),
     ...(tier === undefined ? {} : { tier }),
     routeReason: reason,
-    ...(release === undefined ? {} : { release }),
+    ...(release === undefined ? {} : { release: release.id }),
   };
 }
 

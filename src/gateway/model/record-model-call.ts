@@ -155,8 +155,15 @@ function routeAttributes({ facts: { call, plan }, attempts, keptAgeS }: ModelCal
     [ATTR.routeReason]: plan?.reason,
     [ATTR.cacheAge]: keptAgeS,
     [ATTR.attempts]: attempts.length === 0 ? undefined : attempts.length,
-    ...(plan?.release === undefined ? {} : { [ATTR.release]: plan.release }),
+    ...releaseAttributes(plan?.release),
   };
+}
+
+/** Which release answered; its id is on every span. */
+function releaseAttributes(release: RoutePlan["release"]): Attributes {
+  if (release === undefined) return {};
+  const { agent, digest, how } = release;
+  return { [ATTR.releaseAgent]: agent, [ATTR.releaseDigest]: digest, [ATTR.releaseChosen]: how };
 }
 
 function requestModel({ model, facts }: ModelCallOver): string {
@@ -222,7 +229,7 @@ const KINDS: Readonly<Record<Dialect, RecordKind>> = {
 };
 
 function indexRow(over: ModelCallOver, endedAt: number): IndexRow {
-  const { decision, call, plan } = over.facts;
+  const { decision, call } = over.facts;
   const { context } = call;
   const usage = over.learnt?.usage ?? NO_USAGE;
   return {
@@ -247,13 +254,7 @@ function indexRow(over: ModelCallOver, endedAt: number): IndexRow {
     seq: over.admission?.seq ?? null,
     call_id: null,
     ...callerColumns(context, decision),
-    ...releaseColumn(plan),
     upstream: over.model?.providerName ?? null,
     attempts: over.attempts.length === 0 ? null : over.attempts.length,
   };
-}
-
-/** The release that a name stood for tells more than the one a caller declared. */
-function releaseColumn(plan: RoutePlan | undefined): Partial<Pick<IndexRow, "release">> {
-  return plan?.release === undefined ? {} : { release: plan.release };
 }

@@ -1,4 +1,4 @@
-// Finds the configured models that a key's actors may use, for every surface's own list.
+// Finds what a key's actors may name as a model (models, routes, agents), for every surface's own list.
 import type { ModelEntry } from "../../core/config/document.ts";
 import { accept, type Outcome } from "../../core/errors.ts";
 import { matchesAny } from "../../core/policy/constraints.ts";
@@ -6,10 +6,13 @@ import { mayActAs } from "../../core/principal.ts";
 import type { HttpContext } from "../context.ts";
 import { authenticate } from "./authenticate.ts";
 
-/** A model that may be asked for by its name. */
+/** Who has what is no model of one provider: routes and agents. */
+const OURS = { provider: "interlock" };
+
+/** A model, or what stands for one, that may be asked for by its name. */
 export interface UsableModel {
   readonly name: string;
-  readonly entry: ModelEntry;
+  readonly entry: Pick<ModelEntry, "provider" | "context" | "max_output_tokens">;
   /** When the config that has it was published, in epoch milliseconds. */
   readonly publishedAt: number;
 }
@@ -21,13 +24,14 @@ export async function usableModels(c: HttpContext): Promise<Outcome<readonly Usa
   const { principal } = authenticated.value;
   const config = await c.var.runtime.ports.configs.active(principal.tenant);
   if (config === undefined) return accept([]);
-  const { models, actors } = config.published.document;
+  const { models, routes, agents, actors } = config.published.document;
   const patterns = Object.entries(actors).flatMap(([name, actor]) =>
     mayActAs(principal, name) ? (actor.models ?? []) : [],
   );
   const publishedAt = config.published.published_at;
+  const ours = [...Object.keys(routes), ...Object.keys(agents)].map((name) => [name, OURS] as const);
   return accept(
-    Object.entries(models)
+    [...Object.entries(models), ...ours]
       .filter(([name]) => matchesAny(name, patterns))
       .map(([name, entry]) => ({ name, entry, publishedAt })),
   );
