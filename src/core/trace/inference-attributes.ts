@@ -23,17 +23,41 @@ const NUMBERS = [
 const OUTPUT_TYPES: Readonly<Record<string, string>> = { text: "text", json_object: "json", json_schema: "json" };
 const MAX_STOP_SEQUENCES = 8;
 
-/** How the caller asked for tokens to be drawn: what is not there, or is of another type, is left out. */
+/** What `generateContent` calls them, within its `generationConfig`. */
+const GENERATE_NUMBERS = [
+  ["temperature", ATTR.requestTemperature],
+  ["topP", ATTR.requestTopP],
+  ["topK", ATTR.requestTopK],
+  ["frequencyPenalty", ATTR.requestFrequencyPenalty],
+  ["presencePenalty", ATTR.requestPresencePenalty],
+  ["seed", ATTR.requestSeed],
+] as const;
+
+/** How the caller asked for tokens to be drawn, in whichever dialect: what is not there, or is of another type, is left out. */
 export function samplingAttributes(body: ObjectText): Attributes {
+  const config = valueOf(body, "generationConfig");
+  if (typeof config === "object" && config !== null)
+    return generateAttributes(config as Readonly<Record<string, unknown>>);
   const numbers = NUMBERS.map(([member, key]) => [key, numberOf(valueOf(body, member))] as const);
   const choices = numberOf(valueOf(body, "n"));
   const format = valueOf(body, "response_format");
   const type = typeof format === "object" && format !== null && "type" in format ? format.type : undefined;
   return {
     ...Object.fromEntries(numbers),
-    [ATTR.requestStopSequences]: stopsOf(valueOf(body, "stop")),
+    [ATTR.requestStopSequences]: stopsOf(valueOf(body, "stop") ?? valueOf(body, "stop_sequences")),
     [ATTR.requestChoices]: choices === 1 ? undefined : choices,
     [ATTR.outputType]: typeof type === "string" ? OUTPUT_TYPES[type] : undefined,
+  };
+}
+
+function generateAttributes(config: Readonly<Record<string, unknown>>): Attributes {
+  const numbers = GENERATE_NUMBERS.map(([member, key]) => [key, numberOf(config[member])] as const);
+  const choices = numberOf(config["candidateCount"]);
+  return {
+    ...Object.fromEntries(numbers),
+    [ATTR.requestStopSequences]: stopsOf(config["stopSequences"]),
+    [ATTR.requestChoices]: choices === 1 ? undefined : choices,
+    [ATTR.outputType]: config["responseMimeType"] === "application/json" ? "json" : undefined,
   };
 }
 

@@ -23,8 +23,7 @@ const MEMBERS = new Set([
 ]);
 
 /** A request as a conversation; refuses `untranslatable` and `invalid_request`, naming everything at once. */
-export function readRequest(body: JsonObject, fields: CallFields): Outcome<Conversation> {
-  const findings = new Findings();
+export function readRequest(body: JsonObject, fields: CallFields, findings = new Findings()): Outcome<Conversation> {
   const members = camelMembers(body, "", findings);
   findings.only(members, "", MEMBERS);
   readHints(members, findings);
