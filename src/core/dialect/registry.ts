@@ -1,5 +1,6 @@
 // Finds a dialect by its name: what passes through it, and how it is translated.
 import { GatewayFault } from "../errors.ts";
+import { chatCodec } from "./chat/codec.ts";
 import { chatWire } from "./chat/wire.ts";
 import { countTokensWire } from "./count-tokens/wire.ts";
 import { messagesCodec } from "./messages/codec.ts";
@@ -12,7 +13,7 @@ const WIRES: Readonly<Partial<Record<Dialect, Wire>>> = {
   count_tokens: countTokensWire,
 };
 
-const CODECS: Readonly<Partial<Record<GeneratingDialect, Codec>>> = { messages: messagesCodec };
+const CODECS: Readonly<Partial<Record<GeneratingDialect, Codec>>> = { chat: chatCodec, messages: messagesCodec };
 
 /** What the gateway needs of a dialect for calls that pass through it. */
 export function wireOf(dialect: Dialect): Wire {

@@ -11,6 +11,7 @@ import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
 import { parseExactJson } from "../../core/json/exact.ts";
 import { locateMembers } from "../../core/json/members.ts";
 import { withoutTaken } from "../../core/release/prompt.ts";
+import { originalName, safeName } from "../../core/dialect/tool-names.ts";
 import type { Candidate, RoutePlan } from "../../core/routing/plan.ts";
 import { StreamTranslation } from "./stream-translation.ts";
 
@@ -110,7 +111,7 @@ export class Wordings {
       dialect: to,
       body: JSON.stringify(written.value),
       hints: conversation.value.hints,
-      translation: translation(from, to, minted),
+      translation: translation(from, to, { minted, names: alteredNames(conversation.value) }),
     });
   }
 
@@ -168,7 +169,16 @@ function readExact(text: string): Outcome<JsonObject> {
   });
 }
 
-function translation(from: GeneratingDialect, to: GeneratingDialect, minted: Minted): Translation {
+/** The names of offered tools that a provider got in other letters. */
+function alteredNames({ tools }: Conversation): readonly string[] {
+  return tools.map(({ name }) => name).filter((name) => safeName(name) !== name);
+}
+
+function translation(
+  from: GeneratingDialect,
+  to: GeneratingDialect,
+  { minted, names }: { readonly minted: Minted; readonly names: readonly string[] },
+): Translation {
   const caller = codecOf(from);
   const provider = codecOf(to);
   return {
@@ -177,9 +187,13 @@ function translation(from: GeneratingDialect, to: GeneratingDialect, minted: Min
       if (!read.ok || !isJsonObject(read.value))
         return refuse("upstream_failed", "the model provider's answer cannot be read without changing it");
       const reply = provider.readReply(read.value);
-      return reply.ok ? accept(JSON.stringify(caller.writeReply(reply.value, minted))) : reply;
+      if (!reply.ok) return reply;
+      const parts = reply.value.parts.map((part) =>
+        "name" in part ? { ...part, name: originalName(part.name, names) } : part,
+      );
+      return accept(JSON.stringify(caller.writeReply({ ...reply.value, parts }, minted)));
     },
     error: (text, status) => JSON.stringify(caller.writeError(provider.readError(text, status))),
-    stream: () => new StreamTranslation(provider.streamReader(), caller.streamWriter(minted)),
+    stream: () => new StreamTranslation(provider.streamReader(), caller.streamWriter(minted), names),
   };
 }

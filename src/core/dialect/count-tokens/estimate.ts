@@ -25,7 +25,7 @@ interface Weight {
 function weigh(value: Json, sum: Weight = { bytes: 0, tokens: 0 }): Weight {
   if (typeof value === "string") sum.bytes += byteLength(value);
   else if (Array.isArray(value)) for (const item of value as readonly Json[]) weigh(item, sum);
-  else if (!isJsonObject(value)) sum.bytes += String(value).length;
+  else if (!isJsonObject(value)) sum.bytes += JSON.stringify(value).length;
   else if (value["type"] === "image") sum.tokens += TOKENS_PER_IMAGE;
   else if (value["type"] === "base64" && typeof value["data"] === "string")
     sum.tokens += Math.ceil(value["data"].length / DOCUMENT_CHARACTERS_PER_TOKEN);

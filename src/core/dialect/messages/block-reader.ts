@@ -13,7 +13,7 @@ import type {
 } from "../conversation.ts";
 import { textOf } from "../body-fields.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
-import { at, itemsOf, objectOf, present, type Findings } from "./findings.ts";
+import { at, itemsOf, objectOf, present, type Findings } from "../findings.ts";
 import { carried, isCarrier, opaqueOf, stateOf } from "./foreign-state.ts";
 
 /** Where a block stands, and what the calls before it were called. */

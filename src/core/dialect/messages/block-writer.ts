@@ -2,7 +2,7 @@
 import type { CacheHint, MediaSource, Part, ReasoningPart, ToolCallPart, ToolResultPart } from "../conversation.ts";
 import { safeName } from "../tool-names.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
-import { at, present, type Findings } from "./findings.ts";
+import { at, present, type Findings } from "../findings.ts";
 
 /** The blocks of some parts; what Anthropic has no word for is found, with its path. Texts without any character are left out. */
 export function writeParts(parts: readonly Part[], path: string, findings: Findings): readonly JsonObject[] {

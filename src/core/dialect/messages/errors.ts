@@ -3,7 +3,7 @@ import { kindOfStatus } from "../error-kinds.ts";
 import type { ModelError, ModelErrorKind } from "../reply.ts";
 import { readJson, textOf } from "../body-fields.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
-import { objectOf, present } from "./findings.ts";
+import { objectOf, present } from "../findings.ts";
 
 const TYPES: Readonly<Record<ModelErrorKind, string>> = {
   invalid_request: "invalid_request_error",

@@ -3,7 +3,7 @@ import { GENERATING } from "../dialect.ts";
 import type { Signed } from "../conversation.ts";
 import { textOf } from "../body-fields.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
-import { itemsOf } from "./findings.ts";
+import { itemsOf } from "../findings.ts";
 
 /**
  * What a `signature`, or the `data` of a `redacted_thinking` block, begins with when Anthropic did not write it. With nothing

@@ -3,7 +3,7 @@ import { accept, refuse, type Mistake, type Outcome } from "../../errors.ts";
 import { readJson, textOf } from "../body-fields.ts";
 import { isJsonObject, type Json } from "../../json/canonical.ts";
 import { memberText, type ObjectText } from "../../json/members.ts";
-import { itemsOf, objectOf } from "./findings.ts";
+import { itemsOf, objectOf } from "../findings.ts";
 
 /** Typed tools that the caller itself runs: the model only asks for them. Every other type runs at Anthropic. */
 const CLIENT_TOOLS = /^(?:custom|(?:bash|text_editor|computer|computer_toolset|browser_toolset|memory)_\d{8})$/;

@@ -4,7 +4,7 @@ import type { Json } from "../../json/canonical.ts";
 import { EXPECTED_MODEL, invalidField, isCount, isModelName, MAX_OUTPUT_TOKENS, memberValue } from "../body-fields.ts";
 import { accept, type Outcome } from "../../errors.ts";
 import { withMembers, type ObjectText } from "../../json/members.ts";
-import { itemsOf } from "./findings.ts";
+import { itemsOf } from "../findings.ts";
 import { FOREIGN_MARK, withoutForeign } from "./foreign-state.ts";
 import { refuseHosted } from "./hosted.ts";
 

@@ -7,7 +7,7 @@ import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.t
 import { safeName } from "../tool-names.ts";
 import { argsOf, ownState } from "./block-reader.ts";
 import { inputOf, ownBlock, safeId } from "./block-writer.ts";
-import { itemsOf, present, wordOf } from "./findings.ts";
+import { itemsOf, present, wordOf } from "../findings.ts";
 import { finishOf, writeEnding } from "./finish.ts";
 import { carried, carry, isCarrier, opaqueOf, stateOf } from "./foreign-state.ts";
 import { readMessagesUsage, writeUsage } from "./usage.ts";

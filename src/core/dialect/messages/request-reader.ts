@@ -5,7 +5,8 @@ import type { Outcome } from "../../errors.ts";
 import { textOf } from "../body-fields.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
 import { readCache, readContent } from "./block-reader.ts";
-import { at, Findings, itemsOf, objectOf, present } from "./findings.ts";
+import { mergedTurns } from "../turns.ts";
+import { at, Findings, itemsOf, objectOf, present } from "../findings.ts";
 
 /** What these say is read here, or changes no answer; `refuseHosted` has looked at the latter. */
 const MEMBERS = new Set(
@@ -63,26 +64,7 @@ function readTurns(body: JsonObject, findings: Findings): readonly Turn[] {
     findings.only(message, path, new Set(["role", "content"]));
     turns.push({ role, parts: readContent(message["content"], at(path, "content"), { role, findings, called }) });
   });
-  return merged(turns);
-}
-
-/** Neighbouring turns of one role are one turn, tool results first. */
-export function merged(turns: readonly Turn[]): readonly Turn[] {
-  const found: Turn[] = [];
-  for (const turn of turns) {
-    const last = found.at(-1);
-    if (last?.role !== turn.role) {
-      found.push(turn);
-      continue;
-    }
-    const parts = [...last.parts, ...turn.parts];
-    const results = parts.filter((part) => part.type === "tool_result");
-    found[found.length - 1] = {
-      role: turn.role,
-      parts: [...results, ...parts.filter((part) => part.type !== "tool_result")],
-    };
-  }
-  return found;
+  return mergedTurns(turns);
 }
 
 const TOOL_MEMBERS = new Set(["type", "name", "description", "input_schema", "strict", "cache_control"]);

@@ -5,7 +5,7 @@ import type { Outcome } from "../../errors.ts";
 import type { JsonObject } from "../../json/canonical.ts";
 import { safeName } from "../tool-names.ts";
 import { writeCache, writeParts } from "./block-writer.ts";
-import { Findings, present } from "./findings.ts";
+import { Findings, present } from "../findings.ts";
 import { takesSystemInside, thinksAdaptively } from "./model-features.ts";
 
 /** A conversation as a request; refuses `untranslatable`, naming everything at once. */

@@ -6,7 +6,7 @@ import { readJson, textOf } from "../body-fields.ts";
 import { isJsonObject, type JsonObject } from "../../json/canonical.ts";
 import { argsOf, ownState } from "./block-reader.ts";
 import { errorIn } from "./errors.ts";
-import { objectOf, present, wordOf } from "./findings.ts";
+import { objectOf, present, wordOf } from "../findings.ts";
 import { finishOf } from "./finish.ts";
 import { carried, isCarrier, stateOf } from "./foreign-state.ts";
 import { mergeFigures, NO_FIGURES, readFigures, usageOf, type Figures } from "./usage.ts";

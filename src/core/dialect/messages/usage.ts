@@ -1,7 +1,7 @@
 // Decides what Anthropic's usage objects mean, in disjoint buckets, merged over the events of a stream.
 import { NO_USAGE, type Usage } from "../../budget/price.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
-import { itemsOf } from "./findings.ts";
+import { itemsOf } from "../findings.ts";
 
 /** Token counts as Anthropic says them; each grows over a stream, so that merging takes the largest. */
 export interface Figures {

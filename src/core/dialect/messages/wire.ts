@@ -6,7 +6,7 @@ import { isJsonObject, type JsonObject } from "../../json/canonical.ts";
 import type { ObjectText } from "../../json/members.ts";
 import { EventParser, eventsOf, type ServerSentEvent } from "../../stream/events.ts";
 import { errorIn, errorType } from "./errors.ts";
-import { objectOf } from "./findings.ts";
+import { objectOf } from "../findings.ts";
 import { editedMessages, readMessageFields } from "./owned.ts";
 import { mergeFigures, NO_FIGURES, readFigures, readMessagesUsage, usageOf } from "./usage.ts";
 

@@ -1,6 +1,6 @@
-// Decides how what is wrong with an Anthropic request is told: every mistake, every field without a counterpart, by path.
-import { accept, refuse, type Mistake, type Outcome } from "../../errors.ts";
-import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
+// Decides how what is wrong with a request is told: every mistake, every field without a counterpart, by path.
+import { accept, refuse, type Mistake, type Outcome } from "../errors.ts";
+import { isJsonObject, type Json, type JsonObject } from "../json/canonical.ts";
 
 /** Collects what a reader or writer finds; nothing stops at the first. */
 export class Findings {
