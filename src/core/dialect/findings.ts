@@ -1,4 +1,4 @@
-// Decides how what is wrong with a request is told: every mistake, every field without a counterpart, by path.
+// Decides how what is wrong with a request, or has no counterpart, is told: everything at once, by path.
 import { accept, refuse, type Mistake, type Outcome } from "../errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "../json/canonical.ts";
 
