@@ -10,13 +10,8 @@ import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
 import { parseExactJson } from "../../core/json/exact.ts";
 import { locateMembers } from "../../core/json/members.ts";
-<<<<<<< HEAD
-import { withoutTaken } from "../../core/release/prompt.ts";
-import { originalName, safeName } from "../../core/dialect/tool-names.ts";
-=======
 import { originalName, safeName } from "../../core/dialect/tool-names.ts";
 import { withoutTaken } from "../../core/release/prompt.ts";
->>>>>>> main
 import type { Candidate, RoutePlan } from "../../core/routing/plan.ts";
 import { StreamTranslation } from "./stream-translation.ts";
 
