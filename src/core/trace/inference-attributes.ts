@@ -1,5 +1,7 @@
 // Decides what an inference span tells of its request and its provider (GenAI semantic conventions v1.41.1).
+import type { ProviderEntry } from "../config/document.ts";
 import type { ResolvedModel } from "../config/published.ts";
+import { providerBase } from "../dialect/provider-base.ts";
 import { memberText, type ObjectText } from "../json/members.ts";
 import { ATTR } from "./attributes.ts";
 import type { Attributes } from "./record.ts";
@@ -97,20 +99,38 @@ const PROVIDERS: readonly (readonly [RegExp, string])[] = [
   [/(^|\.)mistral\.ai$/, "mistral_ai"],
 ];
 
-const OPENAI = "https://api.openai.com/v1";
+/** What a kind says of its provider, wherever it is; a compatible server may be anybody's. */
+const NAME_OF_KIND: Readonly<Record<ProviderEntry["kind"], string | undefined>> = {
+  openai: "openai",
+  "azure-openai": "azure.ai.openai",
+  anthropic: "anthropic",
+  gemini: "gcp.gemini",
+  "openai-compatible": undefined,
+  // The conventions have no name for it.
+  "workers-ai": "cloudflare.workers_ai",
+};
+
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { "https:": 443, "http:": 80 };
 
-/** Who answers and where: the conventions' name of the provider, else the config's; the host and port that are called. */
+/**
+ * Who answers and where: the conventions' name of the provider, by its host or else by its kind, else the config's; the host
+ * and port that are called. A binding has neither.
+ */
 export function providerAttributes({
   provider,
   providerName,
 }: Pick<ResolvedModel, "provider" | "providerName">): Attributes {
-  const url = new URL(provider.base_url ?? OPENAI);
-  const known = PROVIDERS.find(([host]) => host.test(url.hostname))?.[1];
-  const name = known ?? (provider.kind === "openai" ? "openai" : providerName);
+  const base = providerBase(provider);
+  const url = base !== undefined && URL.canParse(base) ? new URL(base) : undefined;
+  const byHost = url === undefined ? undefined : PROVIDERS.find(([host]) => host.test(url.hostname))?.[1];
+  const byKind = provider.vertex === undefined ? NAME_OF_KIND[provider.kind] : "gcp.vertex_ai";
   return {
-    [ATTR.provider]: name,
-    [ATTR.serverAddress]: url.hostname,
-    [ATTR.serverPort]: url.port === "" ? DEFAULT_PORTS[url.protocol] : Number(url.port),
+    [ATTR.provider]: byHost ?? byKind ?? providerName,
+    ...(url === undefined
+      ? {}
+      : {
+          [ATTR.serverAddress]: url.hostname,
+          [ATTR.serverPort]: url.port === "" ? DEFAULT_PORTS[url.protocol] : Number(url.port),
+        }),
   };
 }

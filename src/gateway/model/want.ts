@@ -31,7 +31,9 @@ function wantOfOne({ fields, body, bodyBytes, dialect }: ModelCall, { model }: C
   // Counting costs nothing, and what embeds puts nothing out.
   if (dialect === "count_tokens") return { fixed: amounts({}), unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 };
   const size = { bytes: bodyBytes + 3 * system.length, text: body.text, context: model.entry.context };
-  const worst = worstCase(model.price, size, fields.choices);
+  // Anthropic writes to its cache only where it is told to.
+  const cachesUnasked = model.provider.kind !== "anthropic";
+  const worst = worstCase(model.price, size, { choices: fields.choices, cachesUnasked });
   const fixed = amounts({ usd: worst.inputMicro, tokens: worst.inputTokens, calls: 1 });
   if (dialect === "embeddings") return { fixed, unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 };
   const most = model.entry.max_output_tokens;
