@@ -32,7 +32,13 @@ function documentWith(routing: object | undefined, more: object = {}): object {
         amount: { field: "amount_usd", currency: "USD" },
         input_schema: { type: "object", properties: { amount_usd: { type: "number" } } },
       },
-      "crm.read": { kind: "http", method: "GET", url: "http://localhost/crm", effect: "read", input_schema: { type: "object" } },
+      "crm.read": {
+        kind: "http",
+        method: "GET",
+        url: "http://localhost/crm",
+        effect: "read",
+        input_schema: { type: "object" },
+      },
     },
     actors: { a: { models: ["auto"] }, confined: { models: ["*"], model_tiers: ["nano", "fast"] } },
     ...(routing === undefined ? {} : { routing }),
@@ -366,9 +372,9 @@ describe("publishing", () => {
       'routing.degrade.0.tier: no such tier: "slow"',
       'routing.tests.0.call.actor: no such actor: "b"',
       'routing.tests.0.expect.rules.0: no such rule: "q"',
-      'routing.rules.0.when: rule "r", line 1, column 8: unknown field "write_tool" (did you mean "write_tools"?): `.write_tool > 0`',
-      'routing.rules.1.when: rule "r", line 1, column 5: `call.confidence` may be absent here: test it with `has(call.confidence)` first: `.confidence < 0.5`',
-      'routing.rules.2.when: rule "s", line 1, column 8: a rule must be true or false, not int: `.turns`',
+      'routing.rules.0.when: rule "r", line 1, column 1: unknown field "write_tool" (did you mean "write_tools"?): `request.write_tool > 0`',
+      'routing.rules.1.when: rule "r", line 1, column 1: `call.confidence` may be absent: test has(call.confidence) first: `call.confidence < 0.5`',
+      'routing.rules.2.when: rule "s", line 1, column 1: a rule must be true or false, not int: `request.turns`',
       'actors.confined.model_tiers.0: no such tier of `routing`: "nano"',
     ]);
   });
