@@ -64,6 +64,11 @@ export class ActOutbox {
   }
 }
 
+/** How an act of the ledger alone is told. */
+export function toldNow(): ToldAt {
+  return { spanId: crypto.randomUUID().replaceAll("-", "").slice(-16), now: Date.now() };
+}
+
 function rowOf(spanId: string): string {
   return `${BEGUN_ROWS}${spanId}`;
 }

@@ -1,4 +1,4 @@
-// Remembers a tenant's active config version, kill switches and cross-session limits; every rule is in src/core/state/tenant-*.ts.
+// Remembers a tenant's active config version, live releases, kill switches and cross-session limits; every rule is in src/core/state/tenant-*.ts.
 import { DurableObject } from "cloudflare:workers";
 import type { PublishedConfig } from "../src/core/config/published.ts";
 import type { MeterNeed, RateNeed } from "../src/core/policy/limits.ts";
@@ -12,6 +12,7 @@ import type {
   TenantCommand,
   TenantLedgerState,
   TenantReply,
+  TenantTransition,
 } from "../src/core/state/tenant-ledger.ts";
 import {
   grantShare,
@@ -21,12 +22,17 @@ import {
   type MeterRow,
 } from "../src/core/state/tenant-limits.ts";
 import type { KeyedReport } from "../src/core/state/breaker.ts";
+import type { ReleasePointer } from "../src/core/release/pointer.ts";
+import { reviewReleases, type ReleaseReview } from "../src/core/release/sealed.ts";
+import type { ReleaseChange, ReleaseOrder, ReleaseReply } from "../src/core/state/tenant-releases.ts";
 import type { UpstreamAsk } from "../src/core/state/tenant-upstream.ts";
 import { configAct, switchAct, tenantAct, type ToldAt } from "../src/core/trace/act.ts";
 import type { TraceRecord } from "../src/core/trace/record.ts";
-import { ActOutbox } from "./act-outbox.ts";
+import { releaseAct } from "../src/core/trace/release-act.ts";
+import { ActOutbox, toldNow } from "./act-outbox.ts";
+import { ReleaseRows } from "./release-rows.ts";
 import { SqlStore, type RecordQueue } from "./sql-store.ts";
-import { UpstreamRows, type Released } from "./upstream-rows.ts";
+import { keysOf, UpstreamRows, type Released } from "./upstream-rows.ts";
 
 /** A session's ledger, as this object calls it. */
 interface RemoteSession {
@@ -54,6 +60,7 @@ const RECLAIM_TIMEOUT_MS = 1_000;
 export class TenantLedger extends DurableObject<TenantEnv> {
   readonly #store: SqlStore;
   readonly #upstreams: UpstreamRows;
+  readonly #releases: ReleaseRows;
   readonly #acts: ActOutbox;
   #state: TenantLedgerState;
   /** Mirrors run one after another: an older pointer never lands on a newer one. */
@@ -65,6 +72,7 @@ export class TenantLedger extends DurableObject<TenantEnv> {
     super(ctx, env);
     this.#store = new SqlStore(ctx.storage);
     this.#upstreams = new UpstreamRows(this.#store);
+    this.#releases = new ReleaseRows(this.#store);
     this.#acts = new ActOutbox(this.#store, (at) => this.#wakeBy(at));
     this.#state = { ...tenants.NO_TENANT, ...(this.#store.readState() as TenantLedgerState | undefined) };
   }
@@ -127,6 +135,25 @@ export class TenantLedger extends DurableObject<TenantEnv> {
     if (reply.type === "switch_set" || reply.type === "switch_cleared")
       await this.#acts.tell(switchAct(this.#name, reply.record, null), told);
     return reply;
+  }
+
+  /** Moves an agent's releases: durable before the reply, with the record that tells of it. */
+  async moveRelease(order: ReleaseOrder, told: ToldAt): Promise<ReleaseReply> {
+    const reply = this.#follow(tenants.orderRelease(this.#state, order, this.version(), Date.now()));
+    if (reply.type === "release_moved") await this.#acts.tell(releaseAct(this.#name, reply.change, null), told);
+    return reply;
+  }
+
+  /** How an agent's releases stand, and their last changes, newest first. */
+  releases(agent: string): { readonly pointer: ReleasePointer | null; readonly history: readonly ReleaseChange[] } {
+    const { releases } = this.#state;
+    const pointer = Object.hasOwn(releases, agent) ? (releases[agent] ?? null) : null;
+    return { pointer, history: this.#releases.history(agent) };
+  }
+
+  /** What publishing a document would be refused for, and what in it has no effect, as its prompts and releases go. */
+  reviewReleases(document: PublishedConfig["document"]): ReleaseReview {
+    return reviewReleases(document, (key) => this.#releases.sealed(key), this.#state.releases);
   }
 
   /** Every switch ever set, newest first, with who cleared it and when. */
@@ -196,7 +223,8 @@ export class TenantLedger extends DurableObject<TenantEnv> {
   /** Publishes a version if `expected` is the active one; the reply leaves once the edge copy shows it. */
   async publish(candidate: Omit<PublishedConfig, "version" | "published_at">, expected: number): Promise<TenantReply> {
     const previous = this.version()?.digest ?? null;
-    const reply = this.#apply({ type: "publish", candidate, expected });
+    const sealed = (key: string): string | undefined => this.#releases.sealed(key);
+    const reply = this.#apply({ type: "publish", candidate, expected, sealed });
     if (reply.type === "published") {
       await this.#acts.tell(configAct(reply.config, previous), toldNow());
       await this.ctx.storage.setAlarm(Date.now() + MIRROR_RETRY_MS);
@@ -330,7 +358,10 @@ export class TenantLedger extends DurableObject<TenantEnv> {
   }
 
   #apply(command: TenantCommand): TenantReply {
-    const { next, reply, effects } = tenants.transition(this.#state, command, Date.now());
+    return this.#follow(tenants.transition(this.#state, command, Date.now()));
+  }
+
+  #follow<Reply>({ next, reply, effects }: TenantTransition<Reply>): Reply {
     this.#state = next;
     for (const effect of effects) {
       switch (effect.type) {
@@ -339,6 +370,12 @@ export class TenantLedger extends DurableObject<TenantEnv> {
           break;
         case "write_version":
           this.#store.writeRow(rowOf(effect.config.version), effect.config);
+          break;
+        case "write_seals":
+          this.#releases.seal(effect.seals);
+          break;
+        case "write_release":
+          this.#releases.write(effect.change);
           break;
         case "write_switch":
           this.#store.writeRow(`${SWITCH_ROWS}${effect.record.id}`, effect.record);
@@ -351,21 +388,12 @@ export class TenantLedger extends DurableObject<TenantEnv> {
   }
 }
 
-/** How an act of the ledger alone is told. */
-function toldNow(): ToldAt {
-  return { spanId: crypto.randomUUID().replaceAll("-", "").slice(-16), now: Date.now() };
-}
-
 const VERSION_ROWS = "version/";
 const SWITCH_ROWS = "switch/";
 const METER_ROWS = "meter/";
 const RATE_ROWS = "rate/";
 /** Arrival times are kept in microseconds. */
 const TAT_PER_MS = 1_000;
-
-function keysOf({ slots, probes }: UpstreamAsk): Pick<Released, "slots" | "probes"> {
-  return { slots: slots.map(({ key }) => key), probes: probes.map(({ key }) => key) };
-}
 
 function rowOf(version: number): string {
   return `${VERSION_ROWS}${String(version).padStart(8, "0")}`;

@@ -84,3 +84,8 @@ export class UpstreamRows {
     return true;
   }
 }
+
+/** The keys of what a call asks for, as it gives them back. */
+export function keysOf({ slots, probes }: UpstreamAsk): Pick<Released, "slots" | "probes"> {
+  return { slots: slots.map(({ key }) => key), probes: probes.map(({ key }) => key) };
+}

@@ -4,6 +4,9 @@ import { GatewayFault, refuse, type Refusal } from "./core/errors.ts";
 import { errorPage } from "./http/approval-page/errors.ts";
 import { approvalPageRoutes } from "./http/approval-page/routes.ts";
 import { agentSpanRoutes } from "./http/api/agent-spans.ts";
+import { anthropicError } from "./http/anthropic/errors.ts";
+import { countTokens, createMessage } from "./http/anthropic/messages.ts";
+import { isAnthropicClient, listAnthropicModels, retrieveAnthropicModel } from "./http/anthropic/models.ts";
 import { approvalRoutes } from "./http/api/approvals.ts";
 import { callChangeRoutes } from "./http/api/call-changes.ts";
 import { coverageRoutes } from "./http/api/coverage.ts";
@@ -17,6 +20,7 @@ import { metricsRoutes } from "./http/api/metrics.ts";
 import { outcomeRoutes } from "./http/api/outcomes.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
 import { referenceRoutes } from "./http/api/reference.ts";
+import { releaseRoutes } from "./http/api/releases.ts";
 import { reportRoutes } from "./http/api/reports.ts";
 import type { ApiRoute } from "./http/api/route.ts";
 import { revealRoutes } from "./http/api/reveal.ts";
@@ -55,6 +59,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...coverageRoutes,
   ...auditRoutes,
   ...configRoutes,
+  ...releaseRoutes,
   ...secretRoutes,
   ...tenantRoutes,
 ];
@@ -62,7 +67,9 @@ export const apiRoutes: readonly ApiRoute[] = [
 /** Paths answered in OpenAI's shapes, faults included; those that do not exist here are missed in its shape too. */
 const OPENAI_PATHS =
   /^\/v1\/(chat\/|completions|models|responses|embeddings|images|audio|files|batches|moderations|fine_tuning)/;
-const ANSWERED_OPENAI_PATHS = ["/v1/chat/completions", "/v1/models"];
+/** Paths answered in Anthropic's shapes; those of OpenAI's are too, when an Anthropic client asks. */
+const ANTHROPIC_PATHS = /^\/v1\/(messages|complete)(\/|$)/;
+const ANSWERED_MODEL_PATHS = ["/v1/chat/completions", "/v1/models", "/v1/messages", "/v1/messages/count_tokens"];
 
 /** The app; `runtimeOf` answers the isolate's runtime for an environment. */
 export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
@@ -73,8 +80,16 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
     return answer(c);
   };
   app.post("/v1/chat/completions", answering(chatCompletions));
-  app.get("/v1/models", answering(listModels));
-  app.get("/v1/models/:id", answering(retrieveModel));
+  app.post("/v1/messages", answering(createMessage));
+  app.post("/v1/messages/count_tokens", answering(countTokens));
+  app.get(
+    "/v1/models",
+    answering((c) => (isAnthropicClient(c) ? listAnthropicModels(c) : listModels(c))),
+  );
+  app.get(
+    "/v1/models/:id",
+    answering((c) => (isAnthropicClient(c) ? retrieveAnthropicModel(c) : retrieveModel(c))),
+  );
   app.get("/", (c) => c.redirect("/docs"));
   for (const route of apiRoutes)
     app.on(
@@ -86,20 +101,27 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
   for (const route of referenceRoutes(apiRoutes)) app.on(route.method, route.path, answering(route.answer));
   app.notFound((c) => {
     const isKnown =
-      ANSWERED_OPENAI_PATHS.includes(c.req.path) || apiRoutes.some((route) => patternOf(route.path).test(c.req.path));
+      ANSWERED_MODEL_PATHS.includes(c.req.path) || apiRoutes.some((route) => patternOf(route.path).test(c.req.path));
     const refusal = isKnown
       ? refuse("method_not_allowed", `${c.req.path} does not answer ${c.req.method}`)
       : refuse("not_found", `no route ${c.req.method} ${c.req.path}`);
-    return OPENAI_PATHS.test(c.req.path) ? openAiError(refusal) : problem(refusal);
+    return refused(c, refusal);
   });
   app.onError((error, c) => {
     const refusal = refusalOfFault(error);
     if (c.req.path.startsWith("/approve/")) return errorPage(refusal);
     const route = apiRoutes.find(({ method, path }) => method === c.req.method && path === c.req.path);
     if (route?.refused !== undefined) return route.refused(c, refusal);
-    return OPENAI_PATHS.test(c.req.path) ? openAiError(refusal) : problem(refusal);
+    return refused(c, refusal);
   });
   return app;
+}
+
+/** A refusal in the shape that a path's clients read. */
+function refused(c: HttpContext, refusal: Refusal): Response {
+  const isOpenAi = OPENAI_PATHS.test(c.req.path);
+  if (ANTHROPIC_PATHS.test(c.req.path) || (isOpenAi && isAnthropicClient(c))) return anthropicError(refusal);
+  return isOpenAi ? openAiError(refusal) : problem(refusal);
 }
 
 /** The paths that a route pattern such as `/v1/keys/:id` stands for. */

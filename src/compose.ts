@@ -17,6 +17,7 @@ import { oneShard } from "./adapters/d1/trace-shards.ts";
 import { DurableBreakers } from "./adapters/durable/breakers.ts";
 import { DurableControls } from "./adapters/durable/controls.ts";
 import { DurableSessionLedgers } from "./adapters/durable/session-ledgers.ts";
+import { durableReleases } from "./adapters/durable/releases.ts";
 import { durableSwitches } from "./adapters/durable/switches.ts";
 import { durableConfigs, durableTenants } from "./adapters/durable/tenants.ts";
 import { durableToolCalls } from "./adapters/durable/tool-calls.ts";
@@ -61,6 +62,7 @@ export function compose(env: Env): Runtime {
     controls,
     configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls, runtimeSystem),
     switches: durableSwitches(env.TENANT_LEDGER, controls),
+    releases: durableReleases(env.TENANT_LEDGER, controls),
     breakers: new DurableBreakers(env.TENANT_LEDGER, controls, runtimeSystem),
     inbox: d1ApprovalInbox(env.DB),
     webhooks: createWebhooks(egress, secrets),

@@ -1,7 +1,7 @@
 // The demo upstream Worker: sends model requests to the scripted model and the rest to the tool APIs.
 import { Hono } from "hono";
 import type { DemoEnv } from "./env.ts";
-import { answerModelApi } from "./model/chat-completions.ts";
+import { answerModelApi, isModelPath } from "./model/model-api.ts";
 import { billing } from "./tools/billing.ts";
 import { requireState, requireToken, toolError, type ToolHost } from "./tools/context.ts";
 import { crm } from "./tools/crm.ts";
@@ -23,7 +23,7 @@ tools.notFound((c) => toolError(c, 404, "not_found", "No such route."));
 
 export default {
   fetch(request, env, ctx) {
-    const isModelApi = new URL(request.url).pathname.startsWith("/v1/");
+    const isModelApi = isModelPath(new URL(request.url).pathname);
     return isModelApi ? answerModelApi(request, env, ctx) : tools.fetch(request, env, ctx);
   },
 } satisfies ExportedHandler<DemoEnv>;

@@ -54,3 +54,44 @@ function isFollowedByColon(source: string, from: number): boolean {
   colon.lastIndex = from;
   return colon.test(source);
 }
+
+/** The items of a list; none of anything else. */
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** The objects of a list. */
+export function recordsOf(value: unknown): readonly JsonRecord[] {
+  return listOf(value).filter(isRecord);
+}
+
+/** An object, or one without members. */
+export function recordOf(value: unknown): JsonRecord {
+  return isRecord(value) ? value : {};
+}
+
+/** A text, or undefined. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** Whether a member is missing or null. */
+export function isAbsent(value: unknown): value is null | undefined {
+  return value === undefined || value === null;
+}
+
+/** Lowest and highest value of a number, and whether it has to be whole. */
+export type Range = readonly [low: number, high: number, isWhole?: boolean];
+
+/** The range of a limit of tokens. */
+export const TOKEN_LIMIT: Range = [1, Number.MAX_SAFE_INTEGER, true];
+
+/** The first member that is there and is no number in its range. */
+export function firstOutOfRange(record: JsonRecord, ranges: Readonly<Record<string, Range>>): string | undefined {
+  const named = Object.entries(ranges).find(([name, range]) => !isAbsent(record[name]) && !isIn(record[name], range));
+  return named?.[0];
+}
+
+function isIn(value: unknown, [low, high, isWhole = false]: Range): boolean {
+  return typeof value === "number" && value >= low && value <= high && (!isWhole || Number.isInteger(value));
+}

@@ -8,6 +8,7 @@ import { addCoverageCommands } from "./coverage-commands.ts";
 import { CommandFailure, EXIT, type ExitCode } from "./exit-codes.ts";
 import { addKeyCommands } from "./key-commands.ts";
 import { addOutcomeCommands } from "./outcome-commands.ts";
+import { addReleaseCommands } from "./release-commands.ts";
 import { addReportCommands } from "./report-commands.ts";
 import { addSecretCommands } from "./secret-commands.ts";
 import { addSessionCommands } from "./session-commands.ts";
@@ -63,6 +64,7 @@ function program(): Command {
     addConfigCommands,
     addCoverageCommands,
     addKeyCommands,
+    addReleaseCommands,
     addSecretCommands,
     addSessionCommands,
     addSwitchCommands,

@@ -20,6 +20,8 @@ export interface CallContext {
   readonly confidence: number | null;
   readonly endUser: string | null;
   readonly release: string | null;
+  /** Whether the gateway chose the release; otherwise it is only what the caller says. */
+  readonly isReleaseChosen?: boolean;
   /** Whether the caller says that its user confirmed what it is about to do. */
   readonly isConfirmed: boolean;
   /** Tools the caller narrowed itself to, by header. */

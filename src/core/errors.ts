@@ -51,6 +51,10 @@ export const ERRORS = {
   unsupported: { status: 400, retry: false, title: "The gateway does not offer this" },
   unknown_tool: { status: 404, retry: false, title: "No such tool" },
   unknown_model: { status: 404, retry: false, title: "No such model" },
+  unknown_release: { status: 404, retry: false, title: "The agent has no such release" },
+  release_forbidden: { status: 403, retry: false, title: "The key may not choose this release" },
+  release_policy_mismatch: { status: 409, retry: false, title: "The release is pinned to another policy" },
+  release_not_moved: { status: 409, retry: false, title: "The agent's releases do not allow this move" },
   not_found: { status: 404, retry: false, title: "Not found" },
   method_not_allowed: { status: 405, retry: false, title: "This path does not answer that method" },
   already_exists: { status: 409, retry: false, title: "It exists already" },
@@ -113,6 +117,12 @@ export function refuse(
   more: Partial<Omit<Refusal, "ok" | "code" | "detail">> = {},
 ): Refusal {
   return { ok: false, code, detail, ...more };
+}
+
+/** The refusal of a config document with all its mistakes. */
+export function invalidConfig(mistakes: readonly Mistake[]): Refusal {
+  const count = mistakes.length;
+  return refuse("invalid_config", `${count} mistake${count === 1 ? "" : "s"} in the config document`, { mistakes });
 }
 
 /** A value, or the refusal that stands in its place. */

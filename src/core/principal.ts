@@ -30,6 +30,8 @@ export type Permission =
   | "sessions.write"
   | "switches.read"
   | "switches.write"
+  | "releases.read"
+  | "releases.write"
   | "tenants.write";
 
 /** The authenticated caller: one key of one tenant. */
@@ -63,6 +65,8 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "approvals.withdraw",
     "switches.read",
     "switches.write",
+    "releases.read",
+    "releases.write",
   ],
   approver: [
     "calls.read",
@@ -72,6 +76,7 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "approvals.read",
     "approvals.decide",
     "switches.read",
+    "releases.read",
   ],
   auditor: [
     "calls.read",
@@ -83,6 +88,7 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "reports.read",
     "approvals.read",
     "switches.read",
+    "releases.read",
   ],
   admin: [
     "calls.read",
@@ -99,6 +105,8 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "approvals.read",
     "switches.read",
     "switches.write",
+    "releases.read",
+    "releases.write",
   ],
 };
 

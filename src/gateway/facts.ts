@@ -3,6 +3,7 @@ import type { CallContext } from "../core/call.ts";
 import type { ActiveConfig } from "../core/config/published.ts";
 import { accept, refuse, type Outcome } from "../core/errors.ts";
 import type { Switch } from "../core/policy/switches.ts";
+import type { Pointers } from "../core/release/sealed.ts";
 import type { ListedBreaker } from "../core/state/breaker.ts";
 import type { CallMeta } from "./call-meta.ts";
 import type { Ports } from "./ports.ts";
@@ -12,19 +13,21 @@ export interface Facts {
   readonly config: Outcome<ActiveConfig>;
   readonly switches: readonly Switch[];
   readonly breakers: readonly ListedBreaker[];
+  readonly releases: Pointers;
   readonly meta: CallMeta;
 }
 
 /** Reads the facts of a call: config version and switches no older than the controls' bound. */
 export async function readFacts(ports: Ports, context: CallContext): Promise<Facts> {
   const { tenant } = context.principal;
-  const { switches, breakers } = await ports.controls.current(tenant);
+  const { switches, breakers, releases } = await ports.controls.current(tenant);
   const config = await ports.configs.active(tenant);
   return {
     config:
       config === undefined ? refuse("not_configured", "publish a config first with `PUT /v1/config`") : accept(config),
     switches,
     breakers,
+    releases,
     meta: {
       traceId: context.trace.shown,
       session: context.session,

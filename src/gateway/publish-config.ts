@@ -2,7 +2,7 @@
 import { checkConfig, type PriceBook, type Surroundings } from "../core/config/check.ts";
 import type { ConfigDocument } from "../core/config/document.ts";
 import type { PublishedConfig } from "../core/config/published.ts";
-import { accept, refuse, type Mistake, type Outcome } from "../core/errors.ts";
+import { accept, invalidConfig, refuse, type Mistake, type Outcome } from "../core/errors.ts";
 import { signingKeyText } from "../core/guard/signing-key.ts";
 import { digestOf } from "../core/json/digest.ts";
 import type { Principal } from "../core/principal.ts";
@@ -34,12 +34,7 @@ export async function checkCandidate(
   const { tenant } = principal;
   const around: Surroundings = { ...deployment, secrets: await ports.secrets.names(tenant) };
   const checked = checkConfig(asked.candidate, around, { tests: asked.tests ?? "refuse" });
-  if (!checked.ok) {
-    const count = checked.mistakes.length;
-    return refuse("invalid_config", `${count} mistake${count === 1 ? "" : "s"} in the config document`, {
-      mistakes: checked.mistakes,
-    });
-  }
+  if (!checked.ok) return invalidConfig(checked.mistakes);
   const { document, prices, rules, warnings } = checked;
   const unsigned = await signingMistakes(ports, tenant, document);
   if (unsigned.length > 0) return refuse("invalid_config", "a secret cannot sign webhooks", { mistakes: unsigned });

@@ -39,7 +39,7 @@ function declaredFields(context: CallContext): readonly string[] {
     ["intent", context.intent],
     ["confidence", context.confidence],
     ["user", context.endUser],
-    ["release", context.release],
+    ["release", context.isReleaseChosen === true ? null : context.release],
     ["confirmed", context.isConfirmed ? true : null],
     ["allowed_tools", context.allowedTools],
   ];
@@ -84,7 +84,17 @@ export function decisionSpan(
 
 /** A record of a call. Bodies too long to keep are kept as their digest; credentials are scrubbed where it is written. */
 export function buildRecord(index: IndexRow, spans: readonly Span[], bodies: readonly RecordedBody[]): TraceRecord {
-  return { v: 1, index, spans, payloads: bodies.map((body) => payloadOf(index.span_id, body)) };
+  return {
+    v: 1,
+    index,
+    spans: spans.map((span) => ofRelease(span, index.release)),
+    payloads: bodies.map((body) => payloadOf(index.span_id, body)),
+  };
+}
+
+/** Whoever looks at one span alone sees which release it belongs to. */
+function ofRelease(span: Span, release: string | null): Span {
+  return release === null ? span : { ...span, attributes: { ...span.attributes, [ATTR.release]: release } };
 }
 
 function payloadOf(spanId: string, { name, contentType, text }: RecordedBody): Payload {

@@ -1,7 +1,7 @@
 // Sequences the review of a config change: what differs from the active version, in words and at the edges of its constants.
 import { diffConfigs, type ConfigChange } from "../core/config/diff.ts";
 import { ActiveConfig, unpublished, type PublishedConfig } from "../core/config/published.ts";
-import { accept, refuse, type Mistake, type Outcome } from "../core/errors.ts";
+import { accept, invalidConfig, refuse, type Mistake, type Outcome } from "../core/errors.ts";
 import { diffBoundaries, type BoundaryDiff } from "../core/policy/analysis/boundary-diff.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Ports } from "./ports.ts";
@@ -21,16 +21,18 @@ export interface CheckedReview extends ConfigReview {
 
 /** Checks a candidate and compares it with the active version; refuses `invalid_config` with every mistake at once. */
 export async function reviewCandidate(
-  ports: Pick<Ports, "secrets" | "configs">,
+  ports: Pick<Ports, "secrets" | "configs" | "releases">,
   deployment: Deployment,
   principal: Principal,
   candidate: unknown,
 ): Promise<Outcome<CheckedReview>> {
   const checked = await checkCandidate(ports, deployment, principal, { candidate });
   if (!checked.ok) return checked;
-  const { warnings } = checked.value;
   const { digest, document, rules } = checked.value.candidate;
   const active = await ports.configs.current(principal.tenant);
+  const released = await ports.releases.review(principal.tenant, document);
+  if (released.mistakes.length > 0) return invalidConfig(released.mistakes);
+  const warnings = [...checked.value.warnings, ...released.warnings];
   return accept({ digest, warnings, ...review(active, unpublished(document, rules)) });
 }
 

@@ -94,11 +94,7 @@ function drive(origin: string, stop: () => Promise<void>): Upstream {
     const body = source ?? (json === undefined ? undefined : JSON.stringify(json));
     return fetch(origin + path, {
       method: method ?? (body === undefined ? "GET" : "POST"),
-      headers: {
-        "content-type": "application/json",
-        authorization: `Bearer ${tokenFor(path)}`,
-        ...headers,
-      },
+      headers: { "content-type": "application/json", ...keyFor(path), ...headers },
       redirect: "manual",
       ...(body === undefined ? {} : { body }),
       ...(signal === undefined ? {} : { signal }),
@@ -120,7 +116,10 @@ function drive(origin: string, stop: () => Promise<void>): Upstream {
   };
 }
 
-function tokenFor(path: string): string {
-  if (path.startsWith("/billing")) return TOKENS.billing;
-  return path.startsWith("/crm") ? TOKENS.crm : TOKENS.model;
+function keyFor(path: string): Record<string, string> {
+  if (path.startsWith("/billing")) return { authorization: `Bearer ${TOKENS.billing}` };
+  if (path.startsWith("/crm")) return { authorization: `Bearer ${TOKENS.crm}` };
+  if (path.startsWith("/v1beta")) return { "x-goog-api-key": TOKENS.model };
+  if (path.startsWith("/v1/messages")) return { "x-api-key": TOKENS.model, "anthropic-version": "2023-06-01" };
+  return { authorization: `Bearer ${TOKENS.model}` };
 }

@@ -21,7 +21,7 @@ beforeEach(() => up.reset());
 describe("model API", () => {
   test("lists its models and refuses a wrong key in OpenAI shape", async () => {
     const models = await client.models.list();
-    expect(models.data.map(({ id }) => id)).toEqual(["demo-large", "demo-small"]);
+    expect(models.data.map(({ id }) => id)).toEqual(["demo-large", "demo-small", "demo-embedding"]);
     const refused = await up.call("/v1/models", { headers: { authorization: "Bearer wrong" } });
     expect(refused.status).toBe(401);
     expect(await refused.json()).toMatchObject({

@@ -1,6 +1,7 @@
 // Writes docs/config-reference.md from the config's JSON Schema; a field without a description here, or the reverse, is an error.
 import { configJsonSchema } from "../../src/core/config/document.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
+import { RELEASE_FIELDS } from "./release-fields.ts";
 import { TOOL_FIELDS } from "./tool-fields.ts";
 import { TRACE_FIELDS } from "./trace-fields.ts";
 import { TRANSACTION_FIELDS } from "./transaction-fields.ts";
@@ -63,6 +64,7 @@ const auth = (at: string): Readonly<Record<string, string>> => ({
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   ...POLICY_FIELDS,
+  ...RELEASE_FIELDS,
   ...TRACE_FIELDS,
   ...TOOL_FIELDS,
   ...TRANSACTION_FIELDS,
@@ -164,7 +166,7 @@ A tenant has one config document. People write it as \`interlock.yaml\`; the API
 - \`name\` is a letter, then up to 63 letters, digits, \`_\`, \`.\` or \`-\`. \`*\` in a path below stands for such a name.
 - Dollars are numbers or strings with at most six decimals. Write a string where every digit matters.
 - All mistakes are reported at once, each with its path. Secrets, service bindings, hosts and prices are checked too.
-- Routes, releases, retrieval and evals are not part of this version.
+- Retrieval and evals are not part of this version.
 `;
 
 /** The page, as it must stand in docs/config-reference.md. Throws when a field and its description do not meet. */

@@ -48,6 +48,11 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
     "Send an `Idempotency-Key` of your own, the same one with each repeat. See [calls as transactions](guides/transactions.md).",
   unknown_tool: "Use a tool of the tenant's config; `GET /v1/tools` lists those the key may call.",
   unknown_model: "Use a model of the tenant's config; `GET /v1/models` lists those the key may use.",
+  unknown_release: "`GET /v1/agents/{agent}/releases` lists them. See [releases](guides/releases.md).",
+  release_forbidden: "Leave `Interlock-Release` out: the gateway chooses. Keys that may move releases may try any.",
+  release_policy_mismatch:
+    "Promote a release that was made for the active policy, or publish the policy it was made for. Nothing was sent.",
+  release_not_moved: "`detail` says why: nothing was live before, or the release is live already.",
   not_found: "It does not exist, or is not the caller's to see. Traces appear a few seconds after their call.",
   method_not_allowed: "Use a method that `/openapi.json` lists for the path.",
   already_exists: "Choose another id, or use the one that exists.",

@@ -66,6 +66,7 @@ describe("what a record tells", () => {
       preflight: [],
       approval: ["approval"],
       switch: ["switch"],
+      release: ["release"],
       session: ["session"],
       ledger: [],
       config: ["config"],

@@ -99,7 +99,7 @@ async function under(now: ActiveConfig, of = record()): Promise<readonly [string
       },
     },
   } as unknown as Ports;
-  const controls = { epoch: 1, activeVersion: now.published.version, switches: [], breakers: [] };
+  const controls = { epoch: 1, activeVersion: now.published.version, switches: [], breakers: [], releases: {} };
   const stopped = await changedPolicy(ports, { config: was, record: of }, controls);
   return [stopped === undefined ? "sent" : stopped.status === "failed" ? stopped.code : stopped.status, asked];
 }

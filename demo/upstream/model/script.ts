@@ -1,6 +1,6 @@
 // Decides the scripted model's next turn in a support-refund conversation: which tool to call, or what to say.
 import { dollarsNumber, formatDollars, parseCents } from "../money.ts";
-import type { ChatMessage, ChatRequest } from "./chat-request.ts";
+import type { Message, ModelRequest } from "./model-request.ts";
 import { readToolResult, type ToolResult } from "./tool-result.ts";
 
 /** What the model does next. `args` is the JSON text of the arguments. */
@@ -21,7 +21,7 @@ type Step = "lookup" | "refund" | "note";
  * tool is not offered are skipped; a failed lookup ends in an escalation without a refund. A system
  * prompt with the word "worse-prompt" asks for ten times the amount.
  */
-export function nextTurn(request: ChatRequest): Turn {
+export function nextTurn(request: ModelRequest): Turn {
   const lastUser = request.messages.findLastIndex((message) => message.role === "user");
   const asked = request.messages[lastUser]?.text ?? "";
   if (request.tools.length === 0) return { kind: "say", text: plainAnswer(asked) };
@@ -32,7 +32,11 @@ export function nextTurn(request: ChatRequest): Turn {
       text: "Please tell me the customer id, for example cus_123, and the amount to refund.",
     };
   }
-  return continueScript(task, request.tools, resultsSince(request.messages, lastUser));
+  return continueScript(
+    task,
+    request.tools.map(({ name }) => name),
+    resultsSince(request.messages, lastUser),
+  );
 }
 
 function continueScript(task: Task, tools: readonly string[], results: ReadonlyMap<Step, ToolResult>): Turn {
@@ -105,13 +109,13 @@ function readTask(asked: string, isTenfold: boolean): Task | undefined {
   return { customer, cents: cents !== undefined && isTenfold ? cents * 10 : cents };
 }
 
-function isWorsePrompt(messages: readonly ChatMessage[]): boolean {
+function isWorsePrompt(messages: readonly Message[]): boolean {
   return messages.some(
     ({ role, text }) => (role === "system" || role === "developer") && text.includes("worse-prompt"),
   );
 }
 
-function resultsSince(messages: readonly ChatMessage[], lastUser: number): ReadonlyMap<Step, ToolResult> {
+function resultsSince(messages: readonly Message[], lastUser: number): ReadonlyMap<Step, ToolResult> {
   const turn = messages.slice(lastUser + 1);
   const toolOfCall = new Map(turn.flatMap(({ calls }) => calls.map(({ id, tool }) => [id, tool] as const)));
   const results = new Map<Step, ToolResult>();

@@ -13,6 +13,8 @@ import type {
   SessionSaga,
 } from "../../core/state/session-messages.ts";
 import type { Controls, SwitchRecord, TenantReply } from "../../core/state/tenant-ledger.ts";
+import type { ReleaseOrder, ReleaseReply } from "../../core/state/tenant-releases.ts";
+import type { ReleaseReview } from "../../core/release/sealed.ts";
 import type { GrantReply } from "../../core/state/tenant-limits.ts";
 import type { UpstreamAsk } from "../../core/state/tenant-upstream.ts";
 import type { Forgetting } from "../../core/state/forgetting.ts";
@@ -21,6 +23,7 @@ import type { Finding, ToolCallRecord, ToolCallReply } from "../../core/state/to
 import type { CompensationOrder, SagaReport } from "../../core/state/tool-call-after.ts";
 import type { ToldAt } from "../../core/trace/act.ts";
 import type { TraceRecord } from "../../core/trace/record.ts";
+import type { ReleaseStanding } from "../../gateway/ports/releases.ts";
 import type {
   Admission,
   Ballot,
@@ -95,6 +98,9 @@ export interface RemoteTenantLedger {
     how: { readonly by: string; readonly reason: string | null; readonly told: ToldAt },
   ): Promise<TenantReply>;
   switches(): Promise<readonly SwitchRecord[]>;
+  moveRelease(order: ReleaseOrder, told: ToldAt): Promise<ReleaseReply>;
+  releases(agent: string): Promise<ReleaseStanding>;
+  reviewReleases(document: PublishedConfig["document"]): Promise<ReleaseReview>;
   publish(candidate: Omit<PublishedConfig, "version" | "published_at">, expected: number): Promise<TenantReply>;
   version(version?: number): Promise<PublishedConfig | undefined>;
   versions(): Promise<readonly ConfigVersion[]>;

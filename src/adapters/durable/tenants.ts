@@ -1,6 +1,6 @@
 // Reaches tenant ledgers: who exists, and which config version is active.
 import { ActiveConfig, storedConfig, type PublishedConfig } from "../../core/config/published.ts";
-import { accept, GatewayFault, refuse } from "../../core/errors.ts";
+import { accept, GatewayFault, invalidConfig, refuse } from "../../core/errors.ts";
 import type { Configs, System, Tenants } from "../../gateway/ports.ts";
 import type { DurableControls } from "./controls.ts";
 import { listNames } from "../kv/list-names.ts";
@@ -85,6 +85,7 @@ export function durableConfigs(
           "precondition_failed",
           `the active version is ${reply.active}, not ${expected}: read it again, merge, and publish against that`,
         );
+      if (reply.type === "refused") return invalidConfig(reply.mistakes);
       if (reply.type !== "published")
         throw new GatewayFault("internal", `the tenant's ledger answered "${reply.type}" to a publication`);
       return accept(reply.config);

@@ -3,8 +3,9 @@ import { timestampHeader, type ToolAuth } from "../../core/config/request-docume
 import { signatureHeader, signedText } from "../../core/tools/signature.ts";
 import type { Secrets, System, ToolExecution } from "../../gateway/ports.ts";
 import { toBase64, utf8 } from "../kv/sealed.ts";
-import { AccessTokens, clientBasic, type TokenRequest } from "./access-tokens.ts";
+import { AccessTokens } from "../access-tokens.ts";
 import type { Egress } from "../egress.ts";
+import { clientBasic, clientTokenOrder, type ClientCredentials } from "./client-credentials.ts";
 
 /** The request that a credential goes with. */
 export interface Outgoing {
@@ -104,9 +105,10 @@ function signing(auth: AuthOf<"hmac">, secret: string, system: Pick<System, "now
   };
 }
 
-async function byToken(tokens: AccessTokens, request: TokenRequest): Promise<CredentialAnswer> {
-  const own = [request.secret, clientBasic(request)];
-  const answer = await tokens.of(request);
+async function byToken(tokens: AccessTokens, client: ClientCredentials): Promise<CredentialAnswer> {
+  const own = [client.secret, clientBasic(client)];
+  const order = clientTokenOrder(client);
+  const answer = await tokens.of(order);
   if (!answer.ok) return { ok: false, reason: answer.reason, texts: own };
   const { token } = answer;
   return {
@@ -115,8 +117,8 @@ async function byToken(tokens: AccessTokens, request: TokenRequest): Promise<Cre
       headersFor: () => Promise.resolve({ authorization: `Bearer ${token}` }),
       texts: [token, ...own],
       renew: () => {
-        tokens.forget(request, token);
-        return byToken(tokens, request);
+        tokens.forget(order, token);
+        return byToken(tokens, client);
       },
     },
   };

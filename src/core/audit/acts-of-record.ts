@@ -16,6 +16,7 @@ const KIND_OF: Readonly<Record<string, AuditKind>> = {
   execute_tool: "decision",
   approval: "approval",
   switch: "switch",
+  release: "release",
   session: "session",
   config: "config",
   key: "key",
@@ -98,6 +99,7 @@ function onOf({ index }: TraceRecord, root: Attributes): AuditAct["on"] {
 /** Acts on the gateway itself say what was changed in attributes of their own: `interlock.<kind>.*`. */
 const TOLD_BY_PREFIX: ReadonlySet<AuditKind> = new Set([
   "switch",
+  "release",
   "config",
   "key",
   "secret",
@@ -114,6 +116,7 @@ function whatOf({ index, spans }: TraceRecord, kind: AuditKind, root: Attributes
     facts["effect"] = index.decision;
     facts["policy"] = index.policy_version;
     facts["release"] = root[ATTR.release];
+    facts["release_digest"] = root[ATTR.releaseDigest];
     facts["tool_definition"] = root[ATTR.definitionDigest];
     facts["rules"] = spans.flatMap((span) => rulesIn(span.attributes[ATTR.decisionReasons]));
     facts["cost_micro_usd"] = index.cost_micro_usd;

@@ -7,6 +7,7 @@ export const AUDIT_KINDS = [
   "resolution",
   "approval",
   "switch",
+  "release",
   "session",
   "config",
   "key",

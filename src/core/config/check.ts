@@ -9,6 +9,7 @@ import { transactionMistakes } from "./check-transactions.ts";
 import { routeMistakes } from "./check-routes.ts";
 import { checkPolicy, type PolicyCheck } from "./check-policy.ts";
 import { checkRouting, routingTestMistakes } from "./check-routing.ts";
+import { releaseMistakes, releaseWarnings } from "./check-releases.ts";
 import { probeUrl, requestMistakes, requestWarnings } from "./check-tool-request.ts";
 import type { ConfigDocument, ModelEntry, ProviderEntry, ToolEntry } from "./document.ts";
 import { secretsOfExport } from "./export-document.ts";
@@ -69,7 +70,7 @@ export function checkConfig(
   const failed = [...testMistakes(document, policy), ...routingTestMistakes(document, rules)];
   if (failed.length > 0 && tests === "refuse") return { ok: false, mistakes: failed };
   const requests = Object.entries(document.tools).flatMap(([name, entry]) => requestWarnings(`tools.${name}`, entry));
-  const warnings = [...read.warnings, ...requests, ...policy.warnings, ...failed];
+  const warnings = [...read.warnings, ...requests, ...policy.warnings, ...releaseWarnings(document), ...failed];
   return { ok: true, document, prices, rules, warnings };
 }
 
@@ -98,6 +99,7 @@ function referenceMistakes(
     ),
     ...routeMistakes(document),
     ...actorMistakes(document),
+    ...releaseMistakes(document),
     ...approvalMistakes(document, around),
     ...exportMistakes(document, around),
     ...noticeMistakes("trace.alerts", { ...document.trace.alerts, fallback: undefined }, document, around),
@@ -308,7 +310,8 @@ function secretMistakes(path: string, secret: string | undefined, around: Surrou
 function actorMistakes(document: ConfigDocument): readonly Mistake[] {
   const tools = Object.keys(document.tools);
   const routed = document.routing === undefined ? [] : [AUTO];
-  const models = [...Object.keys(document.models), ...Object.keys(document.routes), ...routed];
+  const named = [document.models, document.routes, document.agents].flatMap((table) => Object.keys(table));
+  const models = [...named, ...routed];
   const unknown = (listed: readonly string[] | undefined, known: readonly string[], path: string): readonly Mistake[] =>
     (listed ?? [])
       .map((each, index) => ({ each, path: `${path}.${index}` }))

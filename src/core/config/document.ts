@@ -16,6 +16,7 @@ import {
   StopAndAskDocument,
   TIERS,
 } from "./policy-document.ts";
+import { ReleaseSections } from "./release-document.ts";
 import { RoutingDocument } from "./routing-document.ts";
 import { TraceDocument } from "./trace-document.ts";
 import { IdempotencyDocument, TransactionFields } from "./transaction-document.ts";
@@ -131,6 +132,7 @@ export const ConfigDocument = z.strictObject({
   actors: z._default(z.record(name, ActorDocument), {}),
   /** What `model: "auto"` stands for. */
   routing: z.optional(RoutingDocument),
+  ...ReleaseSections,
   policy: z.prefault(PolicyDocument, {}),
   approvals: z.prefault(ApprovalsDocument, {}),
   idempotency: z._default(IdempotencyDocument, {}),

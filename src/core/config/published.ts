@@ -9,7 +9,9 @@ import type { Switch } from "../policy/switches.ts";
 import type { ListedBreaker } from "../state/breaker.ts";
 import type { DraftTerms } from "../state/approval.ts";
 import { readDuration } from "../units/window.ts";
-import { digestOf } from "../json/digest.ts";
+import { releaseLimits, type ReleaseLimits } from "../release/narrowing.ts";
+import { resolveEntry, type ResolvedRelease } from "../release/release.ts";
+import { definitionDigest } from "../tools/definition.ts";
 import { usdFromJson } from "../units/money.ts";
 import type { Limits } from "../budget/amounts.ts";
 import type { Price } from "../budget/price.ts";
@@ -127,6 +129,8 @@ export class ActiveConfig {
   readonly #tools = new Map<string, ResolvedTool>();
   readonly #models = new Map<string, ResolvedModel>();
   readonly #limits = new Map<string, { session: Limits; task: Limits }>();
+  readonly #releases = new Map<string, ResolvedRelease>();
+  readonly #releaseLimits = new Map<string, ReleaseLimits>();
 
   constructor(published: PublishedConfig) {
     this.published = published;
@@ -156,6 +160,7 @@ export class ActiveConfig {
       actor: this.actor(ask.actor),
       tool: tool.policy,
       ask,
+      release: this.#limitsOfRelease(ask.release),
       switches,
       breakers,
       terms: this.terms,
@@ -206,12 +211,33 @@ export class ActiveConfig {
     const tool = {
       name,
       entry,
-      definitionDigest: digestOf({ name, ...entry }),
+      definitionDigest: definitionDigest(name, entry),
       check: argumentCheck(entry.input_schema),
       policy: this.#policyOf(name, entry),
     };
     this.#tools.set(name, tool);
     return tool;
+  }
+
+  /** Whether a name is an agent's: callers ask for it like for a model. */
+  isAgent(name: string): boolean {
+    return Object.hasOwn(this.published.document.agents, name);
+  }
+
+  /** A release of an agent as it resolves under this version, or `undefined`. */
+  release(agent: string, id: string): ResolvedRelease | undefined {
+    const key = `${agent}/${id}`;
+    const known = this.#releases.get(key) ?? resolveEntry(this.published, agent, id);
+    if (known !== undefined) this.#releases.set(key, known);
+    return known;
+  }
+
+  /** What the release that a tool call names allows it. Callers choose that name: only known ones are kept. */
+  #limitsOfRelease(id: string | null): ReleaseLimits | null {
+    if (id === null) return null;
+    const limits = this.#releaseLimits.get(id) ?? releaseLimits(this.published.document, id);
+    if (limits !== null) this.#releaseLimits.set(id, limits);
+    return limits;
   }
 
   /** The rules and limits that name a tool: the index by which a tenant's many rules cost a call only its own. */

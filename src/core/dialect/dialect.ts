@@ -117,6 +117,8 @@ export interface Minted {
   readonly model: string;
   /** Whether the caller asked to see usage in a stream (`chat`). */
   readonly wantsUsage: boolean;
+  /** An estimate of the prompt's tokens, for dialects that tell them before anyone knows (`messages`). */
+  readonly inputTokens?: number;
 }
 
 /** What a request is written for. */

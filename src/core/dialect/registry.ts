@@ -1,11 +1,19 @@
 // Finds a dialect by its name: what passes through it, and how it is translated.
 import { GatewayFault } from "../errors.ts";
+import { chatCodec } from "./chat/codec.ts";
 import { chatWire } from "./chat/wire.ts";
+import { countTokensWire } from "./count-tokens/wire.ts";
+import { messagesCodec } from "./messages/codec.ts";
+import { messagesWire } from "./messages/wire.ts";
 import type { Codec, Dialect, GeneratingDialect, Wire } from "./dialect.ts";
 
-const WIRES: Readonly<Partial<Record<Dialect, Wire>>> = { chat: chatWire };
+const WIRES: Readonly<Partial<Record<Dialect, Wire>>> = {
+  chat: chatWire,
+  messages: messagesWire,
+  count_tokens: countTokensWire,
+};
 
-const CODECS: Readonly<Partial<Record<GeneratingDialect, Codec>>> = {};
+const CODECS: Readonly<Partial<Record<GeneratingDialect, Codec>>> = { chat: chatCodec, messages: messagesCodec };
 
 /** What the gateway needs of a dialect for calls that pass through it. */
 export function wireOf(dialect: Dialect): Wire {

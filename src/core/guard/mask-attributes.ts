@@ -51,6 +51,17 @@ const OURS: ReadonlySet<string> = new Set([
   ACT_ATTR.configDigest,
   ACT_ATTR.configPrevious,
   ACT_ATTR.configRolledBackTo,
+  // Names of the config, and digests.
+  ATTR.releaseAgent,
+  ATTR.releaseDigest,
+  ATTR.releaseChosen,
+  ACT_ATTR.releaseLive,
+  ACT_ATTR.releaseGeneration,
+  ACT_ATTR.releasePrevious,
+  ACT_ATTR.releasePreviousDigest,
+  ACT_ATTR.releaseCanary,
+  ACT_ATTR.releaseCanaryDigest,
+  ACT_ATTR.releaseCanaryWeight,
   ACT_ATTR.keyId,
   ACT_ATTR.keyRoles,
   // Names and scopes, as the config spells them.

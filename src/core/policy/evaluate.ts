@@ -1,6 +1,7 @@
 // Decides whether one call is allowed: every rule speaks, the strictest wins, silence is a denial.
 import type { ActorEntry } from "../config/document.ts";
 import { effectiveScopes } from "../principal.ts";
+import { releaseReasons } from "../release/narrowing.ts";
 import { localTime } from "../units/local-time.ts";
 import { amountOf, builtInReasons, minorUnits, piiReason, writtenPii } from "./built-in.ts";
 import { bindWorld, type SessionInput, type World, type WorldInput } from "./cel/world.ts";
@@ -36,6 +37,7 @@ export function decideAtEdge(facts: PolicyFacts): EdgeDecision {
   const input = needsWorld ? worldInput(facts, pii !== undefined) : null;
   const reasons = [
     ...builtInReasons(facts),
+    ...releaseReasons(facts.release, tool.name),
     ...(forbidsPii(facts) && pii !== undefined ? [piiReason(facts, pii)] : []),
     ...confidenceReasons(facts),
     ...switchReasons(switches, ask, { isRead, now, terms }),
@@ -75,6 +77,8 @@ export interface ModelCallFacts {
   readonly modelName: string;
   readonly confidence: number | null;
   readonly release: string | null;
+  /** What the release holds against the call. */
+  readonly releaseReasons?: readonly Reason[];
   readonly session: string;
   readonly switches: readonly Switch[];
   readonly terms: ApprovalTerms;
@@ -99,7 +103,7 @@ export function evaluateModelCall(facts: ModelCallFacts): Decision {
     ? `actor "${actorName}" may use model "${modelName}"`
     : `actor "${actorName}" does not list model "${modelName}"`;
   const listing: Reason = { rule_id: "actor.models", effect: listed ? "allow" : "deny", message, path: "model" };
-  const reasons = [listing, ...halted, ...unsure(actor, confidence)];
+  const reasons = [listing, ...(facts.releaseReasons ?? []), ...halted, ...unsure(actor, confidence)];
   return decide({ reasons, standby: null }, facts.policyVersion);
 }
 

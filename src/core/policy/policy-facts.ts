@@ -5,6 +5,7 @@ import type { ToolCallAsk } from "./ask.ts";
 import type { ApprovalTerms } from "./decision.ts";
 import type { ExpressionCache, StoredRule } from "./rules.ts";
 import type { Switch } from "./switches.ts";
+import type { ReleaseLimits } from "../release/narrowing.ts";
 import type { ListedBreaker } from "../state/breaker.ts";
 
 /** What the policy holds on one tool: its entry, and the rules and limits that name it. */
@@ -28,6 +29,8 @@ export interface PolicyFacts {
   readonly actor: ActorEntry | undefined;
   readonly tool: ToolPolicy;
   readonly ask: ToolCallAsk;
+  /** What the release that the call names allows it; `null` where it names none that the config has. */
+  readonly release: ReleaseLimits | null;
   readonly switches: readonly Switch[];
   readonly breakers: readonly ListedBreaker[];
   /** Terms of an approval that no rule words otherwise. */

@@ -61,6 +61,33 @@ export function planChosen(
   return routing === undefined || chosen === undefined ? plan : { ...chosen, reason: why, routing };
 }
 
+/** The rules that matched a call in a session without a past, and the one that its own session made count; with the figures and signs that they looked at. */
+export function whatMattered(
+  { routed }: Routing,
+  reason: string,
+): {
+  readonly matched: readonly string[];
+  readonly errors: readonly string[];
+  readonly looked: readonly string[];
+} {
+  const { clean, tainted } = routed.table;
+  const decided = [...clean, ...tainted]
+    .flatMap(({ words }) => words)
+    .find(({ id, matched }) => matched && reason === `rule:${id}`);
+  const first = (clean[0]?.words ?? []).filter(({ matched }) => matched);
+  const words = decided === undefined || first.some(({ id }) => id === decided.id) ? first : [...first, decided];
+  const looked = words.flatMap(({ values }) =>
+    Object.entries(values).flatMap(([name, value]) =>
+      typeof value === "number" || typeof value === "boolean" ? [`${name}=${value}`] : [],
+    ),
+  );
+  return {
+    matched: words.map(({ id }) => id),
+    errors: words.filter(({ error }) => error !== undefined).map(({ id }) => id),
+    looked: [...new Set(looked)],
+  };
+}
+
 function planOfTier(
   config: ActiveConfig,
   { routed, tier, session }: { readonly routed: Routed; readonly tier: string; readonly session: string },

@@ -40,10 +40,20 @@ export interface RoutePlan {
   readonly drains: boolean;
   /** A text that goes before everything the caller sends. */
   readonly system?: string;
+  /** Members of the caller's `metadata` that are in that text, and were not for the provider. */
+  readonly takenIn?: readonly string[];
   /** The tiers that the call's session chooses from, where routing does; this plan is that of one of them. */
   readonly routing?: Routing;
-  /** The release that the name stood for. */
-  readonly release?: string;
+  /** The release that the name stood for, where it is an agent's. */
+  readonly release?: PlannedRelease;
+}
+
+/** The release that answers a call. */
+export interface PlannedRelease {
+  readonly agent: string;
+  readonly id: string;
+  readonly digest: string;
+  readonly how: "live" | "canary" | "named";
 }
 
 /** The tiers of a routed call, each with its plan, and the tables that its session chooses by. */

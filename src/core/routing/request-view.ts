@@ -1,5 +1,6 @@
 // Decides what routing sees of a request body, in whichever dialect: its texts, tools and media, without a translation.
 import { isJsonObject, type Json, type JsonObject } from "../json/canonical.ts";
+import { offeredTools } from "../release/offered-tools.ts";
 
 /** Who said a text. */
 export type Speaker = "system" | "user" | "assistant" | "tool";
@@ -47,7 +48,7 @@ export function viewOf(body: JsonObject): RequestView {
   return {
     ...seen,
     turns: turns.length === 0 ? seen.texts.filter(({ by }) => by === "user").length : countTurns(turns),
-    tools: toolNames(body),
+    tools: offeredTools(body),
     wantsSchema: wantsSchema(body),
     wantsReasoning: wantsReasoning(body),
   };
@@ -135,22 +136,6 @@ function argsOf(args: Json | undefined): JsonObject {
   } catch {
     return {};
   }
-}
-
-/** Hosted tools have a type and often no name: they are known by it. */
-function toolNames(body: JsonObject): readonly string[] {
-  return [...listOf(body["tools"]), ...listOf(body["functions"])].flatMap((tool): readonly string[] => {
-    if (!isJsonObject(tool)) return [];
-    const declared = listOf(tool["functionDeclarations"] ?? tool["function_declarations"]);
-    if (declared.length > 0) return declared.flatMap(nameOf);
-    const own = nameOf(isJsonObject(tool["function"]) ? tool["function"] : tool);
-    if (own.length > 0) return own;
-    return typeof tool["type"] === "string" ? [tool["type"]] : Object.keys(tool).slice(0, 1);
-  });
-}
-
-function nameOf(value: Json): readonly string[] {
-  return isJsonObject(value) && typeof value["name"] === "string" ? [value["name"]] : [];
 }
 
 function member(value: Json | undefined, ...path: readonly string[]): Json | undefined {

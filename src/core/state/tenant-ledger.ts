@@ -1,7 +1,17 @@
-// Decides which config version of a tenant is active and which kill switches are set, and that two publishers never overwrite each other.
+// Decides which config version of a tenant is active, which releases are live and which kill switches are set, and that nobody overwrites anybody.
 import type { PublishedConfig } from "../config/published.ts";
 import { isSet, type Switch } from "../policy/switches.ts";
+import type { Mistake } from "../errors.ts";
+import { reviewReleases, sealsOf, type Pointers, type Seal } from "../release/sealed.ts";
 import type { ListedBreaker } from "./breaker.ts";
+import {
+  firstChanges,
+  moveRelease,
+  pointersUnder,
+  type ReleaseChange,
+  type ReleaseOrder,
+  type ReleaseReply,
+} from "./tenant-releases.ts";
 
 /** A tenant's strongly consistent facts. `mirrored` is the version that the edge copy is known to show. */
 export interface TenantLedgerState {
@@ -13,6 +23,8 @@ export interface TenantLedgerState {
   readonly epoch: number;
   /** Switches that are set; an expired one leaves with the next change. */
   readonly switches: readonly Switch[];
+  /** Which release of each agent is live, and which is its canary. */
+  readonly releases: Pointers;
 }
 
 /** What every enforcement point must know, no older than its stated bound. */
@@ -22,6 +34,7 @@ export interface Controls {
   readonly switches: readonly Switch[];
   /** Breakers that are not closed. */
   readonly breakers: readonly ListedBreaker[];
+  readonly releases: Pointers;
 }
 
 /** A switch with what became of it, as it is audited. */
@@ -41,6 +54,8 @@ export type TenantCommand =
       readonly type: "publish";
       readonly candidate: Omit<PublishedConfig, "version" | "published_at">;
       readonly expected: number;
+      /** The digest that was published under a name before. */
+      readonly sealed: (key: string) => string | undefined;
     }
   | { readonly type: "mirrored"; readonly version: number }
   | { readonly type: "set_switch"; readonly switch: Omit<Switch, "set_at"> }
@@ -52,6 +67,8 @@ export type TenantReply =
   | { readonly type: "exists" }
   | { readonly type: "published"; readonly config: PublishedConfig }
   | { readonly type: "stale"; readonly active: number }
+  /** It would change what never changes, or remove what is in use. */
+  | { readonly type: "refused"; readonly mistakes: readonly Mistake[] }
   | { readonly type: "noted" }
   | { readonly type: "switch_set"; readonly record: SwitchRecord }
   | { readonly type: "switch_cleared"; readonly record: SwitchRecord }
@@ -62,12 +79,14 @@ export type TenantReply =
 export type TenantEffect =
   | { readonly type: "persist" }
   | { readonly type: "write_version"; readonly config: PublishedConfig }
+  | { readonly type: "write_seals"; readonly seals: readonly Seal[] }
+  | { readonly type: "write_release"; readonly change: ReleaseChange }
   | { readonly type: "write_switch"; readonly record: SwitchRecord };
 
 /** The result of a command. */
-export interface TenantTransition {
+export interface TenantTransition<Reply = TenantReply> {
   readonly next: TenantLedgerState;
-  readonly reply: TenantReply;
+  readonly reply: Reply;
   readonly effects: readonly TenantEffect[];
 }
 
@@ -79,15 +98,16 @@ export const NO_TENANT: TenantLedgerState = {
   mirrored: 0,
   epoch: 0,
   switches: [],
+  releases: {},
 };
 
 /** What enforcement points are told: the version to use, the switches that hold, the breakers that are not closed. */
 export function controlsOf(
-  { epoch, active, switches }: TenantLedgerState,
+  { epoch, active, switches, releases }: TenantLedgerState,
   breakers: readonly ListedBreaker[],
   now: number,
 ): Controls {
-  return { epoch, activeVersion: active, switches: switches.filter((each) => isSet(each, now)), breakers };
+  return { epoch, activeVersion: active, switches: switches.filter((each) => isSet(each, now)), breakers, releases };
 }
 
 /** Applies one command. Publishing compares and sets: a stale `expected` changes nothing. */
@@ -100,20 +120,8 @@ export function transition(state: TenantLedgerState, command: TenantCommand, now
         reply: { type: "created" },
         effects: [{ type: "persist" }],
       };
-    case "publish": {
-      if (command.expected !== state.active)
-        return { next: state, reply: { type: "stale", active: state.active }, effects: [] };
-      const config: PublishedConfig = {
-        ...command.candidate,
-        version: state.active + 1,
-        published_at: now,
-      };
-      return {
-        next: { ...state, active: config.version, epoch: state.epoch + 1 },
-        reply: { type: "published", config },
-        effects: [{ type: "write_version", config }, { type: "persist" }],
-      };
-    }
+    case "publish":
+      return publish(state, command, now);
     case "mirrored":
       if (command.version <= state.mirrored) return { next: state, reply: { type: "noted" }, effects: [] };
       return {
@@ -128,6 +136,48 @@ export function transition(state: TenantLedgerState, command: TenantCommand, now
     default:
       return command satisfies never;
   }
+}
+
+function publish(
+  state: TenantLedgerState,
+  { candidate, expected, sealed }: TenantCommand & { type: "publish" },
+  now: number,
+): TenantTransition {
+  if (expected !== state.active) return { next: state, reply: { type: "stale", active: state.active }, effects: [] };
+  const { document } = candidate;
+  const { mistakes } = reviewReleases(document, sealed, state.releases);
+  if (mistakes.length > 0) return { next: state, reply: { type: "refused", mistakes }, effects: [] };
+  const config: PublishedConfig = { ...candidate, version: state.active + 1, published_at: now };
+  const releases = pointersUnder(config, state.releases);
+  const seals = sealsOf(document).filter(({ key }) => sealed(key) === undefined);
+  const changes = firstChanges(state.releases, releases, { by: candidate.published_by, at: now });
+  return {
+    next: { ...state, active: config.version, epoch: state.epoch + 1, releases },
+    reply: { type: "published", config },
+    effects: [
+      { type: "write_version", config },
+      ...(seals.length === 0 ? [] : [{ type: "write_seals", seals } as const]),
+      ...changes.map((change) => ({ type: "write_release", change }) as const),
+      { type: "persist" },
+    ],
+  };
+}
+
+/** Applies an order on an agent's releases, which are those of the active version. */
+export function orderRelease(
+  state: TenantLedgerState,
+  order: ReleaseOrder,
+  config: PublishedConfig | undefined,
+  now: number,
+): TenantTransition<ReleaseReply> {
+  const reply = moveRelease(state.releases, order, config, now);
+  if (reply.type !== "release_moved") return { next: state, reply, effects: [] };
+  const releases = { ...state.releases, [order.agent]: reply.pointer };
+  return {
+    next: { ...state, epoch: state.epoch + 1, releases },
+    reply,
+    effects: [{ type: "persist" }, { type: "write_release", change: reply.change }],
+  };
 }
 
 function setSwitch(state: TenantLedgerState, set: Switch, now: number): TenantTransition {

@@ -26,6 +26,13 @@ export const ACT_ATTR = {
   secretName: "interlock.secret.name",
   secretDataKey: "interlock.secret.data_key",
   secretResealed: "interlock.secret.resealed",
+  releaseLive: "interlock.release.live",
+  releaseGeneration: "interlock.release.generation",
+  releasePrevious: "interlock.release.previous",
+  releasePreviousDigest: "interlock.release.previous_digest",
+  releaseCanary: "interlock.release.canary",
+  releaseCanaryDigest: "interlock.release.canary_digest",
+  releaseCanaryWeight: "interlock.release.canary_weight",
 } as const;
 
 /** Kinds of acts on the gateway. */
@@ -45,6 +52,8 @@ export interface Act {
   /** The id of the key. */
   readonly by: string;
   readonly reason: string | null;
+  /** The release that it makes live. */
+  readonly release?: string;
   readonly attributes?: Attributes;
 }
 
@@ -89,6 +98,7 @@ export function actRecord(act: Act, { spanId, now }: ToldAt): TraceRecord {
     seq: null,
     call_id: null,
     ...NO_CALLER,
+    release: act.release ?? null,
   };
   return {
     v: 1,
@@ -108,6 +118,7 @@ export function actRecord(act: Act, { spanId, now }: ToldAt): TraceRecord {
           [ATTR.actor]: act.actor ?? undefined,
           [ATTR.conversation]: act.session ?? undefined,
           [ATTR.outcome]: act.status,
+          [ATTR.release]: act.release,
           [ACT_ATTR.by]: act.by,
           [ACT_ATTR.reason]: act.reason ?? undefined,
           ...act.attributes,

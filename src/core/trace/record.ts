@@ -40,6 +40,7 @@ export const RECORD_KINDS = [
   "preflight",
   "approval",
   "switch",
+  "release",
   "session",
   "ledger",
   "config",
@@ -77,7 +78,7 @@ export interface IndexRow {
   readonly output_tokens: number;
   readonly seq: number | null;
   readonly call_id: string | null;
-  /** The release that the caller named. */
+  /** The release that the gateway chose, or that the caller named; of a release's own record, the one that is live by it. */
   readonly release: string | null;
   /** The end user on whose behalf the caller acts, as the masker left it. */
   readonly user: string | null;

@@ -3,12 +3,15 @@ import type { ModelCall } from "../../core/call.ts";
 import type { ProviderEntry } from "../../core/config/document.ts";
 import type { Conversation } from "../../core/dialect/conversation.ts";
 import { isGenerating, type Dialect, type GeneratingDialect, type Minted } from "../../core/dialect/dialect.ts";
+import { estimateTokens } from "../../core/dialect/count-tokens/estimate.ts";
 import { providerDialects } from "../../core/dialect/provider-dialects.ts";
 import { codecOf, wireOf } from "../../core/dialect/registry.ts";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
 import { parseExactJson } from "../../core/json/exact.ts";
 import { locateMembers } from "../../core/json/members.ts";
+import { originalName, safeName } from "../../core/dialect/tool-names.ts";
+import { withoutTaken } from "../../core/release/prompt.ts";
 import type { Candidate, RoutePlan } from "../../core/routing/plan.ts";
 import { StreamTranslation } from "./stream-translation.ts";
 
@@ -45,11 +48,11 @@ export interface Wording {
 /** Words one call for its candidates: what it says is read once, however many of them are asked. */
 export class Wordings {
   readonly #call: ModelCall;
-  readonly #plan: Pick<RoutePlan, "system">;
+  readonly #plan: Pick<RoutePlan, "system" | "takenIn">;
   #body: Outcome<JsonObject> | undefined;
   #conversation: Outcome<Conversation> | undefined;
 
-  constructor(call: ModelCall, plan: Pick<RoutePlan, "system">) {
+  constructor(call: ModelCall, plan: Pick<RoutePlan, "system" | "takenIn">) {
     this.#call = call;
     this.#plan = plan;
   }
@@ -72,11 +75,12 @@ export class Wordings {
   #passing(provider: ProviderEntry, model: string, { maxOutput }: Wording): Outcome<Exchange> {
     const { dialect, fields, body } = this.#call;
     const edits = { model, maxOutput, isOpenAi: isOpenAi(provider) };
-    if (this.#plan.system === undefined || !isGenerating(dialect))
+    const shape = shapeOf(dialect);
+    if (this.#plan.system === undefined || shape === undefined)
       return accept({ dialect, body: wireOf(dialect).edited(body, fields, edits), hints: [], translation: undefined });
     const read = this.#readBody();
     if (!read.ok) return read;
-    const text = JSON.stringify(codecOf(dialect).withSystem(read.value, this.#plan.system));
+    const text = JSON.stringify(codecOf(shape).withSystem(read.value, this.#plan.system));
     const extended = locateMembers(text) ?? body;
     return accept({
       dialect,
@@ -96,13 +100,25 @@ export class Wordings {
     if (!conversation.ok) return conversation;
     const written = codecOf(to).writeRequest(conversation.value, { model, maxOutput, isOpenAi: isOpenAi(provider) });
     if (!written.ok) return written;
-    const minted: Minted = { createdS: Math.floor(nowMs / 1000), seed, model, wantsUsage: fields.wantsUsage };
+    const minted: Minted = {
+      createdS: Math.floor(nowMs / 1000),
+      seed,
+      model,
+      wantsUsage: fields.wantsUsage,
+      ...(from === "messages" && fields.isStream ? this.#estimate() : {}),
+    };
     return accept({
       dialect: to,
       body: JSON.stringify(written.value),
       hints: conversation.value.hints,
-      translation: translation(from, to, minted),
+      translation: translation(from, to, { minted, names: alteredNames(conversation.value) }),
     });
+  }
+
+  /** Anthropic's streams begin with the prompt's tokens, which nobody knows yet. */
+  #estimate(): Pick<Minted, "inputTokens"> {
+    const body = this.#readBody();
+    return body.ok ? { inputTokens: estimateTokens(body.value) } : {};
   }
 
   /** What the call says, in no dialect's words; refuses what has none. */
@@ -122,9 +138,20 @@ export class Wordings {
   }
 
   #readBody(): Outcome<JsonObject> {
-    this.#body ??= readExact(this.#call.body.text);
+    this.#body ??= this.#readOnce();
     return this.#body;
   }
+
+  #readOnce(): Outcome<JsonObject> {
+    const read = readExact(this.#call.body.text);
+    return read.ok ? accept(withoutTaken(read.value, this.#plan.takenIn ?? [])) : read;
+  }
+}
+
+/** The dialect whose requests a call has the shape of: what is counted is a message. */
+function shapeOf(dialect: Dialect): GeneratingDialect | undefined {
+  if (dialect === "count_tokens") return "messages";
+  return isGenerating(dialect) ? dialect : undefined;
 }
 
 function isOpenAi({ kind }: ProviderEntry): boolean {
@@ -142,7 +169,16 @@ function readExact(text: string): Outcome<JsonObject> {
   });
 }
 
-function translation(from: GeneratingDialect, to: GeneratingDialect, minted: Minted): Translation {
+/** The names of offered tools that a provider got in other letters. */
+function alteredNames({ tools }: Conversation): readonly string[] {
+  return tools.map(({ name }) => name).filter((name) => safeName(name) !== name);
+}
+
+function translation(
+  from: GeneratingDialect,
+  to: GeneratingDialect,
+  { minted, names }: { readonly minted: Minted; readonly names: readonly string[] },
+): Translation {
   const caller = codecOf(from);
   const provider = codecOf(to);
   return {
@@ -151,9 +187,13 @@ function translation(from: GeneratingDialect, to: GeneratingDialect, minted: Min
       if (!read.ok || !isJsonObject(read.value))
         return refuse("upstream_failed", "the model provider's answer cannot be read without changing it");
       const reply = provider.readReply(read.value);
-      return reply.ok ? accept(JSON.stringify(caller.writeReply(reply.value, minted))) : reply;
+      if (!reply.ok) return reply;
+      const parts = reply.value.parts.map((part) =>
+        "name" in part ? { ...part, name: originalName(part.name, names) } : part,
+      );
+      return accept(JSON.stringify(caller.writeReply({ ...reply.value, parts }, minted)));
     },
     error: (text, status) => JSON.stringify(caller.writeError(provider.readError(text, status))),
-    stream: () => new StreamTranslation(provider.streamReader(), caller.streamWriter(minted)),
+    stream: () => new StreamTranslation(provider.streamReader(), caller.streamWriter(minted), names),
   };
 }

@@ -27,7 +27,7 @@ export function cacheDigest({ call, config, plan }: Pick<PlannedCall, "call" | "
       call.context.principal.keyId,
       config.policyVersion,
       plan.asked,
-      plan.release ?? "",
+      plan.release?.digest ?? "",
       plan.system ?? "",
       call.dialect,
       String(call.fields.isStream),

@@ -4,7 +4,9 @@ import type { ActiveConfig } from "../../core/config/published.ts";
 import { accept, refuse, type Outcome, type Refusal } from "../../core/errors.ts";
 import { evaluateModelCall } from "../../core/policy/evaluate.ts";
 import { stopOf, type Decision } from "../../core/policy/decision.ts";
-import { planRoute, type Candidate, type RoutePlan } from "../../core/routing/plan.ts";
+import { planCall } from "../../core/routing/plan-agent.ts";
+import { planChosen } from "../../core/routing/choose-route.ts";
+import type { Candidate, RoutePlan } from "../../core/routing/plan.ts";
 import type { ListedBreaker } from "../../core/state/breaker.ts";
 import type { CallMeta } from "../call-meta.ts";
 import { ledgerRefusal, refOf, refusalOf, scopesOf } from "../enforce.ts";
@@ -14,23 +16,24 @@ import { recordPause } from "../record-pause.ts";
 import type { Answered, CallSurroundings, ModelAnswer, PlannedCall } from "./admitted-call.ts";
 import { tryCandidates } from "./attempts.ts";
 import { CallWatch } from "./call-watch.ts";
+import { countHere, isCountedHere } from "./count-here.ts";
 import { Wordings } from "./exchange.ts";
 import { answerKept, cacheDigest, findKept, keepAnswer, type Kept } from "./kept-answer.ts";
 import { ProviderHealth } from "./provider-health.ts";
 import { ModelCallTally } from "./settle-model-call.ts";
-import { holdExpiry, wantOf } from "./want.ts";
+import { holdExpiry, routeAskOf, wantOf } from "./want.ts";
 
 /**
  * Makes one governed model call. Nothing reaches a provider without an allowing decision and a hold that covers the worst
  * case of whichever candidate answers; each hold is settled exactly once, whether the answer ends, breaks or is abandoned.
  * One ledger hop before the upstream, one after; one more for each attempt that may have been billed for nothing.
  */
-export async function callModel(ports: Ports, call: ModelCall, around: CallSurroundings): Promise<ModelAnswer> {
-  const { context } = call;
-  const { config: found, switches, breakers, meta } = await readFacts(ports, context);
+export async function callModel(ports: Ports, asked: ModelCall, around: CallSurroundings): Promise<ModelAnswer> {
+  const { config: found, switches, breakers, releases, meta } = await readFacts(ports, asked.context);
   if (!found.ok) return { ok: false, refusal: found, meta };
   const config = found.value;
-  const plan = planRoute(config, call.fields.model, context.session);
+  const { call, plan, reasons } = planCall(config, asked, { releases, now: ports.system.now() });
+  const { context } = call;
   const decision = evaluateModelCall({
     policyVersion: config.policyVersion,
     actorName: context.actor,
@@ -38,6 +41,7 @@ export async function callModel(ports: Ports, call: ModelCall, around: CallSurro
     modelName: call.fields.model,
     confidence: context.confidence,
     release: context.release,
+    releaseReasons: reasons,
     session: context.session,
     switches,
     terms: config.terms,
@@ -51,6 +55,7 @@ export async function callModel(ports: Ports, call: ModelCall, around: CallSurro
     tally.recordRefusal(refusal);
     return { ok: false, refusal, meta: shown };
   }
+  if (isCountedHere(call, plan.value)) return countHere(call, plan.value, tally);
   const watch = new CallWatch(ports, context, around.callerSignal);
   const planned: PlannedCall = { call, config, plan: plan.value, decision, meta: shown, around, watch };
   const digest = cacheDigest(planned);
@@ -88,9 +93,12 @@ async function runCall(
   around: { readonly tally: ModelCallTally; readonly breakers: readonly ListedBreaker[] },
 ): Promise<ModelAnswer> {
   const { tally } = around;
-  const admitted = await admit(ports, planned, { tally, candidates: planned.plan.candidates });
+  const { plan } = planned;
+  const admitted = await admit(ports, planned, { tally, candidates: plan.candidates, isFirst: true });
   if (!admitted.ok) return { ok: false, refusal: admitted, meta: tally.meta };
-  return runAdmitted(ports, planned, around);
+  const chosen = tally.plan ?? plan;
+  if (chosen === plan) return runAdmitted(ports, planned, around);
+  return runAdmitted(ports, { ...planned, plan: chosen, meta: { ...planned.meta, ...shownRoute(chosen) } }, around);
 }
 
 function tallyOf(
@@ -118,7 +126,7 @@ function shownRoute({ candidates, tier, reason, release }: RoutePlan): Partial<C
     ...(first === undefined ? {} : { model: first.model.name }),
     ...(tier === undefined ? {} : { tier }),
     routeReason: reason,
-    ...(release === undefined ? {} : { release }),
+    ...(release === undefined ? {} : { release: release.id }),
   };
 }
 
@@ -126,15 +134,23 @@ function shownRoute({ candidates, tier, reason, release }: RoutePlan): Partial<C
 async function admit(
   ports: Ports,
   planned: PlannedCall,
-  { tally, candidates }: { readonly tally: ModelCallTally; readonly candidates: readonly Candidate[] },
+  {
+    tally,
+    candidates,
+    isFirst = false,
+  }: { readonly tally: ModelCallTally; readonly candidates: readonly Candidate[]; readonly isFirst?: boolean },
 ): Promise<Outcome<ModelCallTally>> {
-  const { call, config, decision, around } = planned;
-  const reply = await ports.sessions.admit(
-    admissionOf(config, call, { tally, decision, candidates, plan: planned.plan }),
-  );
+  const { call, config, decision, around, plan } = planned;
+  const admission = admissionOf(config, call, { tally, decision, candidates, plan });
+  const route = isFirst ? routeAskOf(call, plan, tally.startedAt) : undefined;
+  const reply = await ports.sessions.admit(route === undefined ? admission : { ...admission, route });
   const refusal = ledgerRefusal(reply);
   if (refusal === undefined && reply.type === "admitted") {
     tally.admitted(reply);
+    if (reply.route !== undefined) {
+      const chosen = planChosen(plan, reply.route);
+      tally.routed(chosen, shownRoute(chosen));
+    }
     return accept(tally);
   }
   recordPause(

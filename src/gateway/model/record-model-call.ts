@@ -5,6 +5,7 @@ import type { ResolvedModel } from "../../core/config/published.ts";
 import type { Dialect } from "../../core/dialect/dialect.ts";
 import type { Refusal } from "../../core/errors.ts";
 import type { Decision } from "../../core/policy/decision.ts";
+import { whatMattered } from "../../core/routing/choose-route.ts";
 import type { RoutePlan } from "../../core/routing/plan.ts";
 import type { SessionReply } from "../../core/state/session-messages.ts";
 import { ATTR } from "../../core/trace/attributes.ts";
@@ -153,10 +154,31 @@ function routeAttributes({ facts: { call, plan }, attempts, keptAgeS }: ModelCal
     [ATTR.leftOut]: exchange === undefined || exchange.hints.length === 0 ? undefined : exchange.hints,
     [ATTR.routeAsked]: call.fields.model,
     [ATTR.routeReason]: plan?.reason,
+    ...chosenAttributes(plan),
     [ATTR.cacheAge]: keptAgeS,
     [ATTR.attempts]: attempts.length === 0 ? undefined : attempts.length,
-    ...(plan?.release === undefined ? {} : { [ATTR.release]: plan.release }),
+    ...releaseAttributes(plan?.release),
   };
+}
+
+/** What routing looked at: ids of rules and figures, none of the request's text. */
+function chosenAttributes(plan: RoutePlan | undefined): Attributes {
+  if (plan?.routing === undefined) return {};
+  const { routing, reason } = plan;
+  const { matched, errors, looked } = whatMattered(routing, reason);
+  return {
+    [ATTR.routeRules]: matched.length === 0 ? undefined : matched,
+    [ATTR.routeErrors]: errors.length === 0 ? undefined : errors,
+    [ATTR.routeFeatures]: looked.length === 0 ? undefined : looked,
+    [ATTR.routeComplexity]: routing.routed.features.complexity,
+  };
+}
+
+/** Which release answered; its id is on every span. */
+function releaseAttributes(release: RoutePlan["release"]): Attributes {
+  if (release === undefined) return {};
+  const { agent, digest, how } = release;
+  return { [ATTR.releaseAgent]: agent, [ATTR.releaseDigest]: digest, [ATTR.releaseChosen]: how };
 }
 
 function requestModel({ model, facts }: ModelCallOver): string {
@@ -222,7 +244,7 @@ const KINDS: Readonly<Record<Dialect, RecordKind>> = {
 };
 
 function indexRow(over: ModelCallOver, endedAt: number): IndexRow {
-  const { decision, call, plan } = over.facts;
+  const { decision, call } = over.facts;
   const { context } = call;
   const usage = over.learnt?.usage ?? NO_USAGE;
   return {
@@ -247,13 +269,7 @@ function indexRow(over: ModelCallOver, endedAt: number): IndexRow {
     seq: over.admission?.seq ?? null,
     call_id: null,
     ...callerColumns(context, decision),
-    ...releaseColumn(plan),
     upstream: over.model?.providerName ?? null,
     attempts: over.attempts.length === 0 ? null : over.attempts.length,
   };
-}
-
-/** The release that a name stood for tells more than the one a caller declared. */
-function releaseColumn(plan: RoutePlan | undefined): Partial<Pick<IndexRow, "release">> {
-  return plan?.release === undefined ? {} : { release: plan.release };
 }

@@ -1,6 +1,7 @@
 // Turns a provider's stream into the caller's dialect, chunk by chunk.
 import type { StreamReader, StreamWriter } from "../../core/dialect/dialect.ts";
 import type { ModelError, ReplyEvent } from "../../core/dialect/reply.ts";
+import { originalName } from "../../core/dialect/tool-names.ts";
 import { EventParser } from "../../core/stream/events.ts";
 import type { ChunkTransform } from "./relay.ts";
 
@@ -11,11 +12,14 @@ export class StreamTranslation implements ChunkTransform {
   readonly #parser = new EventParser();
   readonly #decoder = new TextDecoder();
   readonly #encoder = new TextEncoder();
+  readonly #names: readonly string[];
   #isOver = false;
 
-  constructor(reader: StreamReader, writer: StreamWriter) {
+  /** `names` are those that the provider got in other letters: its calls come back under the caller's. */
+  constructor(reader: StreamReader, writer: StreamWriter, names: readonly string[]) {
     this.#reader = reader;
     this.#writer = writer;
+    this.#names = names;
   }
 
   pass(chunk: Uint8Array): Uint8Array | undefined {
@@ -36,10 +40,15 @@ export class StreamTranslation implements ChunkTransform {
     let text = "";
     for (const event of events) {
       if (this.#isOver) break;
-      text += this.#writer.write(event);
+      text += this.#writer.write(this.#named(event));
       this.#isOver = event.type === "error" || event.type === "done";
     }
     return text;
+  }
+
+  #named(event: ReplyEvent): ReplyEvent {
+    if (this.#names.length === 0 || event.type !== "part" || event.part.type !== "tool_call") return event;
+    return { ...event, part: { ...event.part, name: originalName(event.part.name, this.#names) } };
   }
 
   #encoded(text: string): Uint8Array | undefined {

@@ -1,15 +1,13 @@
 // Answers `GET /v1/models` and `GET /v1/models/{id}`: the configured models that the key's actors may use, in OpenAI's list shape.
-import { accept, refuse, type Outcome } from "../../core/errors.ts";
-import { matchesAny } from "../../core/policy/constraints.ts";
-import { mayActAs } from "../../core/principal.ts";
+import { refuse } from "../../core/errors.ts";
 import type { HttpContext } from "../context.ts";
-import { authenticate } from "../middleware/authenticate.ts";
+import { usableModels, type UsableModel } from "../middleware/usable-models.ts";
 import { openAiError } from "./errors.ts";
 
 /** Lists the models. */
 export async function listModels(c: HttpContext): Promise<Response> {
   const data = await usableModels(c);
-  return data.ok ? Response.json({ object: "list", data: data.value }) : openAiError(data);
+  return data.ok ? Response.json({ object: "list", data: data.value.map((model) => shown(model)) }) : openAiError(data);
 }
 
 /** Answers one model, if the key's actors may use it. */
@@ -17,10 +15,10 @@ export async function retrieveModel(c: HttpContext): Promise<Response> {
   const data = await usableModels(c);
   if (!data.ok) return openAiError(data);
   const id = c.req.param("id") ?? "";
-  const found = data.value.find((model) => model.id === id);
+  const found = data.value.find(({ name }) => name === id);
   return found === undefined
     ? openAiError(refuse("unknown_model", `no model "${id}" that this key may use`))
-    : Response.json(found);
+    : Response.json(shown(found));
 }
 
 interface OpenAiModel {
@@ -30,17 +28,6 @@ interface OpenAiModel {
   readonly owned_by: string;
 }
 
-async function usableModels(c: HttpContext): Promise<Outcome<readonly OpenAiModel[]>> {
-  const authenticated = await authenticate(c);
-  if (!authenticated.ok) return authenticated;
-  const { principal } = authenticated.value;
-  const config = await c.var.runtime.ports.configs.active(principal.tenant);
-  if (config === undefined) return accept([]);
-  const { models, actors } = config.published.document;
-  const patterns = Object.entries(actors).flatMap(([name, actor]) =>
-    mayActAs(principal, name) ? (actor.models ?? []) : [],
-  );
-  const created = Math.floor(config.published.published_at / 1000);
-  const usable = Object.entries(models).filter(([name]) => matchesAny(name, patterns));
-  return accept(usable.map(([id, entry]) => ({ id, object: "model", created, owned_by: entry.provider })));
+function shown({ name, entry, publishedAt }: UsableModel): OpenAiModel {
+  return { id: name, object: "model", created: Math.floor(publishedAt / 1000), owned_by: entry.provider };
 }

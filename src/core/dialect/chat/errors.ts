@@ -1,6 +1,6 @@
 // Decides what OpenAI's error objects mean, and how an error reads in their shape.
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
-import { textOf } from "../body-fields.ts";
+import { readJson, textOf } from "../body-fields.ts";
 import { kindOfStatus } from "../error-kinds.ts";
 import type { ModelError, ModelErrorKind } from "../reply.ts";
 
@@ -52,4 +52,13 @@ export function chatErrorOf(error: Json, status = 500): ModelError {
 /** An error body in OpenAI's shape. */
 export function chatErrorBody({ kind, message, code, param }: ModelError): JsonObject {
   return { error: { message, type: TYPES[kind], param: param ?? null, code: code ?? null } };
+}
+
+/** A provider's error, whole; a body that is none is told by its status, never by its text. */
+export function readChatError(text: string, status: number): ModelError {
+  const body = readJson(text);
+  const first = Array.isArray(body) ? (body as readonly Json[])[0] : body;
+  const error = isJsonObject(first) ? first["error"] : undefined;
+  if (isJsonObject(error) || typeof error === "string") return chatErrorOf(error, status);
+  return { kind: kindOfStatus(status), message: `the provider answered with status ${status}` };
 }

@@ -65,7 +65,9 @@ function tellIdentity(group: Some): readonly Sentence[] {
       group,
       release === undefined
         ? "No release was named."
-        : `It ran as release ${quoted(release)}: the caller declared this, the gateway did not verify it.`,
+        : declared.includes("release")
+          ? `It ran as release ${quoted(release)}: the caller declared this, the gateway did not verify it.`
+          : `It ran as release ${quoted(release)}: the gateway chose it.`,
     ),
     ...(declared.length === 0
       ? []

@@ -1,20 +1,24 @@
-// Touches token endpoints: OAuth 2 client credentials (RFC 6749 s4.4), each token kept in the isolate until shortly before it ends.
+// Touches token endpoints (RFC 6749 s4.4 and s4.5): each token is kept in the isolate until shortly before it ends.
 import * as z from "zod/mini";
-import type { ToolAuth } from "../../core/config/request-document.ts";
-import { digestOf, sha256Hex } from "../../core/json/digest.ts";
-import type { System } from "../../gateway/ports.ts";
-import { readBounded } from "../bounded-body.ts";
-import type { Egress } from "../egress.ts";
-import { toBase64, utf8 } from "../kv/sealed.ts";
+import type { System } from "../gateway/ports.ts";
+import { readBounded } from "./bounded-body.ts";
+import type { Egress } from "./egress.ts";
 
-/** Which token is asked for, and on whose behalf. */
-export interface TokenRequest {
-  readonly tenant: string;
-  readonly auth: Extract<ToolAuth, { readonly kind: "oauth2_client_credentials" }>;
-  readonly secret: string;
+/** Which token is asked for, and how. */
+export interface TokenOrder {
+  /** What the token is kept under: one name for one tenant, endpoint and credential. */
+  readonly name: string;
+  readonly url: string;
   readonly allowedHosts: readonly string[];
   readonly signal: AbortSignal;
+  /** What the endpoint is sent; a reason where the credential cannot be put into words. Asked only when no token is kept. */
+  readonly wording: (nowMs: number) => Promise<TokenWording>;
 }
+
+/** What a token endpoint is sent. */
+export type TokenWording =
+  | { readonly ok: true; readonly form: URLSearchParams; readonly headers?: Readonly<Record<string, string>> }
+  | { readonly ok: false; readonly reason: string };
 
 /** A token, or why there is none; no reason repeats what the endpoint said. */
 export type TokenAnswer =
@@ -56,21 +60,20 @@ export class AccessTokens {
   }
 
   /** The token in use, or a new one. One refresh at a time: others wait for it, and try themselves when it is gone. */
-  async of(request: TokenRequest): Promise<TokenAnswer> {
-    const at = nameOf(request);
+  async of(order: TokenOrder): Promise<TokenAnswer> {
+    const at = order.name;
     for (;;) {
       const known = this.#known(at);
       if (known !== undefined) return known;
-      if (request.signal.aborted) return { ok: false, reason: "no access token came in time" };
+      if (order.signal.aborted) return { ok: false, reason: "no access token came in time" };
       const since = this.#refreshing.get(at);
-      if (since === undefined || this.#system.now() - since > ENDPOINT_TIMEOUT_MS) return this.#refresh(at, request);
+      if (since === undefined || this.#system.now() - since > ENDPOINT_TIMEOUT_MS) return this.#refresh(order);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   }
 
-  /** Forgets a token that a tool has refused, unless another has taken its place. */
-  forget(request: TokenRequest, token: string): void {
-    const at = nameOf(request);
+  /** Forgets a token that was refused, unless another has taken its place. */
+  forget({ name: at }: TokenOrder, token: string): void {
     if (this.#kept.get(at)?.token === token) this.#kept.delete(at);
   }
 
@@ -82,16 +85,17 @@ export class AccessTokens {
     return refused !== undefined && refused.until > now ? { ok: false, reason: refused.reason } : undefined;
   }
 
-  async #refresh(at: string, request: TokenRequest): Promise<TokenAnswer> {
+  async #refresh(order: TokenOrder): Promise<TokenAnswer> {
+    const at = order.name;
     for (const map of [this.#kept, this.#refused, this.#refreshing]) if (map.size >= MAX_KEPT) map.clear();
     const began = this.#system.now();
     this.#refreshing.set(at, began);
     try {
-      const answer = await ask(this.#egress, request);
+      const answer = await ask(this.#egress, order, began);
       const now = this.#system.now();
       if (!answer.ok) {
         // A caller whose own time is up says nothing about the endpoint.
-        if (!request.signal.aborted) this.#refused.set(at, { reason: answer.reason, until: now + REFUSED_MS });
+        if (!order.signal.aborted) this.#refused.set(at, { reason: answer.reason, until: now + REFUSED_MS });
         return answer;
       }
       const { token, lifeMs } = answer;
@@ -103,34 +107,30 @@ export class AccessTokens {
   }
 }
 
-/** The client's own name and proof, as RFC 6749 s2.3.1 encodes them. */
-export function clientBasic({ auth, secret }: Pick<TokenRequest, "auth" | "secret">): string {
-  const encoded = (text: string): string => new URLSearchParams([["", text]]).toString().slice(1);
-  return toBase64(utf8(`${encoded(auth.client_id)}:${encoded(secret)}`));
-}
-
-function nameOf({ tenant, auth, secret }: TokenRequest): string {
-  return digestOf([tenant, auth, sha256Hex(secret)]);
-}
-
 async function ask(
   egress: Egress,
-  request: TokenRequest,
+  { url, allowedHosts, signal, wording }: TokenOrder,
+  nowMs: number,
 ): Promise<
   | { readonly ok: true; readonly token: string; readonly lifeMs: number }
   | { readonly ok: false; readonly reason: string }
 > {
-  const { auth, allowedHosts, signal } = request;
   const failed = (what: string): { readonly ok: false; readonly reason: string } => ({
     ok: false,
     reason: `the token endpoint ${what}`,
   });
   try {
+    const worded = await wording(nowMs);
+    if (!worded.ok) return worded;
     const answer = await egress({
-      url: auth.token_url,
+      url,
       method: "POST",
-      headers: headersOf(request),
-      body: formOf(request),
+      headers: new Headers({
+        accept: "application/json",
+        "content-type": "application/x-www-form-urlencoded",
+        ...worded.headers,
+      }),
+      body: worded.form.toString(),
       allowedHosts,
       service: undefined,
       signal: AbortSignal.any([signal, AbortSignal.timeout(ENDPOINT_TIMEOUT_MS)]),
@@ -143,26 +143,6 @@ async function ask(
   } catch {
     return failed(signal.aborted ? "did not answer in time" : "could not be reached");
   }
-}
-
-function headersOf(request: TokenRequest): Headers {
-  const headers = new Headers({
-    accept: "application/json",
-    "content-type": "application/x-www-form-urlencoded",
-  });
-  if (request.auth.client_auth !== "post") headers.set("authorization", `Basic ${clientBasic(request)}`);
-  return headers;
-}
-
-function formOf({ auth, secret }: TokenRequest): string {
-  const form = new URLSearchParams({ grant_type: "client_credentials" });
-  if (auth.scopes !== undefined && auth.scopes.length > 0) form.set("scope", auth.scopes.join(" "));
-  if (auth.audience !== undefined) form.set("audience", auth.audience);
-  if (auth.client_auth === "post") {
-    form.set("client_id", auth.client_id);
-    form.set("client_secret", secret);
-  }
-  return form.toString();
 }
 
 function tokenOf(

@@ -1,0 +1,121 @@
+// Proves `interlock releases`: what is sent, what is shown, how it ends.
+import { afterEach, expect, test } from "vitest";
+import { runCli, type CliRun } from "./run-cli.ts";
+import { standIn, type StandIn } from "./stand-in.ts";
+
+interface Sent {
+  readonly method: string;
+  readonly url: string;
+  readonly ifMatch: string | undefined;
+  readonly body: unknown;
+}
+
+const stops: StandIn[] = [];
+afterEach(async () => {
+  await Promise.all(stops.splice(0).map((each) => each.stop()));
+});
+
+/** A gateway that answers this to everything, and the CLI beside it. */
+async function gateway(
+  answer: unknown,
+  status = 200,
+): Promise<{ readonly sent: readonly Sent[]; readonly run: (...args: readonly string[]) => Promise<CliRun> }> {
+  const sent: Sent[] = [];
+  const server = await standIn(async (request, response) => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of request) chunks.push(chunk as Uint8Array);
+    const text = Buffer.concat(chunks).toString();
+    const { method = "", url = "", headers } = request;
+    sent.push({ method, url, ifMatch: headers["if-match"], body: text === "" ? undefined : JSON.parse(text) });
+    response.writeHead(status).end(JSON.stringify(answer));
+  });
+  stops.push(server);
+  const env = { INTERLOCK_URL: server.url, INTERLOCK_KEY: "test-key-123" };
+  return { sent, run: (...args) => runCli(["releases", ...args], { cwd: import.meta.dirname, env }) };
+}
+
+const live = { release: "r1", digest: "a".repeat(64) };
+const canary = { release: "r2", digest: "b".repeat(64), weight: 5 };
+const moved = { agent: "helper", generation: 4, live, canary: null, status: "rolled_back" };
+
+test("list shows releases, what differs between live and canary, and what was changed", async () => {
+  const release = { prompt: "support@1", model: "small", route: null, tools: ["billing.refund"] };
+  const { run, sent } = await gateway({
+    agent: "helper",
+    generation: 3,
+    live: { ...live, drifted: true },
+    canary: { ...canary, drifted: false },
+    policy_digest: "c".repeat(64),
+    data: [
+      { ...live, ...release, status: "live" },
+      { ...release, release: "r2", digest: canary.digest, status: "canary", tools: null },
+    ],
+    differs: [{ path: "prompt.system", live: "You are\nkind.", canary: null }],
+    history: [
+      { generation: 3, status: "canary_set", live, canary, by: "key_1", at: "2026-11-26T10:00:00.000Z", reason: null },
+    ],
+  });
+  const listed = await run("list", "helper");
+  expect(listed).toMatchObject({ code: 0, stderr: "" });
+  expect(listed.stdout.split("\n")).toEqual([
+    "helper, generation 3, policy cccccccccccc",
+    "RELEASE  STATUS      DIGEST        MODEL  PROMPT     TOOLS",
+    "r1       live        aaaaaaaaaaaa  small  support@1  billing.refund",
+    "r2       canary 5 %  bbbbbbbbbbbb  small  support@1  all",
+    "r1 resolves to something else than when it was put in use",
+    "live and canary differ:",
+    String.raw`  prompt.system: You are\nkind. → nothing`,
+    "GENERATION  CHANGE      LIVE  CANARY  AT                        BY     REASON",
+    "3           canary_set  r1    r2 5 %  2026-11-26T10:00:00.000Z  key_1  -",
+    "",
+  ]);
+  expect(sent).toEqual([{ method: "GET", url: "/v1/agents/helper/releases", ifMatch: undefined, body: undefined }]);
+});
+
+test("promote, canary and rollback send what was typed, once, and say what stands now", async () => {
+  const { run, sent } = await gateway(moved);
+  const back = await run("rollback", "helper", "--reason", "wrong tone");
+  expect(back).toMatchObject({ code: 0, stderr: "" });
+  expect(back.stdout).toMatch(/^helper: rolled back\. r1 is live \(generation 4\)\n.*within 2 s/);
+  await run("rollback", "helper", "r1");
+  await run("promote", "helper", "2026-11-b", "--expect", "3");
+  await run("canary", "helper", "r2", "--weight", "5");
+  await run("canary", "helper", "--weight", "0");
+  expect(sent.map(({ url, ifMatch, body }) => [url.replace("/v1/agents/helper/", ""), ifMatch, body])).toEqual([
+    ["rollback", undefined, { reason: "wrong tone" }],
+    ["rollback", undefined, { release: "r1" }],
+    ["promote", '"3"', { release: "2026-11-b" }],
+    ["canary", undefined, { release: "r2", weight: 5 }],
+    ["canary", undefined, { weight: 0 }],
+  ]);
+});
+
+test("says for how many sessions a canary is, and when nothing changed", async () => {
+  const { run } = await gateway({ ...moved, canary, status: "unchanged" });
+  expect((await run("canary", "helper", "--weight", "5")).stdout).toBe(
+    "helper: unchanged. r1 is live, r2 answers 5 % of sessions (generation 4)\n",
+  );
+});
+
+test("what was mistyped reaches no gateway", async () => {
+  const { run, sent } = await gateway(moved);
+  for (const args of [
+    ["canary", "helper", "r2"],
+    ["canary", "helper", "r2", "--weight", "0.5"],
+    ["canary", "helper", "r2", "--weight", "101"],
+    ["promote", "helper"],
+    ["promote", "helper", "r2", "--expect", "last"],
+    ["list", "../keys"],
+  ])
+    expect(await run(...args), args.join(" ")).toMatchObject({ code: 2 });
+  expect(sent).toEqual([]);
+});
+
+test("a refusal ends with 1 and its code", async () => {
+  const problem = { code: "precondition_failed", detail: "generation 4, not 3" };
+  const { run } = await gateway(problem, 412);
+  expect(await run("promote", "helper", "r2", "--expect", "3")).toMatchObject({
+    code: 1,
+    stderr: "precondition_failed: generation 4, not 3\n",
+  });
+});
