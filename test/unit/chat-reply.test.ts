@@ -342,4 +342,32 @@ describe("what a chat completion cost", () => {
       expect(costMicro(price, usage)).toBe(440 + 1_280 + 900);
     }
   });
+
+  it("costs what was written to a cache as such: a bill of $0.0544 stays $0.0544 as a chat completion", () => {
+    const usage = { ...NO_USAGE, input: 3, cacheWrite: 12_304, output: 550 };
+    const body = chatCodec.writeReply({ ...REPLY, usage }, MINTED);
+    expect(body["usage"]).toMatchObject({ prompt_tokens: 12_307, completion_tokens: 550, total_tokens: 12_857 });
+    const read = chatWire.whole(bodyOf(body)).usage;
+    expect(read).toEqual(usage);
+    const tier = {
+      from: 0,
+      inputPico: 3_000_000,
+      outputPico: 15_000_000,
+      cacheReadPico: 300_000,
+      cacheWritePico: 3_750_000,
+    };
+    expect(read && costMicro({ source: "test", tiers: [tier] }, read)).toBe(54_399);
+  });
+
+  it("never counts below zero, whatever details say", () => {
+    const details = { cached_tokens: 8, cache_write_tokens: 8, audio_tokens: 8, reasoning_tokens: 8 };
+    const usage = {
+      prompt_tokens: 10,
+      completion_tokens: 5,
+      prompt_tokens_details: details,
+      completion_tokens_details: details,
+    };
+    const read = chatWire.whole(bodyOf({ choices: [], usage })).usage;
+    expect(read).toEqual({ ...NO_USAGE, cacheRead: 8, cacheWrite: 2, outputAudio: 5 });
+  });
 });
