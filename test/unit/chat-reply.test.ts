@@ -360,7 +360,7 @@ describe("what a chat completion cost", () => {
   });
 
   it("never counts below zero, whatever details say", () => {
-    const details = { cached_tokens: 8, cache_write_tokens: 8, audio_tokens: 8, reasoning_tokens: 8 };
+    const details = { cached_tokens: 8, cache_write_tokens: 8, audio_tokens: 8 };
     const usage = {
       prompt_tokens: 10,
       completion_tokens: 5,
