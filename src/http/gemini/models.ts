@@ -4,11 +4,21 @@ import type { HttpContext } from "../context.ts";
 import { usableModels, type UsableModel } from "../middleware/usable-models.ts";
 import { geminiError } from "./errors.ts";
 
-const PATH = "/v1beta/models/";
+/** Whether a request comes from a Gemini client: its key or its own name stands where only Google's clients put them. */
+export function isGeminiClient(c: HttpContext): boolean {
+  const { req } = c;
+  return (
+    req.header("x-goog-api-key") !== undefined ||
+    req.header("x-goog-api-client") !== undefined ||
+    req.query("key") !== undefined
+  );
+}
+
+const PATH = /^\/v1(?:beta)?\/models\//;
 
 /** What a path says behind `/v1beta/models/`: names hold slashes, dots and colons, as they come or encoded. */
 export function modelInPath(c: HttpContext): string {
-  const rest = new URL(c.req.url).pathname.slice(PATH.length);
+  const rest = new URL(c.req.url).pathname.replace(PATH, "");
   try {
     return decodeURIComponent(rest);
   } catch {

@@ -10,8 +10,8 @@ export interface Authenticated {
 }
 
 /**
- * Finds the principal of `Authorization: Bearer …` or `x-api-key`, on Gemini's paths also of `x-goog-api-key` or `?key=`, as
- * Google's clients send it; refuses `unauthenticated` without one.
+ * Finds the principal of `Authorization: Bearer …` or `x-api-key`, and where Google's clients send it: `x-goog-api-key`, on
+ * Gemini's paths also `?key=`. Refuses `unauthenticated` without one.
  */
 export async function authenticate(c: HttpContext): Promise<Outcome<Authenticated>> {
   const credential = credentialOf(c);
@@ -36,7 +36,8 @@ export function authorize(principal: Principal, permission: Permission): Outcome
   );
 }
 
-const GEMINI_PATHS = "/v1beta/";
+/** Where Google's clients may put their key into the address. */
+const GEMINI_PATHS = /^\/v1(?:beta)?\/models(?:\/|$)/;
 
 function credentialOf(c: HttpContext): string | undefined {
   const header = c.req.header("authorization");
@@ -49,6 +50,5 @@ function credentialOf(c: HttpContext): string | undefined {
 
 /** A key where Google's clients put it. In an address others may have seen it: it is read there, and goes nowhere from there. */
 function googleKey(c: HttpContext): string | undefined {
-  if (!c.req.path.startsWith(GEMINI_PATHS)) return undefined;
-  return c.req.header("x-goog-api-key") ?? c.req.query("key");
+  return c.req.header("x-goog-api-key") ?? (GEMINI_PATHS.test(c.req.path) ? c.req.query("key") : undefined);
 }
