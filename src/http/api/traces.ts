@@ -7,7 +7,7 @@ import { SEMCONV_SCHEMA_URL } from "../../core/trace/attributes.ts";
 import { isOfTool } from "../../core/trace/facets.ts";
 import { readTerms } from "../../core/trace/full-text.ts";
 import { OUTCOMES } from "../../core/trace/outcome.ts";
-import { RECORD_KINDS, type IndexRow, type TraceRecord } from "../../core/trace/record.ts";
+import { isModelKind, RECORD_KINDS, type IndexRow, type TraceRecord } from "../../core/trace/record.ts";
 import { formatUsd, parseUsd } from "../../core/units/money.ts";
 import { readTrace } from "../../gateway/read-trace.ts";
 import { userToken } from "../../gateway/user-token.ts";
@@ -224,9 +224,6 @@ function timeOf(text: string): number | undefined {
   return Number.isNaN(at) ? undefined : at;
 }
 
-/** Kinds whose subject is a model. */
-const MODEL_KINDS: ReadonlySet<IndexRow["kind"]> = new Set(["chat", "embeddings", "count_tokens", "ledger"]);
-
 function shownCall(row: IndexRow): z.infer<typeof Call> {
   return {
     trace_id: row.trace_id,
@@ -236,7 +233,7 @@ function shownCall(row: IndexRow): z.infer<typeof Call> {
     task_id: row.task_id,
     actor: row.actor,
     tool: isOfTool(row) ? row.subject : null,
-    model: MODEL_KINDS.has(row.kind) ? row.subject : null,
+    model: isModelKind(row.kind) || row.kind === "ledger" ? row.subject : null,
     status: row.status,
     decision: row.decision,
     error_code: row.error_code,
