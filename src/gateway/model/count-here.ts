@@ -21,7 +21,7 @@ export function isCountedHere({ dialect }: ModelCall, { candidates }: RoutePlan)
 
 /** The estimate in Anthropic's shape, marked by a header. Nothing is held or sent; it is recorded like any other call. */
 export function countHere(
-  { body }: ModelCall,
+  { body, bodyBytes }: ModelCall,
   { system }: Pick<RoutePlan, "system">,
   tally: ModelCallTally,
 ): ModelAnswer {
@@ -32,7 +32,7 @@ export function countHere(
     return { ok: false, refusal, meta: tally.meta };
   }
   const counted = system === undefined ? read.value : codecOf("messages").withSystem(read.value, system);
-  const responseText = JSON.stringify({ input_tokens: estimateTokens(counted) });
+  const responseText = JSON.stringify({ input_tokens: estimateTokens(counted, { bytes: bodyBytes, text: body.text }) });
   const contentType = "application/json";
   tally.settleLearnt("succeeded", { usage: NO_USAGE, responseText, contentType });
   const headers = new Headers({ "content-type": contentType, "interlock-estimate": "true" });
