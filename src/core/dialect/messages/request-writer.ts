@@ -148,24 +148,26 @@ const NO_EFFORT: { readonly word: Thinking; readonly budget: number | undefined 
 
 function thinkingOf(reasoning: ReasoningWish, { toolChoice, turns }: Conversation, target: Target): Thinking {
   const { effort, budgetTokens, isShown } = reasoning;
-  if (isOff(reasoning)) return { thinking: { type: "disabled" } };
+  if (effort === "none" || budgetTokens === 0) return { thinking: { type: "disabled" } };
   const display = isShown === undefined ? {} : { display: isShown ? "summarized" : "omitted" };
   const isAdaptive = thinksAdaptively(target.model);
   const { word, budget } =
     effort === undefined ? NO_EFFORT : { word: { effort: EFFORTS[effort] }, budget: BUDGETS[effort] };
   const tokens = budgetTokens ?? (isAdaptive ? undefined : budget);
-  if (tokens !== undefined) {
-    // Within a tool's turn Anthropic wants its own thinking back; a client that has lost it goes on without.
-    const thinking = isWithoutThoughts(turns) ? { type: "disabled" } : withBudget(tokens, target.maxOutput, display);
-    return { thinking, ...(isAdaptive ? word : {}) };
-  }
+  if (tokens !== undefined)
+    return { thinking: budgeted(tokens, turns, { target, display }), ...(isAdaptive ? word : {}) };
   // A forced call and thinking exclude each other at Anthropic; the effort holds for both.
   if (!isAdaptive) return {};
   return isForced(toolChoice) ? word : { thinking: { type: "adaptive", ...display }, ...word };
 }
 
-function isOff({ effort, budgetTokens }: ReasoningWish): boolean {
-  return effort === "none" || budgetTokens === 0;
+/** Within a tool's turn Anthropic wants its own thinking back; a client that has lost it goes on without. */
+function budgeted(
+  tokens: number,
+  turns: readonly Turn[],
+  { target, display }: { readonly target: Target; readonly display: JsonObject },
+): JsonObject {
+  return isWithoutThoughts(turns) ? { type: "disabled" } : withBudget(tokens, target.maxOutput, display);
 }
 
 /** Whether the last turn answers calls that came without thinking that Anthropic signed. */
