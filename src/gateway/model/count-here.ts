@@ -20,7 +20,7 @@ export function isCountedHere({ dialect }: ModelCall, { candidates }: RoutePlan)
 
 /** The estimate in the caller's shape, marked by a header. Nothing is held or sent; it is recorded like any other call. */
 export function countHere(
-  { body, dialect }: ModelCall,
+  { body, bodyBytes, dialect }: ModelCall,
   { system }: Pick<RoutePlan, "system">,
   tally: ModelCallTally,
 ): ModelAnswer {
@@ -33,7 +33,7 @@ export function countHere(
   const counted = dialect === "count_generate" ? wholeRequest(read.value) : read.value;
   const shape = dialect === "count_generate" ? "generate" : "messages";
   const request = system === undefined ? counted : codecOf(shape).withSystem(counted, system);
-  const tokens = estimateTokens(request);
+  const tokens = estimateTokens(request, { bytes: bodyBytes, text: body.text });
   const responseText = JSON.stringify(
     dialect === "count_generate" ? { totalTokens: tokens } : { input_tokens: tokens },
   );

@@ -14,21 +14,28 @@ const DOCUMENT_CHARACTERS_PER_TOKEN = 25;
 /** What of a request is a prompt, at Anthropic and at Gemini. */
 const PROMPT = ["messages", "system", "tools", "contents", "systemInstruction", "system_instruction"];
 
-/** The tokens of an Anthropic or a Gemini request, media by their kind and everything else by its bytes. */
-export function estimateTokens(request: JsonObject): number {
-  const { bytes, tokens } = weigh(PROMPT.map((member) => request[member] ?? ""));
-  return Math.max(1, Math.ceil(bytes / BYTES_PER_TOKEN) + tokens);
+/**
+ * The tokens of an Anthropic or a Gemini request, media by their kind and everything else by its bytes: as many to a
+ * character as the body as a whole has, so that no text has to be encoded for it.
+ */
+export function estimateTokens(
+  request: JsonObject,
+  { bytes, text }: { readonly bytes: number; readonly text: string },
+): number {
+  const { characters, tokens } = weigh(PROMPT.map((member) => request[member] ?? ""));
+  const bytesPerCharacter = bytes / Math.max(1, text.length);
+  return Math.max(1, Math.ceil((characters * bytesPerCharacter) / BYTES_PER_TOKEN) + tokens);
 }
 
 interface Weight {
-  bytes: number;
+  characters: number;
   tokens: number;
 }
 
-function weigh(value: Json, sum: Weight = { bytes: 0, tokens: 0 }): Weight {
-  if (typeof value === "string") sum.bytes += byteLength(value);
+function weigh(value: Json, sum: Weight = { characters: 0, tokens: 0 }): Weight {
+  if (typeof value === "string") sum.characters += value.length;
   else if (Array.isArray(value)) for (const item of value as readonly Json[]) weigh(item, sum);
-  else if (!isJsonObject(value)) sum.bytes += JSON.stringify(value).length;
+  else if (!isJsonObject(value)) sum.characters += JSON.stringify(value).length;
   else if (value["type"] === "image") sum.tokens += TOKENS_PER_IMAGE;
   else if (value["type"] === "base64" && typeof value["data"] === "string")
     sum.tokens += Math.ceil(value["data"].length / DOCUMENT_CHARACTERS_PER_TOKEN);
@@ -36,7 +43,7 @@ function weigh(value: Json, sum: Weight = { bytes: 0, tokens: 0 }): Weight {
   else
     for (const [key, member] of Object.entries(value)) {
       // A key stands with its quotes, colon and comma.
-      sum.bytes += byteLength(key) + 4;
+      sum.characters += key.length + 4;
       weigh(member, sum);
     }
   return sum;
@@ -54,11 +61,4 @@ function mediaTokens(value: JsonObject): number {
   // What is only named counts like an image: nobody here knows how long it is.
   if (typeof data !== "string" || mediaType(value)?.startsWith("image/") === true) return TOKENS_PER_IMAGE;
   return Math.ceil(data.length / DOCUMENT_CHARACTERS_PER_TOKEN);
-}
-
-const ENCODER = new TextEncoder();
-
-function byteLength(text: string): number {
-  // oxlint-disable-next-line no-control-regex -- plain ASCII is as long as its characters, and needs no copy
-  return /^[\x00-\x7f]*$/.test(text) ? text.length : ENCODER.encode(text).byteLength;
 }
