@@ -72,6 +72,13 @@ export const ATTR = {
   routeReason: "interlock.route.reason",
   /** The name that the caller asked for: a model, a route, an agent, or `auto`. */
   routeAsked: "interlock.route.asked",
+  /** Routing rules that matched, and those that could not be evaluated and count as matching. */
+  routeRules: "interlock.route.rules",
+  routeErrors: "interlock.route.rule_errors",
+  /** Figures and signs that those rules looked at, as `name=value`. */
+  routeFeatures: "interlock.route.features",
+  /** The request's built-in score, from 0 to 1. */
+  routeComplexity: "interlock.route.complexity",
   /** Seconds since an answer was first given, where it was given again. */
   cacheAge: "interlock.cache.age_s",
   dialect: "interlock.dialect",

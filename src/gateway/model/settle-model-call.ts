@@ -4,6 +4,7 @@ import { costMicro, costPico, priceFault, totalTokens } from "../../core/budget/
 import type { ResolvedModel } from "../../core/config/published.ts";
 import type { Refusal } from "../../core/errors.ts";
 import { isUnbilled } from "../../core/routing/failover.ts";
+import type { RoutePlan } from "../../core/routing/plan.ts";
 import type { SessionReply } from "../../core/state/session-messages.ts";
 import type { CallMeta } from "../call-meta.ts";
 import { isDenial } from "../enforce.ts";
@@ -30,7 +31,7 @@ export class ModelCallTally {
   readonly spanId: string;
   readonly startedAt: number;
   readonly #ports: Ports;
-  readonly #facts: TallyFacts;
+  #facts: TallyFacts;
   readonly #attempts: MadeAttempt[] = [];
   #meta: CallMeta;
   #admission: Admitted | undefined;
@@ -69,6 +70,18 @@ export class ModelCallTally {
   admitted(reply: Admitted): void {
     this.#admission = reply;
     this.#meta = { ...this.#meta, remainingUsd: reply.remainingUsd };
+  }
+
+  /** Notes the plan that the call's session has chosen, and what the answer tells of it. */
+  routed(plan: RoutePlan, shown: Partial<CallMeta>): void {
+    this.#facts = { ...this.#facts, plan };
+    this.#model = plan.candidates[0]?.model;
+    this.#meta = { ...this.#meta, ...shown };
+  }
+
+  /** How the call is to be answered; `undefined` where its name stands for nothing. */
+  get plan(): RoutePlan | undefined {
+    return this.#facts.plan;
   }
 
   /** Notes that the answer was given before, so many seconds ago: it costs nothing. */

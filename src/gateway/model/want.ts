@@ -2,8 +2,9 @@
 import { amounts } from "../../core/budget/amounts.ts";
 import { worstCase } from "../../core/budget/estimate.ts";
 import type { ModelCall } from "../../core/call.ts";
-import type { Candidate } from "../../core/routing/plan.ts";
+import type { Candidate, RoutePlan } from "../../core/routing/plan.ts";
 import type { Want } from "../../core/state/account.ts";
+import type { RouteAsk } from "../../core/state/session-route.ts";
 
 /** Output tokens asked for when neither the caller nor the config names a number. */
 const DEFAULT_MAX_OUTPUT = 4_096;
@@ -15,7 +16,11 @@ export function wantOf(call: ModelCall, candidates: readonly Candidate[], system
   const wants = candidates.map((candidate) => wantOfOne(call, candidate, system));
   const most = (of: (want: Want) => number): number => Math.max(0, ...wants.map(of));
   return {
-    fixed: amounts({ usd: most(({ fixed }) => fixed.usd), tokens: most(({ fixed }) => fixed.tokens), calls: 1 }),
+    fixed: amounts({
+      usd: most(({ fixed }) => fixed.usd),
+      tokens: most(({ fixed }) => fixed.tokens),
+      calls: most(({ fixed }) => fixed.calls),
+    }),
     unitPico: most(({ unitPico }) => unitPico),
     unitTokens: most(({ unitTokens }) => unitTokens),
     minUnits: most(({ minUnits }) => minUnits),
@@ -47,4 +52,17 @@ export function holdExpiry(startedAt: number, candidates: readonly Candidate[]):
   const longest = Math.max(0, ...candidates.map(({ timeouts }) => timeouts.totalMs));
   const attempts = candidates.length === 1 ? 0 : (first?.timeouts.totalMs ?? 0);
   return startedAt + attempts + longest + HOLD_GRACE_MS;
+}
+
+/** What a routed call's session chooses from, each tier with its worst case; `undefined` for any other call. */
+export function routeAskOf(call: ModelCall, { routing }: RoutePlan, startedAt: number): RouteAsk | undefined {
+  if (routing === undefined) return undefined;
+  const { plans, isSticky, clean, tainted, degrade } = routing;
+  const choices = plans.map(({ tier = "", candidates, system }) => ({
+    tier,
+    want: wantOf(call, candidates, system),
+    expiresAt: holdExpiry(startedAt, candidates),
+    subject: candidates[0]?.model.name ?? call.fields.model,
+  }));
+  return { isSticky, choices, clean, tainted, degrade };
 }
