@@ -53,6 +53,11 @@ describe("the address of a call", () => {
     [{ kind: "openai-compatible", base_url: "https://x.test/api/v1" }, "messages", "https://x.test/api/v1/messages"],
     [{ kind: "gemini" }, "generate", "https://generativelanguage.googleapis.com/v1beta/models/m/1:generateContent"],
     [
+      { kind: "gemini" },
+      "embeddings",
+      "https://generativelanguage.googleapis.com/v1beta/models/m/1:batchEmbedContents",
+    ],
+    [
       { kind: "gemini", vertex: { project: "acme-1", location: "global" } },
       "generate",
       "https://aiplatform.googleapis.com/v1/projects/acme-1/locations/global/publishers/google/models/m/1:generateContent",

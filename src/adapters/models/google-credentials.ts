@@ -13,7 +13,7 @@ export interface GeminiAddress {
 }
 
 /** What is asked of a model. */
-export type GeminiMethod = "generateContent" | "streamGenerateContent" | "countTokens";
+export type GeminiMethod = "generateContent" | "streamGenerateContent" | "countTokens" | "batchEmbedContents";
 
 const API_HOST = "generativelanguage.googleapis.com";
 

@@ -5,6 +5,7 @@ import { chatWire } from "./chat/wire.ts";
 import { countTokensWire } from "./count-tokens/wire.ts";
 import { generateCodec } from "./generate/codec.ts";
 import { generateWire } from "./generate/wire.ts";
+import { embeddingsWire } from "./embeddings/wire.ts";
 import { messagesCodec } from "./messages/codec.ts";
 import { messagesWire } from "./messages/wire.ts";
 import type { Codec, Dialect, GeneratingDialect, Wire } from "./dialect.ts";
@@ -13,6 +14,7 @@ const WIRES: Readonly<Partial<Record<Dialect, Wire>>> = {
   chat: chatWire,
   messages: messagesWire,
   generate: generateWire,
+  embeddings: embeddingsWire,
   count_tokens: countTokensWire,
 };
 
