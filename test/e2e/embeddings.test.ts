@@ -26,6 +26,7 @@ function tenantOf(session: object = { usd: 2 }): Promise<Tenant> {
     models: {
       embedder: { provider: "demo", upstream: "demo-embedding", context: 100, price: FREE_OUTPUT },
       google: { provider: "google", upstream: "gemini-embedding-001", price: FREE_OUTPUT },
+      "google-absurd": { provider: "google", upstream: "absurd", price: FREE_OUTPUT },
       "google-broken": { provider: "google", upstream: "broken", price: FREE_OUTPUT },
     },
     hosts: [google.host],
@@ -121,6 +122,24 @@ describe("Google's dialect", () => {
     expect((await tenant.settled("s1")).used).toBe(EMBEDDED_TOKENS * 20);
     const { attributes } = await tenant.tracedCall(traceIdOf(response));
     expect(attributes["interlock.translation.left_out"]).toEqual(["user"]);
+  });
+
+  test("is charged at the hold where its count cannot be priced, and the record says so", async () => {
+    const tenant = await tenantOf();
+    const { response } = await tenant
+      .openai({ "Interlock-Session": "s1" })
+      .embeddings.create({ model: "google-absurd", input: "a" })
+      .withResponse();
+    const { call, attributes } = await tenant.tracedCall(traceIdOf(response));
+    expect(call).toMatchObject({ status: "succeeded", error_code: "impossible_usage" });
+    expect(attributes).toMatchObject({
+      "error.type": "impossible_usage",
+      "interlock.cost.basis": "hold",
+      "interlock.cost.fault": "impossible_usage",
+    });
+    expect((await tenant.settled("s1")).used).toBe(attributes["interlock.reservation.micro_usd"]);
+    const told = await tenant.get(`/v1/traces/${traceIdOf(response)}/explain`, tenant.auditor);
+    expect(told.text).toContain("cannot be priced");
   });
 
   test("refuses what it has no word for by name, and its errors read as OpenAI's", async () => {

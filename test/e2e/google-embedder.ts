@@ -20,7 +20,7 @@ export interface GoogleEmbedder {
 /** Tokens that every request counts. */
 export const EMBEDDED_TOKENS = 11;
 
-/** Starts one on a free port; a model called `broken` answers Google's error. */
+/** Starts one on a free port; a model called `broken` answers Google's error, `absurd` counts more tokens than there are. */
 export async function startGoogleEmbedder(): Promise<GoogleEmbedder> {
   const seen: SeenEmbedding[] = [];
   const server = createServer((request, response) => {
@@ -38,7 +38,7 @@ export async function startGoogleEmbedder(): Promise<GoogleEmbedder> {
             ? { error: { code: 400, message: "no such model", status: "INVALID_ARGUMENT" } }
             : {
                 embeddings: body.requests.map((_, index) => ({ values: [0.5, -0.25, index] })),
-                usageMetadata: { promptTokenCount: EMBEDDED_TOKENS },
+                usageMetadata: { promptTokenCount: url.includes("/absurd:") ? 1e15 : EMBEDDED_TOKENS },
               },
         ),
       );
