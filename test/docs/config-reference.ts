@@ -2,6 +2,7 @@
 import { configJsonSchema } from "../../src/core/config/document.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
 import { RELEASE_FIELDS } from "./release-fields.ts";
+import { ROUTING_FIELDS } from "./routing-fields.ts";
 import { TOOL_FIELDS } from "./tool-fields.ts";
 import { TRACE_FIELDS } from "./trace-fields.ts";
 import { TRANSACTION_FIELDS } from "./transaction-fields.ts";
@@ -65,6 +66,7 @@ const auth = (at: string): Readonly<Record<string, string>> => ({
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   ...POLICY_FIELDS,
   ...RELEASE_FIELDS,
+  ...ROUTING_FIELDS,
   ...TRACE_FIELDS,
   ...TOOL_FIELDS,
   ...TRANSACTION_FIELDS,
@@ -81,7 +83,8 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   models: "Models that agents may ask for, by the name they use.",
   "models.*.provider": "A name under `providers`.",
   "models.*.upstream": "The provider's own name for the model. The config's name when left out.",
-  "models.*.tier": "A word of yours, answered in `Interlock-Tier` and recorded. Nothing routes by it yet.",
+  "models.*.tier":
+    "A word of yours, answered in `Interlock-Tier` and recorded. A routed call tells its tier of `routing` instead.",
   "models.*.context":
     "Tokens of the context window. Caps what a call's prompt is held at; too small a number holds too little.",
   "models.*.max_output_tokens":
@@ -128,7 +131,9 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   actors: "Agents, by name. A caller that is no actor here may do nothing.",
   "actors.*.scopes": "Scopes, or `*`. A call has those of them that its key has too.",
   "actors.*.allowed_tools": "Tool names, `prefix.*` or `*`. Nothing listed means no tool.",
-  "actors.*.models": "Model names, `prefix.*` or `*`. Nothing listed means no model.",
+  "actors.*.models": "Names of models, routes and agents, `auto`, `prefix.*` or `*`. Nothing listed means no model.",
+  "actors.*.model_tiers":
+    "The tiers that routing may choose for the actor, whatever a rule calls for; all of them when left out.",
   "actors.*.max_amount_usd": "The most that one tool call may move.",
   "actors.*.budgets": "Hard limits. A dimension without a limit is counted and not limited.",
   "actors.*.budgets.session": "Limits of one session.",
