@@ -6,6 +6,7 @@ import { schemaMistakes } from "../policy/arguments.ts";
 import { failureText, runPolicyTests } from "../policy/policy-tests.ts";
 import { AUTO } from "../routing/choose-route.ts";
 import { transactionMistakes } from "./check-transactions.ts";
+import { providerRuleMistakes } from "./check-providers.ts";
 import { routeMistakes } from "./check-routes.ts";
 import { checkPolicy, type PolicyCheck } from "./check-policy.ts";
 import { checkRouting, routingTestMistakes } from "./check-routing.ts";
@@ -32,6 +33,8 @@ export interface Surroundings {
   readonly secrets: readonly string[] | null;
   /** Names of the deployment's service bindings. */
   readonly services: readonly string[] | null;
+  /** Whether the deployment has an `AI` binding; left out, it is not known here. */
+  readonly hasWorkersAi?: boolean;
   /** Whether plain `http:` and private hosts may be targets (local development only). */
   readonly allowPrivateEgress: boolean;
 }
@@ -195,14 +198,7 @@ function providerMistakes(
   around: Surroundings,
 ): readonly Mistake[] {
   return [
-    ...(entry.base_url === undefined && entry.kind === "openai-compatible"
-      ? [
-          {
-            path: `${path}.base_url`,
-            message: "expected an absolute URL: an openai-compatible provider has no default",
-          },
-        ]
-      : []),
+    ...providerRuleMistakes(path, entry, around.hasWorkersAi),
     ...targetMistakes({ path: `${path}.base_url`, url: entry.base_url, service: entry.service }, document, around),
     ...secretMistakes(`${path}.secret`, entry.secret, around),
   ];

@@ -3,6 +3,8 @@ import { GatewayFault } from "../errors.ts";
 import { chatCodec } from "./chat/codec.ts";
 import { chatWire } from "./chat/wire.ts";
 import { countTokensWire } from "./count-tokens/wire.ts";
+import { generateCodec } from "./generate/codec.ts";
+import { generateWire } from "./generate/wire.ts";
 import { messagesCodec } from "./messages/codec.ts";
 import { messagesWire } from "./messages/wire.ts";
 import type { Codec, Dialect, GeneratingDialect, Wire } from "./dialect.ts";
@@ -10,10 +12,15 @@ import type { Codec, Dialect, GeneratingDialect, Wire } from "./dialect.ts";
 const WIRES: Readonly<Partial<Record<Dialect, Wire>>> = {
   chat: chatWire,
   messages: messagesWire,
+  generate: generateWire,
   count_tokens: countTokensWire,
 };
 
-const CODECS: Readonly<Partial<Record<GeneratingDialect, Codec>>> = { chat: chatCodec, messages: messagesCodec };
+const CODECS: Readonly<Partial<Record<GeneratingDialect, Codec>>> = {
+  chat: chatCodec,
+  messages: messagesCodec,
+  generate: generateCodec,
+};
 
 /** What the gateway needs of a dialect for calls that pass through it. */
 export function wireOf(dialect: Dialect): Wire {

@@ -41,6 +41,11 @@ export const ATTR = {
   costMicroUsd: "interlock.cost.micro_usd",
   costNanoUsd: "interlock.cost.nano_usd",
   costBasis: "interlock.cost.basis",
+  /** Why the provider's own usage was not charged: `unpriced_usage`, `impossible_usage`. */
+  costFault: "interlock.cost.fault",
+  priceSource: "interlock.cost.price_source",
+  /** Whether the provider's total was another than the sum of its parts. */
+  usageInconsistent: "interlock.usage.inconsistent",
   tenant: "interlock.tenant",
   actor: "interlock.actor",
   task: "interlock.task",

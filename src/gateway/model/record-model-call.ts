@@ -47,6 +47,8 @@ export interface Cost {
   readonly nano: number;
   readonly tokens: number;
   readonly basis: "usage" | "hold" | "none";
+  /** Why the provider's usage was not what the call was charged by. */
+  readonly fault?: string;
 }
 
 /** An attempt as it is recorded; the last one ends with its call. */
@@ -215,6 +217,7 @@ function responseAttributes(learnt: Learnt | undefined): Attributes {
           [ATTR.cacheReadTokens]: usage.cacheRead,
           [ATTR.cacheWriteTokens]: usage.cacheWrite + usage.cacheWriteLong,
           [ATTR.reasoningTokens]: usage.reasoning,
+          [ATTR.usageInconsistent]: usage.isInconsistent,
         };
   return {
     ...tokens,
@@ -224,11 +227,13 @@ function responseAttributes(learnt: Learnt | undefined): Attributes {
   };
 }
 
-function costAttributes({ cost, admission }: ModelCallOver): Attributes {
+function costAttributes({ cost, admission, model }: ModelCallOver): Attributes {
   return {
     [ATTR.costMicroUsd]: cost.micro,
     [ATTR.costNanoUsd]: cost.nano,
     [ATTR.costBasis]: cost.basis,
+    [ATTR.costFault]: cost.fault,
+    [ATTR.priceSource]: model?.price.source,
     [ATTR.heldMicroUsd]: admission?.held.usd,
     [ATTR.seq]: admission?.seq,
   };

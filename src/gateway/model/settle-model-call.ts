@@ -1,6 +1,6 @@
 // Keeps the tally of one admission of a model call and closes it exactly once: cost, settlement, record.
 import { amounts } from "../../core/budget/amounts.ts";
-import { costMicro, costPico, totalTokens } from "../../core/budget/price.ts";
+import { costMicro, costPico, priceFault, totalTokens } from "../../core/budget/price.ts";
 import type { ResolvedModel } from "../../core/config/published.ts";
 import type { Refusal } from "../../core/errors.ts";
 import { isUnbilled } from "../../core/routing/failover.ts";
@@ -162,6 +162,9 @@ export class ModelCallTally {
     const model = this.#model;
     if (model === undefined || this.#keptAgeS !== undefined) return NO_COST;
     if (learnt.usage !== undefined) {
+      const fault = priceFault(model.price, learnt.usage);
+      // Tokens that cost nothing are a fault of the price, not a gift: the hold stands, and the record says why.
+      if (fault !== undefined) return { ...this.#holdCost(), fault };
       const pico = costPico(model.price, learnt.usage);
       return {
         micro: costMicro(model.price, learnt.usage),
@@ -196,7 +199,7 @@ export class ModelCallTally {
       httpStatus: this.#httpStatus,
       credentials: this.#credentials,
       refusal: more.refusal,
-      error: more.refusal?.code ?? more.learnt?.errorType,
+      error: more.refusal?.code ?? more.learnt?.errorType ?? cost.fault,
       learnt: more.learnt,
     });
   }

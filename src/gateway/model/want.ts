@@ -16,7 +16,11 @@ export function wantOf(call: ModelCall, candidates: readonly Candidate[], system
   const wants = candidates.map((candidate) => wantOfOne(call, candidate, system));
   const most = (of: (want: Want) => number): number => Math.max(0, ...wants.map(of));
   return {
-    fixed: amounts({ usd: most(({ fixed }) => fixed.usd), tokens: most(({ fixed }) => fixed.tokens), calls: 1 }),
+    fixed: amounts({
+      usd: most(({ fixed }) => fixed.usd),
+      tokens: most(({ fixed }) => fixed.tokens),
+      calls: call.dialect === "count_tokens" ? 0 : 1,
+    }),
     unitPico: most(({ unitPico }) => unitPico),
     unitTokens: most(({ unitTokens }) => unitTokens),
     minUnits: most(({ minUnits }) => minUnits),
@@ -28,7 +32,9 @@ function wantOfOne({ fields, body, bodyBytes, dialect }: ModelCall, { model }: C
   // Counting costs nothing, and what embeds puts nothing out.
   if (dialect === "count_tokens") return { fixed: amounts({}), unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 };
   const size = { bytes: bodyBytes + 3 * system.length, text: body.text, context: model.entry.context };
-  const worst = worstCase(model.price, size, fields.choices);
+  // Anthropic writes to its cache only where it is told to.
+  const cachesUnasked = model.provider.kind !== "anthropic";
+  const worst = worstCase(model.price, size, { choices: fields.choices, cachesUnasked });
   const fixed = amounts({ usd: worst.inputMicro, tokens: worst.inputTokens, calls: 1 });
   if (dialect === "embeddings") return { fixed, unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 };
   const most = model.entry.max_output_tokens;

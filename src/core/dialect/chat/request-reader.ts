@@ -20,8 +20,7 @@ const MEMBERS = new Set(
 const HINTS = ["metadata", "store", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options"];
 
 /** A request as a conversation; refuses `untranslatable` and `invalid_request`, naming everything at once. */
-export function readRequest(body: JsonObject, fields: CallFields): Outcome<Conversation> {
-  const findings = new Findings();
+export function readRequest(body: JsonObject, fields: CallFields, findings = new Findings()): Outcome<Conversation> {
   findings.only(body, "", MEMBERS);
   for (const hint of HINTS) if ((body[hint] ?? null) !== null) findings.hint(hint);
   readForeign(body, fields, findings);
