@@ -20,6 +20,7 @@ import { metricsRoutes } from "./http/api/metrics.ts";
 import { outcomeRoutes } from "./http/api/outcomes.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
 import { referenceRoutes } from "./http/api/reference.ts";
+import { routeRoutes } from "./http/api/routes.ts";
 import { releaseRoutes } from "./http/api/releases.ts";
 import { reportRoutes } from "./http/api/reports.ts";
 import type { ApiRoute } from "./http/api/route.ts";
@@ -64,6 +65,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...auditRoutes,
   ...configRoutes,
   ...releaseRoutes,
+  ...routeRoutes,
   ...secretRoutes,
   ...tenantRoutes,
 ];
