@@ -14,11 +14,11 @@ export function isRouted(config: ActiveConfig, asked: string): boolean {
 
 /** The plan of an `auto` call: that of the tier it gets in a session without a past, and with it every other that its session may choose. */
 export function planRouted(config: ActiveConfig, call: ModelCall, now: number): Outcome<RoutePlan> {
-  const { context, dialect, fields } = call;
+  const { context, dialect } = call;
   if (dialect === "embeddings")
     return refuse("unknown_model", 'no tier embeds: name the embedding model instead of "auto"');
   const body = bodyOf(call);
-  const routed = routeCall(config, { caller: context, body, maxOutput: fields.maxOutput, now });
+  const routed = routeCall(config, { caller: context, body, now });
   if (routed === undefined)
     return refuse("unknown_model", 'no "auto" without a `routing` section in the tenant\'s config', {
       mistakes: [{ path: "model", message: "expected a configured model, or a route" }],
