@@ -29,10 +29,11 @@ const PROVIDERS: Readonly<Record<Spoken, JsonRecord>> = {
 };
 
 /** Longer than a loaded machine needs for an answer that is there, shorter than anybody waits. */
-const TIMEOUTS = { first_byte_ms: 1_500, idle_ms: 1_500, total_ms: 8_000 };
-/** What an answer may take beyond its time-out, with many others under way. */
-const SLACK_MS = 5_000;
-const AT_ONCE = 24;
+const TIMEOUTS = { first_byte_ms: 1_500, idle_ms: 1_000, total_ms: 20_000 };
+/** What a call may take beyond its time-outs on a loaded machine. */
+const SLACK_MS = 8_000;
+/** More at once would only wait for each other. */
+const AT_ONCE = 8;
 
 interface Asked {
   readonly leg: Leg;
@@ -53,12 +54,17 @@ const ASKED: readonly Asked[] = LEGS.flatMap((leg) =>
 const nameOf = ({ leg, fault, isStream }: Asked): string =>
   `leg${LEGS.indexOf(leg)}-${fault.model}-${isStream ? "stream" : "whole"}`;
 
-interface Seen {
+/** What its caller saw of a call. */
+interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
   readonly isBroken: boolean;
   readonly tookMs: number;
+}
+
+/** The same, and what the ledger and the trace say of it. */
+interface Seen extends Answer {
   readonly held: number;
   readonly used: number;
   readonly attributes: JsonRecord;
@@ -86,21 +92,23 @@ beforeAll(async () => {
       ]),
     ),
   });
-  await inParallel(ASKED, async (asked) => {
-    seen.set(nameOf(asked), await makeCall(asked));
-  });
+  const answers = await inParallel(ASKED, makeCall);
+  const looked = await inParallel(answers, lookUp);
+  for (const [name, saw] of looked) seen.set(name, saw);
 }, 120_000);
 afterAll(() => stage.close());
 
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const left = [...items];
+async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
+  const left = [...items.entries()];
+  const done: R[] = [];
   const worker = async (): Promise<void> => {
-    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+    for (let next = left.shift(); next !== undefined; next = left.shift()) done[next[0]] = await work(next[1]);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return done;
 }
 
-async function makeCall(asked: Asked): Promise<Seen> {
+async function makeCall(asked: Asked): Promise<readonly [name: string, answer: Answer]> {
   const {
     leg: [caller, provider, more = {}],
     fault,
@@ -119,9 +127,14 @@ async function makeCall(asked: Asked): Promise<Seen> {
   );
   const { text, isBroken } = await readAll(response);
   const tookMs = performance.now() - started;
-  const { used, held } = await tenant.settled(nameOf(asked));
-  const { attributes } = await tenant.tracedCall(traceIdOf(response));
-  return { status: response.status, headers: response.headers, text, isBroken, tookMs, used, held, attributes };
+  return [nameOf(asked), { status: response.status, headers: response.headers, text, isBroken, tookMs }];
+}
+
+/** Looks a call up once all are made: looking often slows what is looked at. */
+async function lookUp([name, answer]: readonly [name: string, answer: Answer]): Promise<readonly [string, Seen]> {
+  const { used, held } = await tenant.settled(name);
+  const { attributes } = await tenant.tracedCall(traceIdOf(answer));
+  return [name, { ...answer, used, held, attributes }];
 }
 
 /** Each dialect's words: its marker of success, and the errors that a translated answer tells. */
@@ -289,7 +302,9 @@ describe.each(LEGS.map((leg) => [titleOf(leg), leg] as const))("%s", (_, leg) =>
     expect(isStreaming).toBe(isStream && cell.end !== undefined);
     const isOurs = cell.says === "upstream_timeout" || cell.says === "upstream_failed";
     expect(saw.headers.get("x-should-retry")).toBe(isOurs ? String(mayRetry(cell)) : null);
-    expect(saw.tookMs).toBeLessThan(TIMEOUTS.total_ms + SLACK_MS);
+    const isSilent = [cell.says, cell.end].includes("upstream_timeout");
+    const allowedMs = isSilent ? TIMEOUTS.first_byte_ms + TIMEOUTS.idle_ms : TIMEOUTS.total_ms;
+    expect(saw.tookMs).toBeLessThan(allowedMs + SLACK_MS);
     expectCharge(cell, saw);
   });
 });
