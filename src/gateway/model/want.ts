@@ -19,7 +19,7 @@ export function wantOf(call: ModelCall, candidates: readonly Candidate[], system
     fixed: amounts({
       usd: most(({ fixed }) => fixed.usd),
       tokens: most(({ fixed }) => fixed.tokens),
-      calls: most(({ fixed }) => fixed.calls),
+      calls: call.dialect === "count_tokens" ? 0 : 1,
     }),
     unitPico: most(({ unitPico }) => unitPico),
     unitTokens: most(({ unitTokens }) => unitTokens),
