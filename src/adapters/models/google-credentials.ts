@@ -7,13 +7,13 @@ import { toBase64Url } from "../base64-url.ts";
 import { fromBase64, utf8 } from "../kv/sealed.ts";
 
 /** Where a request goes, and which hosts may be asked there: `undefined` for those that the config allows. */
-export interface GeminiAddress {
+interface GeminiAddress {
   readonly url: string;
   readonly allowedHosts: readonly string[] | undefined;
 }
 
 /** What is asked of a model. */
-export type GeminiMethod = "generateContent" | "streamGenerateContent" | "countTokens";
+type GeminiMethod = "generateContent" | "streamGenerateContent" | "countTokens";
 
 const API_HOST = "generativelanguage.googleapis.com";
 
@@ -23,7 +23,12 @@ export function geminiAddress(
   model: string,
   isStream: boolean,
 ): GeminiAddress {
-  return geminiMethodAddress(provider, model, isStream ? "streamGenerateContent" : "generateContent");
+  return methodAddress(provider, model, isStream ? "streamGenerateContent" : "generateContent");
+}
+
+/** The address at which a model counts tokens. */
+export function geminiCountAddress(provider: Pick<ProviderEntry, "base_url" | "vertex">, model: string): GeminiAddress {
+  return methodAddress(provider, model, "countTokens");
 }
 
 /**
@@ -31,7 +36,7 @@ export function geminiAddress(
  * where it has no path. Models are named as Google names them: `gemini-2.5-pro`, `models/…`, `tunedModels/…`; at Vertex AI
  * also `publishers/…` and `endpoints/…`.
  */
-export function geminiMethodAddress(
+function methodAddress(
   { base_url, vertex }: Pick<ProviderEntry, "base_url" | "vertex">,
   model: string,
   method: GeminiMethod,

@@ -15,6 +15,7 @@ const PASSED_OF: Readonly<Record<Dialect, readonly string[]>> = {
   messages: ["anthropic-version", "anthropic-beta"],
   count_tokens: ["anthropic-version", "anthropic-beta"],
   generate: ["x-goog-api-client"],
+  count_generate: ["x-goog-api-client"],
 };
 
 /** The version of Anthropic's API that is asked for when the caller names none. */

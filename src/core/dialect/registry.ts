@@ -3,6 +3,7 @@ import { GatewayFault } from "../errors.ts";
 import { chatCodec } from "./chat/codec.ts";
 import { chatWire } from "./chat/wire.ts";
 import { countTokensWire } from "./count-tokens/wire.ts";
+import { countGenerateWire } from "./count-generate/wire.ts";
 import { generateCodec } from "./generate/codec.ts";
 import { generateWire } from "./generate/wire.ts";
 import { messagesCodec } from "./messages/codec.ts";
@@ -14,6 +15,7 @@ const WIRES: Readonly<Partial<Record<Dialect, Wire>>> = {
   messages: messagesWire,
   generate: generateWire,
   count_tokens: countTokensWire,
+  count_generate: countGenerateWire,
 };
 
 const CODECS: Readonly<Partial<Record<GeneratingDialect, Codec>>> = {

@@ -118,7 +118,8 @@ export class Wordings {
   /** Anthropic's streams begin with the prompt's tokens, which nobody knows yet. */
   #estimate(): Pick<Minted, "inputTokens"> {
     const body = this.#readBody();
-    return body.ok ? { inputTokens: estimateTokens(body.value) } : {};
+    const size = { bytes: this.#call.bodyBytes, text: this.#call.body.text };
+    return body.ok ? { inputTokens: estimateTokens(body.value, size) } : {};
   }
 
   /** What the call says, in no dialect's words; refuses what has none. */
