@@ -5,15 +5,22 @@ import { chatWire } from "./chat/wire.ts";
 import { countTokensWire } from "./count-tokens/wire.ts";
 import { messagesCodec } from "./messages/codec.ts";
 import { messagesWire } from "./messages/wire.ts";
+import { responsesCodec } from "./responses/codec.ts";
+import { responsesWire } from "./responses/wire.ts";
 import type { Codec, Dialect, GeneratingDialect, Wire } from "./dialect.ts";
 
 const WIRES: Readonly<Partial<Record<Dialect, Wire>>> = {
   chat: chatWire,
+  responses: responsesWire,
   messages: messagesWire,
   count_tokens: countTokensWire,
 };
 
-const CODECS: Readonly<Partial<Record<GeneratingDialect, Codec>>> = { chat: chatCodec, messages: messagesCodec };
+const CODECS: Readonly<Partial<Record<GeneratingDialect, Codec>>> = {
+  chat: chatCodec,
+  responses: responsesCodec,
+  messages: messagesCodec,
+};
 
 /** What the gateway needs of a dialect for calls that pass through it. */
 export function wireOf(dialect: Dialect): Wire {
