@@ -48,7 +48,10 @@ export function expectValid(
 ): void {
   const validate = compiled.get(definition) ?? ajv.compile({ $ref: `openai#/$defs/${definition}` });
   compiled.set(definition, validate);
-  expect(validate(value) ? [] : validate.errors, JSON.stringify(value)).toEqual([]);
+  // OpenAI's alternatives of input overlap: a message with a list of contents is both of its kinds.
+  const errors = validate(value) ? [] : (validate.errors ?? []);
+  const wrong = errors.filter(({ params }) => !Array.isArray(params["passingSchemas"]));
+  expect(wrong, JSON.stringify(value)).toEqual([]);
 }
 
 /** Frames of a stream as OpenAI sends them. */
