@@ -8,6 +8,7 @@ import { sessionReasons } from "../src/core/policy/evaluate.ts";
 import { ExpressionCache } from "../src/core/policy/rules.ts";
 import type { Want } from "../src/core/state/account.ts";
 import { sessionInput } from "../src/core/state/session-facts.ts";
+import type { RouteAsk } from "../src/core/state/session-route.ts";
 import * as ledger from "../src/core/state/session-ledger.ts";
 import { sagaOf } from "../src/core/state/session-saga.ts";
 import type {
@@ -115,6 +116,7 @@ export class SessionLedger extends DurableObject<LedgerEnv> {
       readonly ref: CallRef;
       readonly stop: Reason | null;
       readonly stopAndAsk: StopAndAskEntry | null;
+      readonly route?: RouteAsk;
     },
     settlements: readonly Settled[],
   ): SessionReply {

@@ -36,6 +36,8 @@ import type { HttpContext, HttpEnv, Runtime } from "./http/context.ts";
 import { authenticate, authorize } from "./http/middleware/authenticate.ts";
 import { chatCompletions } from "./http/openai/chat-completions.ts";
 import { openAiError } from "./http/openai/errors.ts";
+import { createResponse } from "./http/openai/responses.ts";
+import { deleteResponse, listInputItems, retrieveResponse } from "./http/openai/kept-responses.ts";
 import { listModels, retrieveModel } from "./http/openai/models.ts";
 
 /** Every guarded route of the API. */
@@ -69,7 +71,13 @@ const OPENAI_PATHS =
   /^\/v1\/(chat\/|completions|models|responses|embeddings|images|audio|files|batches|moderations|fine_tuning)/;
 /** Paths answered in Anthropic's shapes; those of OpenAI's are too, when an Anthropic client asks. */
 const ANTHROPIC_PATHS = /^\/v1\/(messages|complete)(\/|$)/;
-const ANSWERED_MODEL_PATHS = ["/v1/chat/completions", "/v1/models", "/v1/messages", "/v1/messages/count_tokens"];
+const ANSWERED_MODEL_PATHS = [
+  "/v1/chat/completions",
+  "/v1/responses",
+  "/v1/models",
+  "/v1/messages",
+  "/v1/messages/count_tokens",
+];
 
 /** The app; `runtimeOf` answers the isolate's runtime for an environment. */
 export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
@@ -80,6 +88,10 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
     return answer(c);
   };
   app.post("/v1/chat/completions", answering(chatCompletions));
+  app.post("/v1/responses", answering(createResponse));
+  app.get("/v1/responses/:id", answering(retrieveResponse));
+  app.delete("/v1/responses/:id", answering(deleteResponse));
+  app.get("/v1/responses/:id/input_items", answering(listInputItems));
   app.post("/v1/messages", answering(createMessage));
   app.post("/v1/messages/count_tokens", answering(countTokens));
   app.get(

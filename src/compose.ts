@@ -27,7 +27,8 @@ import type { RootKeys } from "./adapters/kv/wrapped-keys.ts";
 import { kvAnswerCache } from "./adapters/kv/answer-cache.ts";
 import { MaskingKeyStore } from "./adapters/kv/masking-keys.ts";
 import { kvSecrets } from "./adapters/kv/secrets.ts";
-import { openAiModels } from "./adapters/models/openai-models.ts";
+import { providerModels } from "./adapters/models/provider-models.ts";
+import { workersAiOf } from "./adapters/models/workers-ai.ts";
 import { otlpExporter } from "./adapters/otlp-exporter.ts";
 import { listPrices } from "./adapters/prices.ts";
 import { queuedExports } from "./adapters/queue/exports.ts";
@@ -35,6 +36,7 @@ import { QueueRecorder } from "./adapters/queue/recorder.ts";
 import { r2DeadLetters } from "./adapters/r2/dead-letters.ts";
 import { offloadPayloads } from "./adapters/r2/payloads.ts";
 import { r2RawStore } from "./adapters/r2/raw-records.ts";
+import { r2ResponseStates } from "./adapters/r2/response-states.ts";
 import { r2Segments } from "./adapters/r2/segments.ts";
 import { runtimeSystem } from "./adapters/system.ts";
 import { httpTools } from "./adapters/tools/http-tools.ts";
@@ -71,10 +73,11 @@ export function compose(env: Env): Runtime {
     sessions,
     toolCalls: durableToolCalls(env.TOOL_CALL),
     callList: d1CallList(env.DB),
-    models: openAiModels(egress, secrets),
+    models: providerModels({ egress, secrets, system: runtimeSystem, workersAi: workersAiOf(env) }),
     tools: httpTools(egress, secrets, runtimeSystem),
     ...plane,
     answerCache: kvAnswerCache(env.CONFIG, plane.masking),
+    responseStates: r2ResponseStates(env.BLOBS, plane.masking),
   };
   const recorder = new QueueRecorder({
     queue: env.TRACES,
@@ -87,7 +90,12 @@ export function compose(env: Env): Runtime {
   });
   return {
     ports,
-    deployment: { priceBook: listPrices, services: [...services.keys()], allowPrivateEgress: allowPrivate },
+    deployment: {
+      priceBook: listPrices,
+      services: [...services.keys()],
+      hasWorkersAi: workersAiOf(env) !== undefined,
+      allowPrivateEgress: allowPrivate,
+    },
     rootTenant: settings.ROOT_TENANT,
     publicUrl: settings.PUBLIC_URL,
     recorder: (defer) => recorder.for(defer),

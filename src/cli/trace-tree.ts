@@ -169,7 +169,7 @@ function readReason(text: unknown): z.infer<typeof Reason> | undefined {
 }
 
 function usageLines({ call, attributes }: Node): readonly string[] {
-  if (call.kind !== "chat") return [];
+  if (call.model === null || call.kind === "ledger") return [];
   const cached = attributes[ATTR.cacheReadTokens];
   const reasoning = attributes[ATTR.reasoningTokens];
   const basis = attributes[ATTR.costBasis];

@@ -11,6 +11,7 @@ import type {
   SessionReply,
   SessionSaga,
 } from "../core/state/session-messages.ts";
+import type { RouteAsk } from "../core/state/session-route.ts";
 import type { HttpAnswer, ToolOutcome } from "../core/policy/tool-outcome.ts";
 import type {
   Finding,
@@ -180,6 +181,8 @@ export interface Admission {
   /** The reason that stops the session with this call, if any. */
   readonly stop: Reason | null;
   readonly stopAndAsk: StopAndAskEntry | null;
+  /** The tiers that may answer a routed call: the session chooses, and its choice takes the place of `want` and `expiresAt`. */
+  readonly route?: RouteAsk;
 }
 
 /** What a hold turned out to have used. */
@@ -366,5 +369,6 @@ export interface Ports extends TracePlane {
   readonly callList: CallList;
   readonly models: Models;
   readonly answerCache: AnswerCache;
+  readonly responseStates: ResponseStates;
   readonly tools: Tools;
 }

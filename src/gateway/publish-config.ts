@@ -8,10 +8,11 @@ import { digestOf } from "../core/json/digest.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Ports } from "./ports.ts";
 
-/** What the deployment offers to configs: prices, service bindings, and whether private hosts may be targets. */
+/** What the deployment offers to configs: prices, bindings, and whether private hosts may be targets. */
 export interface Deployment {
   readonly priceBook: PriceBook;
   readonly services: readonly string[];
+  readonly hasWorkersAi: boolean;
   readonly allowPrivateEgress: boolean;
 }
 

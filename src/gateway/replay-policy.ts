@@ -10,7 +10,7 @@ import type { RecordedCall, Unreplayable } from "../core/policy/replay/recorded-
 import { replay } from "../core/policy/replay/replay.ts";
 import type { ReplayReport } from "../core/policy/replay/replay-report.ts";
 import type { ToolOutcome } from "../core/policy/tool-outcome.ts";
-import type { TraceRecord } from "../core/trace/record.ts";
+import { isModelKind, type TraceRecord } from "../core/trace/record.ts";
 import type { Ports } from "./ports.ts";
 import type { TracePage } from "./ports/trace-store.ts";
 
@@ -81,7 +81,7 @@ export async function replayPolicy(
     calls,
     unreadable,
     modelCalls: rows.found
-      .filter((row) => row.kind === "chat")
+      .filter((row) => isModelKind(row.kind))
       .map((row) => ({
         session: row.session_id,
         startedAt: row.started_at,

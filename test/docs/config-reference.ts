@@ -1,5 +1,6 @@
 // Writes docs/config-reference.md from the config's JSON Schema; a field without a description here, or the reverse, is an error.
 import { configJsonSchema } from "../../src/core/config/document.ts";
+import { MODEL_FIELDS } from "./model-fields.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
 import { RELEASE_FIELDS } from "./release-fields.ts";
 import { TOOL_FIELDS } from "./tool-fields.ts";
@@ -63,35 +64,12 @@ const auth = (at: string): Readonly<Record<string, string>> => ({
 });
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
+  ...MODEL_FIELDS,
   ...POLICY_FIELDS,
   ...RELEASE_FIELDS,
   ...TRACE_FIELDS,
   ...TOOL_FIELDS,
   ...TRANSACTION_FIELDS,
-  providers: "Model providers, by name.",
-  "providers.*.kind":
-    "`openai` is api.openai.com unless `base_url` says otherwise; `openai-compatible` is any server with the same dialect.",
-  "providers.*.base_url":
-    "Address that ends before `/chat/completions`. Required for `openai-compatible`. `https`, and its host must be in `egress.allow`.",
-  "providers.*.service":
-    "A service binding of the deployment, without its `SERVICE_` prefix, used instead of the network.",
-  "providers.*.secret": "Name of the stored secret that is sent as the bearer token.",
-  "providers.*.timeout_ms":
-    "How long the provider may take to answer whole, or to begin a stream. 120 s when left out. A stream then runs for at most 600 s.",
-  models: "Models that agents may ask for, by the name they use.",
-  "models.*.provider": "A name under `providers`.",
-  "models.*.upstream": "The provider's own name for the model. The config's name when left out.",
-  "models.*.tier": "A word of yours, answered in `Interlock-Tier` and recorded. Nothing routes by it yet.",
-  "models.*.context":
-    "Tokens of the context window. Caps what a call's prompt is held at; too small a number holds too little.",
-  "models.*.max_output_tokens":
-    "Output tokens when the caller names none, and the most a call may ask for. 4096 when neither side says.",
-  "models.*.price":
-    "Replaces the built-in price table. Required for a model that the table does not know. Fixed when the version is published.",
-  "models.*.price.input_per_mtok_usd": "Dollars per million input tokens.",
-  "models.*.price.output_per_mtok_usd": "Dollars per million output tokens.",
-  "models.*.price.cache_read_per_mtok_usd":
-    "Dollars per million input tokens that the provider read from its cache. The input price when left out.",
   tools: "Tools, by name.",
   "tools.*.kind":
     "`http` is an address, by network or, with `service`, by binding. `service` is another Worker: `url` is a path then, and `service` is required.",
@@ -153,7 +131,7 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   "openapi.*.timeout_ms": "How long each tool may take. 30 s when left out.",
   egress: "Where the gateway may connect to.",
   "egress.allow":
-    "Hosts: `api.example.com`, `*.example.com` or `host:8443`. Addresses and private names are refused even when listed. `api.openai.com` needs no entry for a provider without `base_url`; service bindings need none.",
+    "Hosts: `api.example.com`, `*.example.com` or `host:8443`. Addresses and private names are refused even when listed. A vendor's own address needs no entry for a provider without `base_url`; service bindings need none.",
 };
 
 const INTRO = `# Config reference

@@ -401,6 +401,7 @@ describe("the reference", () => {
         `${route.method} ${route.path
           .replace(/\/(er_none|tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}")
           .replace("/audit/{id}/", "/audit/{seq}/")
+          .replace("/agents/{id}/", "/agents/{agent}/")
           .replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")
           .replace("reports/retry-loops", "reports/{name}")}`,
     );

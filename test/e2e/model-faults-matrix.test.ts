@@ -17,6 +17,8 @@ const LEGS: readonly Leg[] = [
   // Usage is asked of the provider all the same, and kept from a caller who did not.
   ["chat", "chat", { stream_options: null }],
   ["messages", "messages"],
+  ["chat", "messages"],
+  ["messages", "chat"],
 ];
 
 const PROVIDERS: Readonly<Record<Spoken, JsonRecord>> = {
@@ -27,10 +29,10 @@ const PROVIDERS: Readonly<Record<Spoken, JsonRecord>> = {
 };
 
 /** Longer than a loaded machine needs for an answer that is there, shorter than anybody waits. */
-const TIMEOUTS = { first_byte_ms: 700, idle_ms: 400, total_ms: 4_000 };
+const TIMEOUTS = { first_byte_ms: 1_500, idle_ms: 1_500, total_ms: 8_000 };
 /** What an answer may take beyond its time-out, with many others under way. */
 const SLACK_MS = 5_000;
-const AT_ONCE = 16;
+const AT_ONCE = 24;
 
 interface Asked {
   readonly leg: Leg;
@@ -209,7 +211,7 @@ function expectSaid(asked: Asked, { text }: Seen): void {
       expect(text).toContain(ANSWERS[fault.model] ?? "piece 8");
       break;
     case "pieces":
-      expect(text).toContain("piece 3");
+      expect(text).toContain("piece 2");
       expect(text).not.toContain("piece 4");
       break;
     case "preamble":
@@ -322,12 +324,10 @@ test("a 429 keeps the time to come back", () => {
 
 test("the guide shows this table", () => {
   const page = new URL("../../docs/guides/model-faults.md", import.meta.url);
-  const text = readFileSync(page, "utf8");
-  const shown = /<!-- table -->\n([^]*?)\n<!-- end of table -->/.exec(text)?.[1];
-  if (process.env["UPDATE_DOCS"] === "1" && shown !== undefined)
-    writeFileSync(page, text.replace(shown, faultsTable()));
-  else
-    expect(shown, "run UPDATE_DOCS=1 npx vitest run --project e2e test/e2e/model-faults-matrix.test.ts").toBe(
-      faultsTable(),
-    );
+  const [, before = "", shown = "", after = ""] =
+    /^([^]*<!-- table -->\n)([^]*?)(\n<!-- end of table -->[^]*)$/.exec(readFileSync(page, "utf8")) ?? [];
+  if (process.env["UPDATE_DOCS"] === "1") writeFileSync(page, before + faultsTable() + after);
+  else expect(shown, UPDATE).toBe(faultsTable());
 });
+
+const UPDATE = "run UPDATE_DOCS=1 npx vitest run --project e2e test/e2e/model-faults-matrix.test.ts";

@@ -128,7 +128,8 @@ export const FAULTS: readonly Fault[] = [
     model: "fault-garbage-event",
     what: "an event, or a body, that is no JSON",
     whole: UNREADABLE,
-    stream: { same: streamed("marker", "usage", "answer"), translated: streamed("upstream_failed", "hold") },
+    // What was used is told behind the broken event, and costs what it costs.
+    stream: { same: streamed("marker", "usage", "answer"), translated: streamed("error", "usage") },
   },
   {
     model: "fault-no-usage",

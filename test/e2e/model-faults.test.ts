@@ -162,3 +162,34 @@ describe("a provider that cannot be reached", () => {
     expect((await stage.effects()).model_calls).toEqual({});
   });
 });
+
+describe("a caller that reads slowly", () => {
+  test.each([true, false])("is not taken for a silent provider, with usage shown: %s", async (include_usage) => {
+    // Long enough that no buffer on the way takes it all.
+    const model = { provider: "terse", upstream: "frames-40000", context: 8_000, max_output_tokens: 50_000 };
+    const price = { input_per_mtok_usd: 0.15, output_per_mtok_usd: 0.6 };
+    const terse = {
+      kind: "openai-compatible",
+      base_url: "http://demo.upstream/v1",
+      service: "DEMO",
+      secret: "demo_model",
+      timeouts: { idle_ms: 500 },
+    };
+    const tenant = await stage.tenant({ models: { long: { ...model, price } }, providers: { terse } });
+    const response = await tenant.chat({
+      model: "long",
+      messages: MESSAGES,
+      stream: true,
+      stream_options: { include_usage },
+    });
+    const decoder = new TextDecoder();
+    let text = "";
+    let hasPaused = false;
+    for await (const bytes of response.body ?? []) {
+      if (!hasPaused) await new Promise((resolve) => setTimeout(resolve, 2_000));
+      hasPaused = true;
+      text = (text + decoder.decode(bytes, { stream: true })).slice(-500);
+    }
+    expect(text).toMatch(/data: \[DONE\]\s*$/);
+  });
+});

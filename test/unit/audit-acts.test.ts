@@ -62,6 +62,8 @@ describe("what a record tells", () => {
     const kinds = RECORD_KINDS.map((kind) => [kind, auditActsOf(recordOf(kind)).map((act) => act.kind)]);
     expect(Object.fromEntries(kinds)).toEqual({
       chat: ["decision"],
+      embeddings: ["decision"],
+      count_tokens: ["decision"],
       execute_tool: ["decision"],
       preflight: [],
       approval: ["approval"],

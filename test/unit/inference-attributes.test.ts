@@ -71,6 +71,27 @@ describe("providers", () => {
     });
   });
 
+  test.each([
+    [{ kind: "azure-openai", base_url: "https://models.acme.example" }, "azure.ai.openai", "models.acme.example"],
+    [{ kind: "anthropic" }, "anthropic", "api.anthropic.com"],
+    [{ kind: "gemini" }, "gcp.gemini", "generativelanguage.googleapis.com"],
+    [
+      { kind: "gemini", vertex: { project: "acme", location: "europe-west4" } },
+      "gcp.vertex_ai",
+      "europe-west4-aiplatform.googleapis.com",
+    ],
+    [
+      { kind: "gemini", vertex: { project: "acme", location: "global" }, base_url: "http://demo.upstream/v1" },
+      "gcp.vertex_ai",
+      "demo.upstream",
+    ],
+    [{ kind: "gemini", vertex: { project: "acme", location: "global" } }, "gcp.vertex_ai", "aiplatform.googleapis.com"],
+    [{ kind: "workers-ai" }, "cloudflare.workers_ai", undefined],
+  ] as const)("%j is %s at %s", (provider, name, host) => {
+    const told = providerAttributes({ provider, providerName: "mine" });
+    expect([told["gen_ai.provider.name"], told["server.address"]]).toEqual([name, host]);
+  });
+
   test("openai needs no address of its own", () => {
     expect(providerAttributes({ provider: { kind: "openai" }, providerName: "mine" })).toMatchObject({
       "gen_ai.provider.name": "openai",

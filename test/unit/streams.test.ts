@@ -1,7 +1,6 @@
 // Proves what is read out of event streams: frame boundaries however bytes are split, usage frames, ends and errors; and what is scrubbed.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { worstCase } from "../../src/core/budget/estimate.ts";
 import { NO_USAGE } from "../../src/core/budget/price.ts";
 import { chatWire } from "../../src/core/dialect/chat/wire.ts";
 import { isUsageOnlyFrame, lastBoundary } from "../../src/core/stream/frames.ts";
@@ -103,18 +102,6 @@ describe("a chat stream", () => {
         }),
       ),
     ).toMatchObject({ error: undefined, usage: undefined });
-  });
-});
-
-describe("a hold", () => {
-  it("covers a token per byte, the framing, referenced media, and never more than the context window", () => {
-    const price = { source: "t", tiers: [{ from: 0, inputPico: 1_000_000, outputPico: 2_000_000, cacheReadPico: 0 }] };
-    const plain = worstCase(price, { bytes: 100, text: "{}", context: undefined }, 2);
-    expect(plain).toEqual({ inputTokens: 356, inputMicro: 356, unitPico: 4_000_000, unitTokens: 2 });
-    expect(
-      worstCase(price, { bytes: 100, text: '{"image_url": {"url":"x"}}', context: undefined }, 1).inputTokens,
-    ).toBe(356 + 16_384);
-    expect(worstCase(price, { bytes: 1_000_000, text: "", context: 8_000 }, 1).inputTokens).toBe(8_000);
   });
 });
 

@@ -75,7 +75,13 @@ async function outcomeUnder(kinds: readonly SwitchKind[] | undefined, of: ToolCa
       current: () =>
         kinds === undefined
           ? Promise.reject(new Error("down"))
-          : Promise.resolve({ epoch: 1, activeVersion: config.published.version, switches, breakers: [], releases: {} }),
+          : Promise.resolve({
+              epoch: 1,
+              activeVersion: config.published.version,
+              switches,
+              breakers: [],
+              releases: {},
+            }),
     },
     tools: {
       execute: () => {

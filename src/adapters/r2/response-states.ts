@@ -16,7 +16,7 @@ const ID = /^[A-Za-z0-9_-]{1,256}$/;
 /** The place of responses whose session nobody named. */
 const UNNAMED = "-";
 
-const Objects = z.custom<JsonObject>((value) => isJsonObject(value as Json));
+const Objects = z.custom<JsonObject>((value) => isJsonObject(value));
 const Kept = z.object({
   session: z.string(),
   response: Objects,
@@ -148,7 +148,9 @@ async function findAt<T extends { readonly session: string; readonly expiresAt: 
   { owner, name, id, now }: Asked,
 ): Promise<{ readonly place: string; readonly value: T } | undefined> {
   if (!ID.test(id)) return undefined;
-  const places = owner.isNamed ? [placeOf(owner, owner.session), placeOf(owner, undefined)] : [placeOf(owner, undefined)];
+  const places = owner.isNamed
+    ? [placeOf(owner, owner.session), placeOf(owner, undefined)]
+    : [placeOf(owner, undefined)];
   for (const place of places) {
     const read = shape.safeParse(await sealed.get(owner.tenant, place + name));
     if (!read.success || read.data.expiresAt <= now) continue;

@@ -13,6 +13,8 @@ const BY = "interlock.act.by";
 /** What a record's own kind stands for in the chain; kinds that are missing are no acts. */
 const KIND_OF: Readonly<Record<string, AuditKind>> = {
   chat: "decision",
+  embeddings: "decision",
+  count_tokens: "decision",
   execute_tool: "decision",
   approval: "approval",
   switch: "switch",

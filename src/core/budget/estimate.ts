@@ -1,5 +1,5 @@
 // Decides the most that a model call can cost before it is made.
-import type { Price } from "./price.ts";
+import type { Extras, Price } from "./price.ts";
 import { worstTier } from "./price.ts";
 import { microFromPico } from "../units/money.ts";
 
@@ -9,9 +9,21 @@ const FRAMING_TOKENS = 256;
 /** The most tokens one referenced image or file is taken to need. */
 const TOKENS_PER_ATTACHMENT = 16_384;
 
-const ATTACHMENT = /"(?:image_url|input_image|input_audio|file_id|file_url|file_data)"\s*:/g;
+/** The most tokens of a prompt that the provider keeps, where nobody says how long the model's context is. */
+const LARGEST_CONTEXT = 1_048_576;
+
+const ATTACHMENT =
+  /"(?:image_url|input_image|input_audio|file_id|file_url|file_data|file_uri|fileUri)"\s*:|"type"\s*:\s*"(?:url|file)"/g;
 /** What every attachment's field holds one of: most bodies hold none, and plain searches are far cheaper than the pattern. */
-const ATTACHMENT_WORDS = ["image", "audio", "file_"];
+const ATTACHMENT_WORDS = ["image", "audio", "file", '"url"'];
+
+/** Members that stand for a prompt, or a part of one, that the provider keeps: its size is not in the body. */
+const KEPT_PROMPT =
+  /"(?:previous_response_id|cached_?content)"\s*:\s*"|"type"\s*:\s*"item_reference"|"conversation"\s*:\s*(?:"conv_|\{\s*"id")|"prompt"\s*:\s*\{\s*"id"\s*:\s*"pmpt_/i;
+const KEPT_WORDS = ["previous_response_id", "item_reference", "conversation", "pmpt_", "ached"];
+
+const HEARD = /"(?:input_)?audio"|[":]audio\/|"file_?(?:id|ur[il]|data)"\s*:/i;
+const SPOKEN = /"audio"/i;
 
 const ESCAPED = /\\u00([0-7][0-9a-f])/gi;
 
@@ -24,21 +36,49 @@ export interface CallSize {
   /** UTF-8 bytes of the request body. */
   readonly bytes: number;
   readonly text: string;
-  /** The model's context window in tokens, where known. */
+  /** The model's context window in tokens, where the config has it. */
   readonly context: number | undefined;
 }
 
+/** What a call is besides its size. */
+export interface CallTerms {
+  /** Answers asked for at once. */
+  readonly choices: number;
+  /** Whether the provider writes to its cache, and bills it, without being told to. */
+  readonly cachesUnasked: boolean;
+}
+
+/** A key may be spelled with escapes: the provider reads through them, and so does this. */
+function readable({ text }: CallSize): string {
+  return text.includes("\\u00") ? text.replaceAll(ESCAPED, unescaped) : text;
+}
+
+function holdsOneOf(text: string, words: readonly string[]): boolean {
+  return words.some((word) => text.includes(word));
+}
+
 /**
- * An upper bound of the prompt's tokens. A byte-level BPE never makes more tokens than bytes; referenced media
- * count apart; no prompt passes the context window.
+ * An upper bound of the prompt's tokens. A byte-level BPE never makes more tokens than bytes; referenced media count apart;
+ * a prompt that the provider keeps may fill the context window, and no prompt passes it.
  */
-export function worstInputTokens(size: CallSize): number {
-  // A key may be spelled with escapes: the provider reads through them, and so does this.
-  const text = size.text.includes("\\u00") ? size.text.replaceAll(ESCAPED, unescaped) : size.text;
-  const mayAttach = ATTACHMENT_WORDS.some((word) => text.includes(word));
-  const attachments = mayAttach ? (text.match(ATTACHMENT)?.length ?? 0) : 0;
-  const bound = size.bytes + FRAMING_TOKENS + attachments * TOKENS_PER_ATTACHMENT;
+function worstInputTokens(size: CallSize, text: string, known: number | undefined): number {
+  const attachments = holdsOneOf(text, ATTACHMENT_WORDS) ? (text.match(ATTACHMENT)?.length ?? 0) : 0;
+  const sent = size.bytes + FRAMING_TOKENS + attachments * TOKENS_PER_ATTACHMENT;
+  const isKept = holdsOneOf(text, KEPT_WORDS) && KEPT_PROMPT.test(text);
+  // The table's window is an estimate as good as any for what is kept, and no bound of what is sent.
+  const bound = isKept ? Math.max(sent, known ?? LARGEST_CONTEXT) : sent;
   return size.context === undefined ? bound : Math.min(bound, size.context);
+}
+
+/** The dearer kinds of tokens that a body asks for, or that its provider bills unasked. */
+function extrasOf(text: string, cachesUnasked: boolean): Extras {
+  const mayCache = cachesUnasked || text.includes("cache_control");
+  return {
+    cacheWrite: mayCache,
+    cacheWriteLong: mayCache && /"ttl"\s*:\s*"1h"/.test(text),
+    inputAudio: HEARD.test(text),
+    outputAudio: SPOKEN.test(text),
+  };
 }
 
 /** The part of a hold that does not depend on the output, and what each further output unit costs. */
@@ -51,10 +91,14 @@ export interface WorstCase {
   readonly unitTokens: number;
 }
 
-/** The worst case of a call at its model's dearest tier. */
-export function worstCase(price: Price, size: CallSize, choices: number): WorstCase {
-  const tier = worstTier(price);
-  const inputTokens = worstInputTokens(size);
+/**
+ * The worst case of a call: the dearest tier that its prompt can reach, with the prices of sound and of written caches only
+ * where it may use them.
+ */
+export function worstCase(price: Price, size: CallSize, { choices, cachesUnasked }: CallTerms): WorstCase {
+  const text = readable(size);
+  const inputTokens = worstInputTokens(size, text, price.context);
+  const tier = worstTier(price, inputTokens, extrasOf(text, cachesUnasked));
   return {
     inputTokens,
     inputMicro: microFromPico(inputTokens * tier.inputPico),

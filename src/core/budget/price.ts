@@ -18,8 +18,10 @@ export interface PriceTier {
 /** A model's price: tiers by prompt size, ascending. Every figure is pico-USD per token. */
 export interface Price {
   readonly tiers: readonly PriceTier[];
-  /** Where the figures come from: the config document or the named price table. */
+  /** Where the figures come from: the config document (`config`) or the named price table. */
   readonly source: string;
+  /** Tokens of the model's context window, where the price table has it. */
+  readonly context?: number;
 }
 
 /** Tokens of one call in buckets that do not overlap; reasoning is part of output, shown apart. */
@@ -35,6 +37,8 @@ export interface Usage {
   readonly output: number;
   readonly outputAudio: number;
   readonly reasoning: number;
+  /** Whether the provider's own total was another than the sum of what it told apart. */
+  readonly isInconsistent?: true;
 }
 
 /** No tokens at all. */
@@ -76,26 +80,36 @@ export function tierFor(price: Price, promptTokens: number): PriceTier {
   return found;
 }
 
-/** The dearest figure of each kind over all tiers: what a hold must cover before the prompt's size is known. */
-export function worstTier(price: Price): PriceTier {
-  const worst = (pick: (tier: PriceTier) => number): number => Math.max(0, ...price.tiers.map(pick));
+/** Which dearer kinds of tokens a call may use. */
+export interface Extras {
+  /** Whether input may be written to a cache: for five minutes at least, or for an hour. */
+  readonly cacheWrite: boolean;
+  readonly cacheWriteLong: boolean;
+  readonly inputAudio: boolean;
+  readonly outputAudio: boolean;
+}
+
+/**
+ * The dearest figure of each kind that a prompt of at most so many tokens can meet: what a hold must cover before the
+ * prompt's size is known.
+ */
+export function worstTier(price: Price, most: number, extras: Extras): Pick<PriceTier, "inputPico" | "outputPico"> {
+  const reachable = price.tiers.filter(({ from }) => from === 0 || from < most);
+  const worst = (pick: (tier: PriceTier) => readonly (number | undefined)[]): number =>
+    Math.max(0, ...reachable.flatMap(pick).map((figure) => figure ?? 0));
   return {
-    from: 0,
-    inputPico: worst((tier) =>
-      Math.max(
-        tier.inputPico,
-        tier.cacheReadPico,
-        tier.cacheWritePico ?? 0,
-        tier.cacheWriteLongPico ?? 0,
-        tier.inputAudioPico ?? 0,
-      ),
-    ),
-    outputPico: worst((tier) => Math.max(tier.outputPico, tier.outputAudioPico ?? 0)),
-    cacheReadPico: worst((tier) => tier.cacheReadPico),
+    inputPico: worst((tier) => [
+      tier.inputPico,
+      tier.cacheReadPico,
+      extras.cacheWrite ? tier.cacheWritePico : 0,
+      extras.cacheWriteLong ? (tier.cacheWriteLongPico ?? tier.cacheWritePico) : 0,
+      extras.inputAudio ? tier.inputAudioPico : 0,
+    ]),
+    outputPico: worst((tier) => [tier.outputPico, extras.outputAudio ? tier.outputAudioPico : 0]),
   };
 }
 
-/** Exact pico-USD of a usage. */
+/** Exact pico-USD of a usage: a whole number below 2^53 for whatever a context window holds. */
 export function costPico(price: Price, usage: Usage): number {
   const tier = tierFor(price, inputTokens(usage));
   return (
@@ -112,4 +126,14 @@ export function costPico(price: Price, usage: Usage): number {
 /** Micro-USD of a usage, rounded up. */
 export function costMicro(price: Price, usage: Usage): number {
   return microFromPico(costPico(price, usage));
+}
+
+/**
+ * Why a usage cannot be priced: tokens that would cost nothing by a table that knows the model (only a price in the config
+ * may say so), or a cost too large to be counted exactly. `undefined` where it can.
+ */
+export function priceFault(price: Price, usage: Usage): "unpriced_usage" | "impossible_usage" | undefined {
+  const pico = costPico(price, usage);
+  if (!Number.isSafeInteger(pico)) return "impossible_usage";
+  return pico === 0 && totalTokens(usage) > 0 && price.source !== "config" ? "unpriced_usage" : undefined;
 }

@@ -4,9 +4,12 @@ import type { Price } from "../budget/price.ts";
 import { isPrivateHost } from "../guard/address.ts";
 import { schemaMistakes } from "../policy/arguments.ts";
 import { failureText, runPolicyTests } from "../policy/policy-tests.ts";
+import { AUTO } from "../routing/choose-route.ts";
 import { transactionMistakes } from "./check-transactions.ts";
+import { providerRuleMistakes } from "./check-providers.ts";
 import { routeMistakes } from "./check-routes.ts";
 import { checkPolicy, type PolicyCheck } from "./check-policy.ts";
+import { checkRouting, routingTestMistakes } from "./check-routing.ts";
 import { releaseMistakes, releaseWarnings } from "./check-releases.ts";
 import { probeUrl, requestMistakes, requestWarnings } from "./check-tool-request.ts";
 import type { ConfigDocument, ModelEntry, ProviderEntry, ToolEntry } from "./document.ts";
@@ -30,6 +33,8 @@ export interface Surroundings {
   readonly secrets: readonly string[] | null;
   /** Names of the deployment's service bindings. */
   readonly services: readonly string[] | null;
+  /** Whether the deployment has an `AI` binding; left out, it is not known here. */
+  readonly hasWorkersAi?: boolean;
   /** Whether plain `http:` and private hosts may be targets (local development only). */
   readonly allowPrivateEgress: boolean;
 }
@@ -60,14 +65,16 @@ export function checkConfig(
   const { document } = read;
   const prices = pricesOf(document, around);
   const policy = checkPolicy(document);
-  const mistakes = [...referenceMistakes(document, prices, around), ...policy.mistakes];
+  const routing = checkRouting(document);
+  const mistakes = [...referenceMistakes(document, prices, around), ...policy.mistakes, ...routing.mistakes];
   if (mistakes.length > 0)
     return { ok: false, mistakes: mistakes.map((each) => ({ ...each, path: read.shownPath(each.path) })) };
-  const failed = testMistakes(document, policy);
+  const rules = { ...policy.rules, ...routing.rules };
+  const failed = [...testMistakes(document, policy), ...routingTestMistakes(document, rules)];
   if (failed.length > 0 && tests === "refuse") return { ok: false, mistakes: failed };
   const requests = Object.entries(document.tools).flatMap(([name, entry]) => requestWarnings(`tools.${name}`, entry));
   const warnings = [...read.warnings, ...requests, ...policy.warnings, ...releaseWarnings(document), ...failed];
-  return { ok: true, document, prices, rules: policy.rules, warnings };
+  return { ok: true, document, prices, rules, warnings };
 }
 
 function pricesOf(document: ConfigDocument, { priceBook }: Surroundings): Readonly<Record<string, Price>> {
@@ -191,14 +198,7 @@ function providerMistakes(
   around: Surroundings,
 ): readonly Mistake[] {
   return [
-    ...(entry.base_url === undefined && entry.kind === "openai-compatible"
-      ? [
-          {
-            path: `${path}.base_url`,
-            message: "expected an absolute URL: an openai-compatible provider has no default",
-          },
-        ]
-      : []),
+    ...providerRuleMistakes(path, entry, around.hasWorkersAi),
     ...targetMistakes({ path: `${path}.base_url`, url: entry.base_url, service: entry.service }, document, around),
     ...secretMistakes(`${path}.secret`, entry.secret, around),
   ];
@@ -305,7 +305,9 @@ function secretMistakes(path: string, secret: string | undefined, around: Surrou
 
 function actorMistakes(document: ConfigDocument): readonly Mistake[] {
   const tools = Object.keys(document.tools);
-  const models = [document.models, document.routes, document.agents].flatMap((table) => Object.keys(table));
+  const routed = document.routing === undefined ? [] : [AUTO];
+  const named = [document.models, document.routes, document.agents].flatMap((table) => Object.keys(table));
+  const models = [...named, ...routed];
   const unknown = (listed: readonly string[] | undefined, known: readonly string[], path: string): readonly Mistake[] =>
     (listed ?? [])
       .map((each, index) => ({ each, path: `${path}.${index}` }))

@@ -17,6 +17,7 @@ import {
   TIERS,
 } from "./policy-document.ts";
 import { ReleaseSections } from "./release-document.ts";
+import { RoutingDocument } from "./routing-document.ts";
 import { TraceDocument } from "./trace-document.ts";
 import { IdempotencyDocument, TransactionFields } from "./transaction-document.ts";
 
@@ -100,8 +101,10 @@ const ActorDocument = z.strictObject({
   scopes: z.optional(z.array(scope)),
   /** Tool names, `prefix.*` or `*`. Nothing listed means no tool. */
   allowed_tools: z.optional(z.array(z.string().check(z.minLength(1)))),
-  /** Model names or `*`. Nothing listed means no model. */
+  /** Models, routes, agents and `auto`, by name, or `*`. Nothing listed means no model. */
   models: z.optional(z.array(z.string().check(z.minLength(1)))),
+  /** The tiers that routing may choose for the actor; all of them when left out. */
+  model_tiers: z.optional(z.array(name).check(z.minLength(1))),
   /** The most one tool call may move. */
   max_amount_usd: z.optional(usd),
   /** A call that moves more needs a person's approval. */
@@ -127,6 +130,8 @@ export const ConfigDocument = z.strictObject({
   /** OpenAPI documents whose operations become tools when the config is published; a published version has none. */
   openapi: z.optional(z.record(name, OpenApiDocument)),
   actors: z._default(z.record(name, ActorDocument), {}),
+  /** What `model: "auto"` stands for. */
+  routing: z.optional(RoutingDocument),
   ...ReleaseSections,
   policy: z.prefault(PolicyDocument, {}),
   approvals: z.prefault(ApprovalsDocument, {}),

@@ -58,7 +58,17 @@ export const ExportsDocument = z
 export type ExportEntry = z.infer<typeof ExportDocument>;
 
 /** What is sent where the config names no kinds: calls, and what people did to them. The rest is the audit trail's. */
-const USUAL_KINDS: readonly string[] = ["chat", "execute_tool", "approval", "ledger", "session", "switch", "outcome"];
+const USUAL_KINDS: readonly string[] = [
+  "chat",
+  "embeddings",
+  "count_tokens",
+  "execute_tool",
+  "approval",
+  "ledger",
+  "session",
+  "switch",
+  "outcome",
+];
 
 /** Whether an export takes a record of this kind and actor. */
 export function takes({ only }: ExportEntry, row: { readonly kind: string; readonly actor: string }): boolean {

@@ -15,6 +15,7 @@ import { definitionDigest } from "../tools/definition.ts";
 import { usdFromJson } from "../units/money.ts";
 import type { Limits } from "../budget/amounts.ts";
 import type { Price } from "../budget/price.ts";
+import type { StoredRoutingRule } from "../routing/rules.ts";
 import {
   ConfigDocument,
   type ActorEntry,
@@ -81,6 +82,11 @@ export interface PublishedRule {
   readonly counts: readonly { readonly tool: string; readonly path: string }[];
 }
 
+/** Under which key a routing rule's tree is kept among those of the policy: no rule's id has a colon. */
+export function routingRuleKey(id: string): string {
+  return `routing:${id}`;
+}
+
 /** How decisions and headers name a version: `v<version>-<first 12 of its digest>`. */
 export function policyVersionOf({ version, digest }: Pick<PublishedConfig, "version" | "digest">): string {
   return `v${version}-${digest.slice(0, 12)}`;
@@ -117,7 +123,9 @@ export class ActiveConfig {
   readonly policyVersion: string;
   /** Terms of an approval that no rule words otherwise. */
   readonly terms: ApprovalTerms;
-  readonly #cache = new ExpressionCache();
+  /** Expressions planned in this isolate. */
+  readonly expressions = new ExpressionCache();
+  #routingRules: readonly StoredRoutingRule[] | undefined;
   readonly #tools = new Map<string, ResolvedTool>();
   readonly #models = new Map<string, ResolvedModel>();
   readonly #limits = new Map<string, { session: Limits; task: Limits }>();
@@ -157,7 +165,7 @@ export class ActiveConfig {
       breakers,
       terms: this.terms,
       now,
-      cache: this.#cache,
+      cache: this.expressions,
     };
   }
 
@@ -182,6 +190,16 @@ export class ActiveConfig {
   /** A route by its name, or `undefined`. */
   route(name: string): RouteEntry | undefined {
     return own(this.published.document.routes, name);
+  }
+
+  /** The routing rules, in their order. */
+  get routingRules(): readonly StoredRoutingRule[] {
+    const { document, rules } = this.published;
+    this.#routingRules ??= (document.routing?.rules ?? []).map((entry) => {
+      const published = own(rules, routingRuleKey(entry.id));
+      return { entry, tree: published?.tree ?? null, usesSession: published?.uses_session === true };
+    });
+    return this.#routingRules;
   }
 
   /** A tool by its config name, or `undefined`. */

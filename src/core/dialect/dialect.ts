@@ -4,6 +4,7 @@ import type { Outcome } from "../errors.ts";
 import type { JsonObject } from "../json/canonical.ts";
 import type { ObjectText } from "../json/members.ts";
 import type { Conversation } from "./conversation.ts";
+import type { Findings } from "./findings.ts";
 import type { ModelError, Reply, ReplyEvent } from "./reply.ts";
 
 export { DIALECTS, GENERATING, isGenerating, type Dialect, type GeneratingDialect } from "./names.ts";
@@ -133,8 +134,11 @@ export interface Target {
 
 /** Translates a generating dialect to and from what no dialect owns. */
 export interface Codec {
-  /** A request as a conversation; refuses `untranslatable`, naming each field that has no counterpart, and `invalid_request`. */
-  readRequest(body: JsonObject, fields: CallFields): Outcome<Conversation>;
+  /**
+   * A request as a conversation; refuses `untranslatable`, naming each field that has no counterpart, and
+   * `invalid_request`. Lenient findings refuse nothing.
+   */
+  readRequest(body: JsonObject, fields: CallFields, findings?: Findings): Outcome<Conversation>;
   /** A conversation as a request; refuses `untranslatable` for what this dialect has no word for. */
   writeRequest(conversation: Conversation, target: Target): Outcome<JsonObject>;
   /** An answer; refuses `upstream_failed` for what is none. */

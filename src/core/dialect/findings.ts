@@ -7,6 +7,12 @@ export class Findings {
   readonly #invalid: Mistake[] = [];
   readonly #foreign: Mistake[] = [];
   readonly #hints = new Set<string>();
+  readonly #isLenient: boolean;
+
+  /** `isLenient` reads what can be read, whatever else was found: for what was answered long ago. */
+  constructor({ isLenient }: { readonly isLenient: boolean } = { isLenient: false }) {
+    this.#isLenient = isLenient;
+  }
 
   /** Something that no dialect would take. */
   invalid(path: string, message: string): void {
@@ -35,6 +41,7 @@ export class Findings {
 
   /** The value, unless something was found. */
   outcome<T>(value: T): Outcome<T> {
+    if (this.#isLenient) return accept(value);
     if (this.#invalid.length > 0) return refuse("invalid_request", told(this.#invalid), { mistakes: this.#invalid });
     if (this.#foreign.length > 0) return refuse("untranslatable", told(this.#foreign), { mistakes: this.#foreign });
     return accept(value);

@@ -3,6 +3,8 @@ import { GatewayFault } from "../errors.ts";
 import { chatCodec } from "./chat/codec.ts";
 import { chatWire } from "./chat/wire.ts";
 import { countTokensWire } from "./count-tokens/wire.ts";
+import { generateCodec } from "./generate/codec.ts";
+import { generateWire } from "./generate/wire.ts";
 import { messagesCodec } from "./messages/codec.ts";
 import { messagesWire } from "./messages/wire.ts";
 import { responsesCodec } from "./responses/codec.ts";
@@ -13,13 +15,15 @@ const WIRES: Readonly<Partial<Record<Dialect, Wire>>> = {
   chat: chatWire,
   responses: responsesWire,
   messages: messagesWire,
+  generate: generateWire,
   count_tokens: countTokensWire,
 };
 
-const CODECS: Readonly<Partial<Record<GeneratingDialect, Codec>>> = {
+const CODECS: Readonly<Record<GeneratingDialect, Codec>> = {
   chat: chatCodec,
   responses: responsesCodec,
   messages: messagesCodec,
+  generate: generateCodec,
 };
 
 /** What the gateway needs of a dialect for calls that pass through it. */
@@ -31,7 +35,5 @@ export function wireOf(dialect: Dialect): Wire {
 
 /** How a generating dialect is translated. */
 export function codecOf(dialect: GeneratingDialect): Codec {
-  const codec = CODECS[dialect];
-  if (codec === undefined) throw new GatewayFault("internal", `dialect ${dialect} is not translated`);
-  return codec;
+  return CODECS[dialect];
 }

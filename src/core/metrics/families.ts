@@ -1,5 +1,6 @@
 // Decides which metrics the gateway shows of the daily counts, and how many series they may be.
 import { EDGES, mergedHistogram, type Histogram } from "../trace/histogram.ts";
+import { isModelKind } from "../trace/record.ts";
 import { mergedCounts, type RollupRow } from "../trace/rollup.ts";
 import { MICRO_PER_USD } from "../units/money.ts";
 import type { HistogramValue, Labels, MetricFamily } from "./open-metrics.ts";
@@ -59,7 +60,7 @@ export function metricFamilies(tenants: readonly TenantCounts[], leftOut: number
       type: "histogram",
       help: "Tokens of model calls by type (gen_ai.client.token.usage), since the start of the UTC month.",
       metrics: (["input", "output"] as const).flatMap((type) =>
-        histograms(rows.filter(isChat), (row) => ({ ...modelLabels(row), gen_ai_token_type: type }), {
+        histograms(rows.filter(isModel), (row) => ({ ...modelLabels(row), gen_ai_token_type: type }), {
           edges: EDGES[type],
           counts: (row) => row[type],
           sum: (row) => (type === "input" ? row.input_tokens : row.output_tokens),
@@ -133,11 +134,11 @@ function busiest(rows: readonly RollupRow[], nameOf: (row: RollupRow) => string,
 }
 
 function isCall({ kind }: RollupRow): boolean {
-  return kind === "chat" || kind === "execute_tool" || kind === "ledger";
+  return isModelKind(kind) || kind === "execute_tool" || kind === "ledger";
 }
 
-function isChat({ kind }: RollupRow): boolean {
-  return kind === "chat";
+function isModel({ kind }: RollupRow): boolean {
+  return isModelKind(kind);
 }
 
 function callLabels(row: RollupRow): Labels {
@@ -148,12 +149,13 @@ function subjectLabels({ tenant, kind, subject, release }: RollupRow): Labels {
   return { tenant, kind, subject, release };
 }
 
-function modelLabels({ tenant, subject }: RollupRow): Labels {
-  return { tenant, gen_ai_operation_name: "chat", gen_ai_request_model: subject };
+function modelLabels({ tenant, kind, subject }: RollupRow): Labels {
+  const operation = isModelKind(kind) ? kind : "chat";
+  return { tenant, gen_ai_operation_name: operation, gen_ai_request_model: subject };
 }
 
 function operationLabels(row: RollupRow): Labels {
-  if (row.kind === "chat" || row.kind === "ledger") return modelLabels(row);
+  if (isModelKind(row.kind) || row.kind === "ledger") return modelLabels(row);
   return { tenant: row.tenant, gen_ai_operation_name: row.kind, gen_ai_tool_name: row.subject };
 }
 

@@ -1,5 +1,6 @@
 // Decides what a release holds against calls made under it: tools that it does not have, and a policy it was not made for.
 import type { ConfigDocument } from "../config/document.ts";
+import { safeName } from "../dialect/tool-names.ts";
 import { matchesAny } from "../policy/constraints.ts";
 import type { Reason } from "../policy/decision.ts";
 import { policyDigest, type ReleaseTools } from "./release.ts";
@@ -61,8 +62,8 @@ export function offerReasons(
   offered: readonly string[],
 ): readonly Reason[] {
   if (tools === null) return [];
-  const spelled = new Set(tools.names.map(safe));
-  const foreign = offered.filter((name) => !matchesAny(name, tools.patterns) && !spelled.has(safe(name)));
+  const spelled = new Set(tools.names.flatMap((name) => [name, safeName(name), underscored(name)]));
+  const foreign = offered.filter((name) => !matchesAny(name, tools.patterns) && !spelled.has(underscored(name)));
   if (foreign.length === 0) return [];
   const names = [...new Set(foreign)].map((name) => `"${name}"`).join(", ");
   return [
@@ -75,6 +76,6 @@ export function offerReasons(
   ];
 }
 
-function safe(name: string): string {
+function underscored(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9_-]/g, "_");
 }

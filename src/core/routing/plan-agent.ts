@@ -11,6 +11,7 @@ import { renderPrompt } from "../release/prompt.ts";
 import { resolveRelease, type ChosenRelease } from "../release/resolve.ts";
 import type { Pointers } from "../release/sealed.ts";
 import { localTime } from "../units/local-time.ts";
+import { isRouted, planRouted } from "./choose-route.ts";
 import { planRoute, type RoutePlan } from "./plan.ts";
 
 /** A call with the release that answers it as its release, its plan, and what the release holds against it. */
@@ -27,9 +28,10 @@ export interface PlanFacts {
   readonly now: number;
 }
 
-/** Plans a call, whatever its name stands for: an agent's release, a route or a model. */
+/** Plans a call, whatever its name stands for: an agent's release, a route, a model, or what routing chooses. */
 export function planCall(config: ActiveConfig, call: ModelCall, facts: PlanFacts): PlannedRequest {
   const { fields, context } = call;
+  if (isRouted(config, fields.model)) return { call, plan: planRouted(config, call, facts.now), reasons: [] };
   if (!config.isAgent(fields.model))
     return { call, plan: planRoute(config, fields.model, context.session), reasons: [] };
   const chosen = chooseRelease(config, call, facts.releases);

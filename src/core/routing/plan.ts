@@ -3,6 +3,8 @@ import type { ActiveConfig, ResolvedModel } from "../config/published.ts";
 import type { ProviderEntry, RouteEntry } from "../config/document.ts";
 import { accept, refuse, type Outcome } from "../errors.ts";
 import { retryTerms, type RetryTerms } from "../policy/retry.ts";
+import type { RoutePick } from "../state/session-route.ts";
+import type { Routed } from "./routed-call.ts";
 
 /** The time limits of one attempt, in milliseconds. */
 export interface Timeouts {
@@ -29,7 +31,7 @@ export interface RoutePlan {
   /** At least one, in the order in which they are tried. */
   readonly candidates: readonly Candidate[];
   readonly tier: string | undefined;
-  /** Why these: `explicit`, `alias`, `route`, or what the router says. */
+  /** Why these: `explicit`, `route`, or what routing says: `default`, `complexity`, `rule:<id>`, `capped`, `sticky`, `degraded`. */
   readonly reason: string;
   readonly retry: RetryTerms;
   readonly hedgeMs: number | undefined;
@@ -40,6 +42,8 @@ export interface RoutePlan {
   readonly system?: string;
   /** Members of the caller's `metadata` that are in that text, and were not for the provider. */
   readonly takenIn?: readonly string[];
+  /** The tiers that the call's session chooses from, where routing does; this plan is that of one of them. */
+  readonly routing?: Routing;
   /** The release that the name stood for, where it is an agent's. */
   readonly release?: PlannedRelease;
 }
@@ -50,6 +54,17 @@ export interface PlannedRelease {
   readonly id: string;
   readonly digest: string;
   readonly how: "live" | "canary" | "named";
+}
+
+/** The tiers of a routed call, each with its plan, and the tables that its session chooses by. */
+export interface Routing {
+  /** In ascending order; at least one. */
+  readonly plans: readonly RoutePlan[];
+  readonly isSticky: boolean;
+  readonly clean: readonly RoutePick[];
+  readonly tainted: readonly RoutePick[];
+  readonly degrade: readonly { readonly used: number; readonly choice: number }[];
+  readonly routed: Routed;
 }
 
 /** How long a provider may take to answer whole, or to begin a stream, when nothing else is said. */

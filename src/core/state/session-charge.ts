@@ -3,6 +3,7 @@ import { sessionReasons } from "../policy/evaluate.ts";
 import { decide, stopOf, type Effect, type Reason } from "../policy/decision.ts";
 import * as accounts from "./account.ts";
 import { unasked } from "./approval.ts";
+import { withFailure } from "./session-routed.ts";
 import * as leases from "./lease.ts";
 import { termsOf } from "./meter.ts";
 import { noted } from "./session-admissions.ts";
@@ -274,7 +275,7 @@ export function conclude(
 ): SessionTransition {
   if (prior === null || state.session === null || isConcluded(prior, outcome))
     return { next: state, reply: { type: "concluded" }, effects: [] };
-  const counted = withOutcome(learnt === null ? state : withLearnt(state, learnt), outcome, now);
+  const counted = withOutcome(learnt === null ? state : withLearnt(state, learnt), { outcome, task: prior.task }, now);
   const row: SessionEffect = {
     type: "write_charge",
     charge: { ...prior, outcome, status: isGivenBack(outcome) ? "given_back" : prior.status },
@@ -291,13 +292,18 @@ function isGivenBack(outcome: ChargeOutcome): boolean {
   return outcome === "failed" || outcome === "withdrawn";
 }
 
-function withOutcome(state: SessionLedgerState, outcome: ChargeOutcome, now: number): SessionLedgerState {
+function withOutcome(
+  state: SessionLedgerState,
+  { outcome, task }: { readonly outcome: ChargeOutcome; readonly task: string | null },
+  now: number,
+): SessionLedgerState {
   if (outcome === "withdrawn") return { ...state, lastActivityAt: now };
   const hasFailed = outcome !== "succeeded";
   const consecutiveFailures = hasFailed ? state.consecutiveFailures + 1 : 0;
   return {
     ...state,
     failures: state.failures + (hasFailed ? 1 : 0),
+    ...(hasFailed ? withFailure(state, task) : {}),
     consecutiveFailures,
     pause: state.pause ?? failurePause(state.stopAndAsk, consecutiveFailures, now) ?? null,
     lastActivityAt: now,

@@ -3,9 +3,10 @@ import { NOTHING, plus, type Amounts } from "../budget/amounts.ts";
 import * as accounts from "./account.ts";
 import type { Account, Want } from "./account.ts";
 import { afterStop, hasSayable, noted, over, stated, tellingMany } from "./session-admissions.ts";
-import { grantIn, inBooks, open } from "./session-books.ts";
+import { inBooks, open } from "./session-books.ts";
 import { charge, conclude } from "./session-charge.ts";
 import { closeSaga } from "./session-saga.ts";
+import { grantRouted, withRoute } from "./session-routed.ts";
 import * as leases from "./lease.ts";
 import { budgetPause, paused, resume } from "./session-pause.ts";
 import type {
@@ -51,6 +52,7 @@ export const EMPTY_LEDGER: SessionLedgerState = {
   asks: [],
   taint: [],
   facts: {},
+  routes: {},
   closedSagas: [],
   sessionId: null,
   unstated: [],
@@ -127,17 +129,18 @@ function refused(state: SessionLedgerState, reply: SessionRefusal): SessionTrans
 
 function admit(state: SessionLedgerState, command: SessionCommand & { type: "admit" }, now: number): SessionTransition {
   const repeated = state.holds[command.holdId];
-  if (repeated !== undefined) return admittedAgain(state, command.want, repeated);
+  if (repeated !== undefined) return admittedAgain(state, command, repeated);
   const opened = open(state, command, now);
   if ("type" in opened) return refused(state, opened);
   if (command.stop !== null) return stopped(state, command, now);
   const task = command.scopes.task?.id ?? null;
-  const grant = grantIn(opened, task, command.want, now);
+  const grant = grantRouted(state, opened, command, now);
   if ("type" in grant) return refused(state, grant);
-  const need = accounts.needOf(command.want, grant.units);
+  const { want, expiresAt, ref, taken } = grant;
+  const need = accounts.needOf(want, grant.units);
   const { isCommitted, ...books } = inBooks(opened, task, (account) => accounts.hold(account, need));
   const seq = state.seq + 1;
-  const { holdId: id, expiresAt, ref } = command;
+  const { holdId: id } = command;
   const next: SessionLedgerState = {
     ...state,
     ...books,
@@ -146,7 +149,8 @@ function admit(state: SessionLedgerState, command: SessionCommand & { type: "adm
     tenant: ref.tenant,
     actor: ref.actor,
     stopAndAsk: command.stopAndAsk,
-    holds: { ...state.holds, [id]: { id, seq, task, amounts: need, expiresAt, openedAt: now, ref } },
+    holds: { ...state.holds, [id]: { id, seq, task, amounts: need, expiresAt, openedAt: now, ref, ...taken } },
+    ...withRoute(state, task, grant.keptTier),
     seq,
     seqCommitted: seq > state.seqCommitted ? seq - 1 + SEQ_CHUNK : state.seqCommitted,
     isExact: false,
@@ -159,17 +163,30 @@ function admit(state: SessionLedgerState, command: SessionCommand & { type: "adm
     units: grant.units,
     held: need,
     remainingUsd: remaining(next.session),
+    ...taken,
   };
   return { next, reply, effects: mustPersist ? [{ type: "persist" }] : [] };
 }
 
 /** The same reservation asked for twice is held once. */
-function admittedAgain(state: SessionLedgerState, want: Want, { seq, amounts }: Hold): SessionTransition {
+function admittedAgain(
+  state: SessionLedgerState,
+  command: SessionCommand & { type: "admit" },
+  { seq, amounts, route }: Hold,
+): SessionTransition {
+  const want: Want = (route === undefined ? undefined : command.route?.choices[route.choice]?.want) ?? command.want;
   const units =
     want.unitTokens === 0 ? want.maxUnits : Math.floor((amounts.tokens - want.fixed.tokens) / want.unitTokens);
   return {
     next: state,
-    reply: { type: "admitted", seq, units, held: amounts, remainingUsd: remaining(state.session) },
+    reply: {
+      type: "admitted",
+      seq,
+      units,
+      held: amounts,
+      remainingUsd: remaining(state.session),
+      ...(route === undefined ? {} : { route }),
+    },
     effects: [],
   };
 }

@@ -11,6 +11,7 @@ import type { Account, Shortage, Want } from "./account.ts";
 import type { Approved } from "./approval.ts";
 import type { GivenUp, Leases } from "./lease.ts";
 import type { LeaseGrant } from "./meter.ts";
+import type { RouteAsk, TaskRoute } from "./session-route.ts";
 import type { Learnt } from "./teaching.ts";
 import type { JsonObject } from "../json/canonical.ts";
 
@@ -35,6 +36,14 @@ export interface Hold {
   readonly expiresAt: number;
   readonly openedAt: number;
   readonly ref: CallRef;
+  /** What was chosen for a routed call. */
+  readonly route?: RouteTaken;
+}
+
+/** The tier that a routed call was admitted in: its place among the choices, and why it was taken. */
+export interface RouteTaken {
+  readonly choice: number;
+  readonly why: string;
 }
 
 /** An admitted call that was not stated yet. `overAt`: when its hold was closed; absent while it runs, and for tool calls. */
@@ -83,6 +92,8 @@ export interface SessionLedgerState {
   /** Tools whose untrusted results the agent has seen, and what tools' results have taught. */
   readonly taint: readonly string[];
   readonly facts: JsonObject;
+  /** What routing needs to know of each task. */
+  readonly routes: Readonly<Record<string, TaskRoute>>;
   /** Tasks whose saga is being undone, or was: it takes no further calls. */
   readonly closedSagas: readonly string[];
   /** The session's id, once a call was admitted. */
@@ -139,6 +150,8 @@ export type SessionCommand =
       readonly ref: CallRef;
       readonly stop: Reason | null;
       readonly stopAndAsk: StopAndAskEntry | null;
+      /** The tiers that may answer it: what is chosen takes the place of `want`, `expiresAt` and the reference's subject. */
+      readonly route?: RouteAsk;
       readonly outboxDepth: number;
     }
   | { readonly type: "settle"; readonly holdId: string; readonly actual: Amounts }
@@ -253,6 +266,7 @@ export type SessionReply =
       readonly units: number;
       readonly held: Amounts;
       readonly remainingUsd: number | null;
+      readonly route?: RouteTaken;
     }
   | { readonly type: "settled"; readonly remainingUsd: number | null }
   | { readonly type: "unknown_hold" }

@@ -41,6 +41,11 @@ export const ATTR = {
   costMicroUsd: "interlock.cost.micro_usd",
   costNanoUsd: "interlock.cost.nano_usd",
   costBasis: "interlock.cost.basis",
+  /** Why the provider's own usage was not charged: `unpriced_usage`, `impossible_usage`. */
+  costFault: "interlock.cost.fault",
+  priceSource: "interlock.cost.price_source",
+  /** Whether the provider's total was another than the sum of its parts. */
+  usageInconsistent: "interlock.usage.inconsistent",
   tenant: "interlock.tenant",
   actor: "interlock.actor",
   task: "interlock.task",
@@ -67,6 +72,13 @@ export const ATTR = {
   routeReason: "interlock.route.reason",
   /** The name that the caller asked for: a model, a route, an agent, or `auto`. */
   routeAsked: "interlock.route.asked",
+  /** Routing rules that matched, and those that could not be evaluated and count as matching. */
+  routeRules: "interlock.route.rules",
+  routeErrors: "interlock.route.rule_errors",
+  /** Figures and signs that those rules looked at, as `name=value`. */
+  routeFeatures: "interlock.route.features",
+  /** The request's built-in score, from 0 to 1. */
+  routeComplexity: "interlock.route.complexity",
   /** Seconds since an answer was first given, where it was given again. */
   cacheAge: "interlock.cache.age_s",
   dialect: "interlock.dialect",

@@ -1,12 +1,18 @@
 // Decides how a recorded model call's bodies read as GenAI messages (semantic conventions v1.41.1): roles, parts, finish reasons.
 import { isJsonObject, type Json, type JsonObject } from "../json/canonical.ts";
+import type { Conversation, MediaSource, Part } from "../dialect/conversation.ts";
+import type { GeneratingDialect } from "../dialect/names.ts";
+import type { Finish } from "../dialect/reply.ts";
 import { dataOf } from "../stream/frames.ts";
+import { recordedConversation, recordedReply } from "./recorded-model.ts";
 
 /** Content attributes of a span, each a JSON text. */
 export type ContentAttributes = Readonly<Record<string, string>>;
 
-/** The content of a chat request (an OpenAI body, masked); empty when it is no JSON object. */
-export function requestContent(text: string): ContentAttributes {
+/** The content of a request in its caller's dialect, masked; empty when it cannot be read. */
+export function requestContent(text: string, dialect: GeneratingDialect | undefined): ContentAttributes {
+  if (dialect === undefined) return {};
+  if (dialect !== "chat") return conversationContent(recordedConversation(text, dialect));
   const body = objectIn(text);
   if (body === undefined) return {};
   const messages = listOf(body["messages"]).filter(isJsonObject);
@@ -17,11 +23,78 @@ export function requestContent(text: string): ContentAttributes {
   };
 }
 
-/** The content of a chat answer, whole or an event stream; empty when nothing of it can be read. */
-export function responseContent(text: string, contentType: string): ContentAttributes {
+/** The content of an answer in its provider's dialect, whole or an event stream; empty when nothing of it can be read. */
+export function responseContent(
+  text: string,
+  contentType: string,
+  dialect: GeneratingDialect | undefined,
+): ContentAttributes {
+  if (dialect === undefined) return {};
+  if (dialect !== "chat") return replyContent(recordedReply(text, contentType, dialect));
   const choices = contentType.includes("event-stream") ? streamedChoices(text) : choicesOf(objectIn(text));
   if (choices.length === 0) return {};
   return { "gen_ai.output.messages": JSON.stringify(choices.map(outputMessage)) };
+}
+
+function conversationContent(conversation: Conversation | undefined): ContentAttributes {
+  if (conversation === undefined) return {};
+  const messages = conversation.turns.map(({ role, parts }) => ({ role, parts: parts.map(genAiPart) }));
+  const tools = conversation.tools.map(({ name, description, schema }) => ({
+    type: "function",
+    name,
+    ...(description === undefined ? {} : { description }),
+    parameters: schema,
+  }));
+  return {
+    "gen_ai.input.messages": JSON.stringify(messages),
+    ...(tools.length === 0 ? {} : { "gen_ai.tool.definitions": JSON.stringify(tools) }),
+  };
+}
+
+function replyContent(reply: ReturnType<typeof recordedReply>): ContentAttributes {
+  if (reply === undefined || (reply.parts.length === 0 && reply.finish === undefined)) return {};
+  const reason = FINISHES[reply.finish ?? "other"];
+  const message = { role: "assistant", parts: reply.parts.map(genAiPart), finish_reason: reason };
+  return { "gen_ai.output.messages": JSON.stringify([message]) };
+}
+
+/** The conventions' words for how an answer ended. */
+const FINISHES: Readonly<Record<Finish, string>> = {
+  stop: "stop",
+  stop_sequence: "stop",
+  length: "length",
+  tool_calls: "tool_call",
+  filtered: "content_filter",
+  paused: "pause",
+  other: "error",
+};
+
+/** A part in the conventions' words. */
+function genAiPart(given: Part): JsonObject {
+  switch (given.type) {
+    case "text":
+      return { type: "text", content: given.text };
+    case "refusal":
+      return { type: "refusal", content: given.text };
+    case "reasoning":
+      return { type: "reasoning", content: given.text };
+    case "image":
+      return mediaPart("image", given.source);
+    case "document":
+      return mediaPart("document", given.source);
+    case "audio":
+      return { type: "blob", modality: "audio", mime_type: given.mediaType, content: given.data };
+    case "tool_call":
+      return { type: "tool_call", id: given.id, name: given.name, arguments: parsed(given.args) ?? given.args };
+    case "tool_result":
+      return { type: "tool_call_response", id: given.callId, response: given.content.map(genAiPart) };
+  }
+}
+
+function mediaPart(modality: string, source: MediaSource): JsonObject {
+  return source.type === "url"
+    ? { type: "uri", modality, uri: source.url }
+    : { type: "blob", modality, mime_type: source.mediaType, content: source.data };
 }
 
 function inputMessage(message: JsonObject): JsonObject {

@@ -1,6 +1,6 @@
 // Decides by which tokens a recorded call is found: one for each thing a search may ask for, none of them readable.
 import { sha256Hex } from "../json/digest.ts";
-import type { IndexRow } from "./record.ts";
+import { isModelKind, type IndexRow } from "./record.ts";
 
 /** What a search may ask for. */
 export type FacetName =
@@ -56,7 +56,7 @@ export function facetsOf(row: IndexRow): string {
     ["actor", row.actor],
     ["user", row.user],
     ["tool", isOfTool(row) ? row.subject : null],
-    ["model", row.kind === "chat" ? row.subject : null],
+    ["model", isModelKind(row.kind) ? row.subject : null],
     ["kind", row.kind],
     ["decision", row.decision],
     ["status", row.status],

@@ -1,5 +1,7 @@
 // Decides what an inference span tells of its request and its provider (GenAI semantic conventions v1.41.1).
+import type { ProviderEntry } from "../config/document.ts";
 import type { ResolvedModel } from "../config/published.ts";
+import { providerBase } from "../dialect/provider-base.ts";
 import { memberText, type ObjectText } from "../json/members.ts";
 import { ATTR } from "./attributes.ts";
 import type { Attributes } from "./record.ts";
@@ -21,17 +23,41 @@ const NUMBERS = [
 const OUTPUT_TYPES: Readonly<Record<string, string>> = { text: "text", json_object: "json", json_schema: "json" };
 const MAX_STOP_SEQUENCES = 8;
 
-/** How the caller asked for tokens to be drawn: what is not there, or is of another type, is left out. */
+/** What `generateContent` calls them, within its `generationConfig`. */
+const GENERATE_NUMBERS = [
+  ["temperature", ATTR.requestTemperature],
+  ["topP", ATTR.requestTopP],
+  ["topK", ATTR.requestTopK],
+  ["frequencyPenalty", ATTR.requestFrequencyPenalty],
+  ["presencePenalty", ATTR.requestPresencePenalty],
+  ["seed", ATTR.requestSeed],
+] as const;
+
+/** How the caller asked for tokens to be drawn, in whichever dialect: what is not there, or is of another type, is left out. */
 export function samplingAttributes(body: ObjectText): Attributes {
+  const config = valueOf(body, "generationConfig");
+  if (typeof config === "object" && config !== null)
+    return generateAttributes(config as Readonly<Record<string, unknown>>);
   const numbers = NUMBERS.map(([member, key]) => [key, numberOf(valueOf(body, member))] as const);
   const choices = numberOf(valueOf(body, "n"));
   const format = valueOf(body, "response_format");
   const type = typeof format === "object" && format !== null && "type" in format ? format.type : undefined;
   return {
     ...Object.fromEntries(numbers),
-    [ATTR.requestStopSequences]: stopsOf(valueOf(body, "stop")),
+    [ATTR.requestStopSequences]: stopsOf(valueOf(body, "stop") ?? valueOf(body, "stop_sequences")),
     [ATTR.requestChoices]: choices === 1 ? undefined : choices,
     [ATTR.outputType]: typeof type === "string" ? OUTPUT_TYPES[type] : undefined,
+  };
+}
+
+function generateAttributes(config: Readonly<Record<string, unknown>>): Attributes {
+  const numbers = GENERATE_NUMBERS.map(([member, key]) => [key, numberOf(config[member])] as const);
+  const choices = numberOf(config["candidateCount"]);
+  return {
+    ...Object.fromEntries(numbers),
+    [ATTR.requestStopSequences]: stopsOf(config["stopSequences"]),
+    [ATTR.requestChoices]: choices === 1 ? undefined : choices,
+    [ATTR.outputType]: config["responseMimeType"] === "application/json" ? "json" : undefined,
   };
 }
 
@@ -73,20 +99,38 @@ const PROVIDERS: readonly (readonly [RegExp, string])[] = [
   [/(^|\.)mistral\.ai$/, "mistral_ai"],
 ];
 
-const OPENAI = "https://api.openai.com/v1";
+/** What a kind says of its provider, wherever it is; a compatible server may be anybody's. */
+const NAME_OF_KIND: Readonly<Record<ProviderEntry["kind"], string | undefined>> = {
+  openai: "openai",
+  "azure-openai": "azure.ai.openai",
+  anthropic: "anthropic",
+  gemini: "gcp.gemini",
+  "openai-compatible": undefined,
+  // The conventions have no name for it.
+  "workers-ai": "cloudflare.workers_ai",
+};
+
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { "https:": 443, "http:": 80 };
 
-/** Who answers and where: the conventions' name of the provider, else the config's; the host and port that are called. */
+/**
+ * Who answers and where: the conventions' name of the provider, by its host or else by its kind, else the config's; the host
+ * and port that are called. A binding has neither.
+ */
 export function providerAttributes({
   provider,
   providerName,
 }: Pick<ResolvedModel, "provider" | "providerName">): Attributes {
-  const url = new URL(provider.base_url ?? OPENAI);
-  const known = PROVIDERS.find(([host]) => host.test(url.hostname))?.[1];
-  const name = known ?? (provider.kind === "openai" ? "openai" : providerName);
+  const base = providerBase(provider);
+  const url = base !== undefined && URL.canParse(base) ? new URL(base) : undefined;
+  const byHost = url === undefined ? undefined : PROVIDERS.find(([host]) => host.test(url.hostname))?.[1];
+  const byKind = provider.vertex === undefined ? NAME_OF_KIND[provider.kind] : "gcp.vertex_ai";
   return {
-    [ATTR.provider]: name,
-    [ATTR.serverAddress]: url.hostname,
-    [ATTR.serverPort]: url.port === "" ? DEFAULT_PORTS[url.protocol] : Number(url.port),
+    [ATTR.provider]: byHost ?? byKind ?? providerName,
+    ...(url === undefined
+      ? {}
+      : {
+          [ATTR.serverAddress]: url.hostname,
+          [ATTR.serverPort]: url.port === "" ? DEFAULT_PORTS[url.protocol] : Number(url.port),
+        }),
   };
 }

@@ -1,6 +1,7 @@
 // Decides how stored records read as OpenTelemetry: the one mapping of spans, resources and content to OTLP.
 import { isJsonObject, type Json } from "../json/canonical.ts";
 import { ATTR, SEMCONV_SCHEMA_URL } from "./attributes.ts";
+import { dialectIn } from "./recorded-model.ts";
 import { objectIn, requestContent, responseContent, type ContentAttributes } from "./chat-content.ts";
 import type { OtlpAttribute, OtlpExport, OtlpResourceSpans, OtlpSpan, OtlpValue } from "./otlp-model.ts";
 import type { Attributes, AttributeValue, Payload, Span, TraceRecord } from "./record.ts";
@@ -158,10 +159,10 @@ function otlpValue(key: string, value: AttributeValue): OtlpValue {
 }
 
 /** The content of a span, from the payloads that are its own. */
-function contentOf({ index, payloads }: TraceRecord, { span_id }: Span): ContentAttributes {
+function contentOf({ index, payloads }: TraceRecord, { span_id, attributes }: Span): ContentAttributes {
   const own = payloads.filter((payload) => payload.span_id === span_id && payload.body !== null);
   const read = index.kind === "otel" ? agentContent : ownContent;
-  const content = own.flatMap((payload) => Object.entries(read(payload, payload.body ?? "")));
+  const content = own.flatMap((payload) => Object.entries(read(payload, payload.body ?? "", attributes)));
   return Object.fromEntries(content.map(([key, text]) => [key, shortenStructure(text, MAX_CONTENT)]));
 }
 
@@ -173,9 +174,9 @@ function agentContent(_: Payload, text: string): ContentAttributes {
   );
 }
 
-function ownContent({ name, content_type }: Payload, text: string): ContentAttributes {
-  if (name === "request") return requestContent(text);
-  if (name === "response") return responseContent(text, content_type);
+function ownContent({ name, content_type }: Payload, text: string, attributes: Attributes): ContentAttributes {
+  if (name === "request") return requestContent(text, dialectIn(attributes, "caller"));
+  if (name === "response") return responseContent(text, content_type, dialectIn(attributes, "provider"));
   if (name === "ask") return {};
   const found = name === "arguments" ? argumentsIn(text) : objectIn(text)?.["result"];
   const key = name === "arguments" ? "gen_ai.tool.call.arguments" : "gen_ai.tool.call.result";

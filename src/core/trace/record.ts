@@ -56,6 +56,11 @@ export const RECORD_KINDS = [
 /** One kind of record. */
 export type RecordKind = (typeof RECORD_KINDS)[number];
 
+/** Whether records of a kind are of calls of a model. */
+export function isModelKind(kind: string): kind is "chat" | "embeddings" | "count_tokens" {
+  return kind === "chat" || kind === "embeddings" || kind === "count_tokens";
+}
+
 /** The few columns by which a call is found. */
 export interface IndexRow {
   readonly tenant: string;

@@ -1,7 +1,7 @@
 // Decides whether a recorded call keeps its bodies: by rule and by a fair draw over the trace, never for what somebody will ask about.
 import { sha256Hex } from "../json/digest.ts";
 import { matchesAny } from "../policy/constraints.ts";
-import type { IndexRow, TraceRecord } from "./record.ts";
+import { isModelKind, type IndexRow, type TraceRecord } from "./record.ts";
 
 /** Why a body is not kept. */
 export const SAMPLED_OUT = "sampled out";
@@ -40,7 +40,7 @@ const ORDINARY: ReadonlySet<string> = new Set(["succeeded", "replayed"]);
 
 function isAlwaysKept({ index, spans }: TraceRecord): boolean {
   if (index.kind === "otel") return index.error_code !== null || index.status !== "succeeded";
-  const isCall = index.kind === "chat" || index.kind === "execute_tool";
+  const isCall = isModelKind(index.kind) || index.kind === "execute_tool";
   if (!isCall || index.decision !== "allow" || index.error_code !== null || !ORDINARY.has(index.status)) return true;
   const effect = spans.find((span) => span.span_id === index.span_id)?.attributes["interlock.tool.effect"];
   return index.kind === "execute_tool" && effect !== "read";
@@ -53,7 +53,7 @@ function matches(rule: SamplingRule, { actor, kind, subject }: IndexRow): boolea
     isOf(rule.actor, actor) &&
     isOf(rule.kind, kind) &&
     isOf(rule.tool, kind === "execute_tool" ? subject : undefined) &&
-    isOf(rule.model, kind === "chat" ? subject : undefined)
+    isOf(rule.model, isModelKind(kind) ? subject : undefined)
   );
 }
 

@@ -1,6 +1,6 @@
 // Answers a model call whose body was read whole: metered, settled after the answer, bytes unchanged unless translated.
 import { wireOf } from "../../core/dialect/registry.ts";
-import type { Outcome } from "../../core/errors.ts";
+import { refuse, type Outcome } from "../../core/errors.ts";
 import { locateMembers } from "../../core/json/members.ts";
 import type { PlannedCall, ModelAnswer } from "./admitted-call.ts";
 import type { Attempt, AttemptResult } from "./attempt.ts";
@@ -20,9 +20,9 @@ export function answerWhole(
   const contentType = answered.headers.get("content-type") ?? "application/octet-stream";
   const isSuccess = learnt.errorType === undefined;
   const { meta } = tally;
-  const translated = translatedBody(attempt, answered.status, { text: answer.text, isSuccess });
+  const translated = translatedBody(attempt, answered.status, { text: answer.text, errorType: learnt.errorType });
   if (translated !== undefined && !translated.ok) {
-    tally.settleLearnt("failed", { ...learnt, contentType, errorType: "untranslatable_answer" });
+    tally.settleLearnt("failed", { ...learnt, contentType, errorType: learnt.errorType ?? "untranslatable_answer" });
     return { ok: false, refusal: translated, meta };
   }
   tally.settleLearnt(isSuccess ? "succeeded" : "failed", { ...learnt, contentType });
@@ -41,18 +41,24 @@ export function answerWhole(
   const headers = new Headers(answered.headers);
   headers.set("content-type", "application/json");
   const body = new TextEncoder().encode(translated.value);
-  // An error told inside a 200 has no such place elsewhere.
-  const status = answered.status < 400 && !isSuccess ? 502 : answered.status;
+  const status = isSuccess ? answered.status : statusOfError(answered.status);
   return { ok: true, status, headers, body, meta };
 }
 
 function translatedBody(
   { exchange: { translation } }: Attempt,
   status: number,
-  { text, isSuccess }: { readonly text: string; readonly isSuccess: boolean },
+  { text, errorType }: { readonly text: string; readonly errorType: string | undefined },
 ): Outcome<string> | undefined {
   if (translation === undefined) return undefined;
-  return isSuccess ? translation.whole(text) : { ok: true, value: translation.error(text, status) };
+  if (errorType === undefined) return translation.whole(text);
+  if (errorType === "not_json") return refuse("upstream_failed", "the model provider's answer is no JSON object");
+  return { ok: true, value: translation.error(text, statusOfError(status)) };
+}
+
+/** An error told inside a 200 has no such place elsewhere. */
+function statusOfError(status: number): number {
+  return status < 400 ? 502 : status;
 }
 
 function learntFrom({ exchange }: Attempt, status: number, text: string): Omit<Learnt, "contentType"> {

@@ -5,6 +5,7 @@ import { accept, refuse, type Outcome, type Refusal } from "../../core/errors.ts
 import { evaluateModelCall } from "../../core/policy/evaluate.ts";
 import { stopOf, type Decision } from "../../core/policy/decision.ts";
 import { planCall } from "../../core/routing/plan-agent.ts";
+import { planChosen } from "../../core/routing/choose-route.ts";
 import type { Candidate, RoutePlan } from "../../core/routing/plan.ts";
 import type { ListedBreaker } from "../../core/state/breaker.ts";
 import type { CallMeta } from "../call-meta.ts";
@@ -20,7 +21,7 @@ import { Wordings } from "./exchange.ts";
 import { answerKept, cacheDigest, findKept, keepAnswer, type Kept } from "./kept-answer.ts";
 import { ProviderHealth } from "./provider-health.ts";
 import { ModelCallTally } from "./settle-model-call.ts";
-import { holdExpiry, wantOf } from "./want.ts";
+import { holdExpiry, routeAskOf, wantOf } from "./want.ts";
 
 /**
  * Makes one governed model call. Nothing reaches a provider without an allowing decision and a hold that covers the worst
@@ -92,9 +93,12 @@ async function runCall(
   around: { readonly tally: ModelCallTally; readonly breakers: readonly ListedBreaker[] },
 ): Promise<ModelAnswer> {
   const { tally } = around;
-  const admitted = await admit(ports, planned, { tally, candidates: planned.plan.candidates });
+  const { plan } = planned;
+  const admitted = await admit(ports, planned, { tally, candidates: plan.candidates, isFirst: true });
   if (!admitted.ok) return { ok: false, refusal: admitted, meta: tally.meta };
-  return runAdmitted(ports, planned, around);
+  const chosen = tally.plan ?? plan;
+  if (chosen === plan) return runAdmitted(ports, planned, around);
+  return runAdmitted(ports, { ...planned, plan: chosen, meta: { ...planned.meta, ...shownRoute(chosen) } }, around);
 }
 
 function tallyOf(
@@ -130,15 +134,23 @@ function shownRoute({ candidates, tier, reason, release }: RoutePlan): Partial<C
 async function admit(
   ports: Ports,
   planned: PlannedCall,
-  { tally, candidates }: { readonly tally: ModelCallTally; readonly candidates: readonly Candidate[] },
+  {
+    tally,
+    candidates,
+    isFirst = false,
+  }: { readonly tally: ModelCallTally; readonly candidates: readonly Candidate[]; readonly isFirst?: boolean },
 ): Promise<Outcome<ModelCallTally>> {
-  const { call, config, decision, around } = planned;
-  const reply = await ports.sessions.admit(
-    admissionOf(config, call, { tally, decision, candidates, plan: planned.plan }),
-  );
+  const { call, config, decision, around, plan } = planned;
+  const admission = admissionOf(config, call, { tally, decision, candidates, plan });
+  const route = isFirst ? routeAskOf(call, plan, tally.startedAt) : undefined;
+  const reply = await ports.sessions.admit(route === undefined ? admission : { ...admission, route });
   const refusal = ledgerRefusal(reply);
   if (refusal === undefined && reply.type === "admitted") {
     tally.admitted(reply);
+    if (reply.route !== undefined) {
+      const chosen = planChosen(plan, reply.route);
+      tally.routed(chosen, shownRoute(chosen));
+    }
     return accept(tally);
   }
   recordPause(

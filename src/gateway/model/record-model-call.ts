@@ -5,6 +5,7 @@ import type { ResolvedModel } from "../../core/config/published.ts";
 import type { Dialect } from "../../core/dialect/dialect.ts";
 import type { Refusal } from "../../core/errors.ts";
 import type { Decision } from "../../core/policy/decision.ts";
+import { whatMattered } from "../../core/routing/choose-route.ts";
 import type { RoutePlan } from "../../core/routing/plan.ts";
 import type { SessionReply } from "../../core/state/session-messages.ts";
 import { ATTR } from "../../core/trace/attributes.ts";
@@ -46,6 +47,8 @@ export interface Cost {
   readonly nano: number;
   readonly tokens: number;
   readonly basis: "usage" | "hold" | "none";
+  /** Why the provider's usage was not what the call was charged by. */
+  readonly fault?: string;
 }
 
 /** An attempt as it is recorded; the last one ends with its call. */
@@ -153,9 +156,23 @@ function routeAttributes({ facts: { call, plan }, attempts, keptAgeS }: ModelCal
     [ATTR.leftOut]: exchange === undefined || exchange.hints.length === 0 ? undefined : exchange.hints,
     [ATTR.routeAsked]: call.fields.model,
     [ATTR.routeReason]: plan?.reason,
+    ...chosenAttributes(plan),
     [ATTR.cacheAge]: keptAgeS,
     [ATTR.attempts]: attempts.length === 0 ? undefined : attempts.length,
     ...releaseAttributes(plan?.release),
+  };
+}
+
+/** What routing looked at: ids of rules and figures, none of the request's text. */
+function chosenAttributes(plan: RoutePlan | undefined): Attributes {
+  if (plan?.routing === undefined) return {};
+  const { routing, reason } = plan;
+  const { matched, errors, looked } = whatMattered(routing, reason);
+  return {
+    [ATTR.routeRules]: matched.length === 0 ? undefined : matched,
+    [ATTR.routeErrors]: errors.length === 0 ? undefined : errors,
+    [ATTR.routeFeatures]: looked.length === 0 ? undefined : looked,
+    [ATTR.routeComplexity]: routing.routed.features.complexity,
   };
 }
 
@@ -200,6 +217,7 @@ function responseAttributes(learnt: Learnt | undefined): Attributes {
           [ATTR.cacheReadTokens]: usage.cacheRead,
           [ATTR.cacheWriteTokens]: usage.cacheWrite + usage.cacheWriteLong,
           [ATTR.reasoningTokens]: usage.reasoning,
+          [ATTR.usageInconsistent]: usage.isInconsistent,
         };
   return {
     ...tokens,
@@ -209,11 +227,13 @@ function responseAttributes(learnt: Learnt | undefined): Attributes {
   };
 }
 
-function costAttributes({ cost, admission }: ModelCallOver): Attributes {
+function costAttributes({ cost, admission, model }: ModelCallOver): Attributes {
   return {
     [ATTR.costMicroUsd]: cost.micro,
     [ATTR.costNanoUsd]: cost.nano,
     [ATTR.costBasis]: cost.basis,
+    [ATTR.costFault]: cost.fault,
+    [ATTR.priceSource]: model?.price.source,
     [ATTR.heldMicroUsd]: admission?.held.usd,
     [ATTR.seq]: admission?.seq,
   };

@@ -221,16 +221,19 @@ async function pump(options: RelayOptions, writable: WritableStream<Uint8Array>,
     if (!drains) clock.end("caller_left");
   };
   writer.closed.catch(left);
+  const silence = new Silence(clock);
   const write = async (bytes: Uint8Array | undefined): Promise<void> => {
     if (bytes === undefined || hasLeft) return;
+    // A caller that reads slowly holds the stream up: that is no silence of the provider's.
+    silence.hold();
     try {
       await writer.write(bytes);
     } catch {
       left();
     }
+    silence.broken();
   };
   let ending: StreamEnding = "ended";
-  const silence = new Silence(clock);
   try {
     for (let chunk: Uint8Array | undefined = options.first; chunk !== undefined; chunk = await source.read()) {
       silence.broken();
@@ -267,6 +270,11 @@ class Silence {
 
   broken(): void {
     this.#silent = 0;
+  }
+
+  /** Does not count until it is broken again. */
+  hold(): void {
+    this.#silent = Number.NEGATIVE_INFINITY;
   }
 
   over(): void {

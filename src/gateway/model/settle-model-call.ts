@@ -1,9 +1,10 @@
 // Keeps the tally of one admission of a model call and closes it exactly once: cost, settlement, record.
 import { amounts } from "../../core/budget/amounts.ts";
-import { costMicro, costPico, totalTokens } from "../../core/budget/price.ts";
+import { costMicro, costPico, priceFault, totalTokens } from "../../core/budget/price.ts";
 import type { ResolvedModel } from "../../core/config/published.ts";
 import type { Refusal } from "../../core/errors.ts";
 import { isUnbilled } from "../../core/routing/failover.ts";
+import type { RoutePlan } from "../../core/routing/plan.ts";
 import type { SessionReply } from "../../core/state/session-messages.ts";
 import type { CallMeta } from "../call-meta.ts";
 import { isDenial } from "../enforce.ts";
@@ -30,7 +31,7 @@ export class ModelCallTally {
   readonly spanId: string;
   readonly startedAt: number;
   readonly #ports: Ports;
-  readonly #facts: TallyFacts;
+  #facts: TallyFacts;
   readonly #attempts: MadeAttempt[] = [];
   #meta: CallMeta;
   #admission: Admitted | undefined;
@@ -69,6 +70,18 @@ export class ModelCallTally {
   admitted(reply: Admitted): void {
     this.#admission = reply;
     this.#meta = { ...this.#meta, remainingUsd: reply.remainingUsd };
+  }
+
+  /** Notes the plan that the call's session has chosen, and what the answer tells of it. */
+  routed(plan: RoutePlan, shown: Partial<CallMeta>): void {
+    this.#facts = { ...this.#facts, plan };
+    this.#model = plan.candidates[0]?.model;
+    this.#meta = { ...this.#meta, ...shown };
+  }
+
+  /** How the call is to be answered; `undefined` where its name stands for nothing. */
+  get plan(): RoutePlan | undefined {
+    return this.#facts.plan;
   }
 
   /** Notes that the answer was given before, so many seconds ago: it costs nothing. */
@@ -149,6 +162,9 @@ export class ModelCallTally {
     const model = this.#model;
     if (model === undefined || this.#keptAgeS !== undefined) return NO_COST;
     if (learnt.usage !== undefined) {
+      const fault = priceFault(model.price, learnt.usage);
+      // Tokens that cost nothing are a fault of the price, not a gift: the hold stands, and the record says why.
+      if (fault !== undefined) return { ...this.#holdCost(), fault };
       const pico = costPico(model.price, learnt.usage);
       return {
         micro: costMicro(model.price, learnt.usage),
@@ -183,7 +199,7 @@ export class ModelCallTally {
       httpStatus: this.#httpStatus,
       credentials: this.#credentials,
       refusal: more.refusal,
-      error: more.refusal?.code ?? more.learnt?.errorType,
+      error: more.refusal?.code ?? more.learnt?.errorType ?? cost.fault,
       learnt: more.learnt,
     });
   }

@@ -28,7 +28,7 @@ export class StreamTranslation implements ChunkTransform {
   }
 
   flush(): Uint8Array | undefined {
-    return this.#encoded(this.#written(this.#reader.end()));
+    return this.#encoded(this.#written(this.#reader.end().map(withCode)));
   }
 
   /** The frames that tell of an error that no provider told; empty where the stream has ended already. */
@@ -54,4 +54,10 @@ export class StreamTranslation implements ChunkTransform {
   #encoded(text: string): Uint8Array | undefined {
     return text === "" ? undefined : this.#encoder.encode(text);
   }
+}
+
+/** A stream that ended too soon is told of by the code that a cut one has, whichever dialect it was in. */
+function withCode(event: ReplyEvent): ReplyEvent {
+  if (event.type !== "error" || event.error.code !== undefined) return event;
+  return { ...event, error: { ...event.error, code: "upstream_failed" } };
 }

@@ -2,8 +2,9 @@
 import { amounts } from "../../core/budget/amounts.ts";
 import { worstCase } from "../../core/budget/estimate.ts";
 import type { ModelCall } from "../../core/call.ts";
-import type { Candidate } from "../../core/routing/plan.ts";
+import type { Candidate, RoutePlan } from "../../core/routing/plan.ts";
 import type { Want } from "../../core/state/account.ts";
+import type { RouteAsk } from "../../core/state/session-route.ts";
 
 /** Output tokens asked for when neither the caller nor the config names a number. */
 const DEFAULT_MAX_OUTPUT = 4_096;
@@ -15,7 +16,11 @@ export function wantOf(call: ModelCall, candidates: readonly Candidate[], system
   const wants = candidates.map((candidate) => wantOfOne(call, candidate, system));
   const most = (of: (want: Want) => number): number => Math.max(0, ...wants.map(of));
   return {
-    fixed: amounts({ usd: most(({ fixed }) => fixed.usd), tokens: most(({ fixed }) => fixed.tokens), calls: 1 }),
+    fixed: amounts({
+      usd: most(({ fixed }) => fixed.usd),
+      tokens: most(({ fixed }) => fixed.tokens),
+      calls: call.dialect === "count_tokens" ? 0 : 1,
+    }),
     unitPico: most(({ unitPico }) => unitPico),
     unitTokens: most(({ unitTokens }) => unitTokens),
     minUnits: most(({ minUnits }) => minUnits),
@@ -27,7 +32,9 @@ function wantOfOne({ fields, body, bodyBytes, dialect }: ModelCall, { model }: C
   // Counting costs nothing, and what embeds puts nothing out.
   if (dialect === "count_tokens") return { fixed: amounts({}), unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 };
   const size = { bytes: bodyBytes + 3 * system.length, text: body.text, context: model.entry.context };
-  const worst = worstCase(model.price, size, fields.choices);
+  // Anthropic writes to its cache only where it is told to.
+  const cachesUnasked = model.provider.kind !== "anthropic";
+  const worst = worstCase(model.price, size, { choices: fields.choices, cachesUnasked });
   const fixed = amounts({ usd: worst.inputMicro, tokens: worst.inputTokens, calls: 1 });
   if (dialect === "embeddings") return { fixed, unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 };
   const most = model.entry.max_output_tokens;
@@ -45,4 +52,17 @@ export function holdExpiry(startedAt: number, candidates: readonly Candidate[]):
   const longest = Math.max(0, ...candidates.map(({ timeouts }) => timeouts.totalMs));
   const attempts = candidates.length === 1 ? 0 : (first?.timeouts.totalMs ?? 0);
   return startedAt + attempts + longest + HOLD_GRACE_MS;
+}
+
+/** What a routed call's session chooses from, each tier with its worst case; `undefined` for any other call. */
+export function routeAskOf(call: ModelCall, { routing }: RoutePlan, startedAt: number): RouteAsk | undefined {
+  if (routing === undefined) return undefined;
+  const { plans, isSticky, clean, tainted, degrade } = routing;
+  const choices = plans.map(({ tier = "", candidates, system }) => ({
+    tier,
+    want: wantOf(call, candidates, system),
+    expiresAt: holdExpiry(startedAt, candidates),
+    subject: candidates[0]?.model.name ?? call.fields.model,
+  }));
+  return { isSticky, choices, clean, tainted, degrade };
 }

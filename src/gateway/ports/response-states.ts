@@ -19,7 +19,7 @@ export interface KeptResponse {
   /** The whole input that it answered, with everything it went on from. */
   readonly input: readonly JsonObject[];
   /** Why there is nothing to go on from although it was to be kept. */
-  readonly lost?: "too_long";
+  readonly lost?: "too_long" | undefined;
   /** Epoch milliseconds. */
   readonly expiresAt: number;
 }

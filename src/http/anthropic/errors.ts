@@ -22,6 +22,7 @@ export function anthropicErrorBody(
     error: {
       type: TYPES[status] ?? (status >= 499 ? "api_error" : "invalid_request_error"),
       message: refusal.detail,
+      ...detailsOf(refusal),
     },
     request_id: requestId,
     interlock: {
@@ -30,6 +31,13 @@ export function anthropicErrorBody(
       ...(refusal.mistakes === undefined ? {} : { mistakes: refusal.mistakes }),
     },
   };
+}
+
+/** What makes Anthropic's own client send the whole conversation instead of a thread's next turn. */
+const NO_THREADS = { details: { error_code: "thread_unsupported_request", unsupported: [] } };
+
+function detailsOf({ code, mistakes = [] }: Refusal): Partial<typeof NO_THREADS> {
+  return code === "unsupported" && mistakes.some(({ path }) => path === "thread") ? NO_THREADS : {};
 }
 
 /** The whole response of a refusal; `x-should-retry` is what the official SDKs obey. */

@@ -7,7 +7,7 @@ import { SEMCONV_SCHEMA_URL } from "../../core/trace/attributes.ts";
 import { isOfTool } from "../../core/trace/facets.ts";
 import { readTerms } from "../../core/trace/full-text.ts";
 import { OUTCOMES } from "../../core/trace/outcome.ts";
-import { RECORD_KINDS, type IndexRow, type TraceRecord } from "../../core/trace/record.ts";
+import { isModelKind, RECORD_KINDS, type IndexRow, type TraceRecord } from "../../core/trace/record.ts";
 import { formatUsd, parseUsd } from "../../core/units/money.ts";
 import { readTrace } from "../../gateway/read-trace.ts";
 import { userToken } from "../../gateway/user-token.ts";
@@ -233,7 +233,7 @@ function shownCall(row: IndexRow): z.infer<typeof Call> {
     task_id: row.task_id,
     actor: row.actor,
     tool: isOfTool(row) ? row.subject : null,
-    model: row.kind === "chat" || row.kind === "ledger" ? row.subject : null,
+    model: isModelKind(row.kind) || row.kind === "ledger" ? row.subject : null,
     status: row.status,
     decision: row.decision,
     error_code: row.error_code,

@@ -1,8 +1,9 @@
-// Finds what a key's actors may name as a model (models, routes, agents), for every surface's own list.
+// Finds what a key's actors may name as a model (models, routes, agents, `auto`), for every surface's own list.
 import type { ModelEntry } from "../../core/config/document.ts";
 import { accept, type Outcome } from "../../core/errors.ts";
 import { matchesAny } from "../../core/policy/constraints.ts";
 import { mayActAs } from "../../core/principal.ts";
+import { AUTO } from "../../core/routing/choose-route.ts";
 import type { HttpContext } from "../context.ts";
 import { authenticate } from "./authenticate.ts";
 
@@ -24,12 +25,13 @@ export async function usableModels(c: HttpContext): Promise<Outcome<readonly Usa
   const { principal } = authenticated.value;
   const config = await c.var.runtime.ports.configs.active(principal.tenant);
   if (config === undefined) return accept([]);
-  const { models, routes, agents, actors } = config.published.document;
+  const { models, routes, agents, actors, routing } = config.published.document;
   const patterns = Object.entries(actors).flatMap(([name, actor]) =>
     mayActAs(principal, name) ? (actor.models ?? []) : [],
   );
   const publishedAt = config.published.published_at;
-  const ours = [...Object.keys(routes), ...Object.keys(agents)].map((name) => [name, OURS] as const);
+  const routed = routing === undefined ? [] : [AUTO];
+  const ours = [...Object.keys(routes), ...Object.keys(agents), ...routed].map((name) => [name, OURS] as const);
   return accept(
     [...Object.entries(models), ...ours]
       .filter(([name]) => matchesAny(name, patterns))

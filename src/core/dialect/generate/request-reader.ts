@@ -4,6 +4,7 @@ import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.t
 import { textOf } from "../body-fields.ts";
 import type { Conversation, Turn } from "../conversation.ts";
 import type { CallFields } from "../dialect.ts";
+import { mergedTurns } from "../turns.ts";
 import { at, Findings, objectOf, present } from "../findings.ts";
 import { readConfig, type Configured } from "./config-reader.ts";
 import { listOf, PartReader } from "./part-reader.ts";
@@ -23,8 +24,7 @@ const MEMBERS = new Set([
 ]);
 
 /** A request as a conversation; refuses `untranslatable` and `invalid_request`, naming everything at once. */
-export function readRequest(body: JsonObject, fields: CallFields): Outcome<Conversation> {
-  const findings = new Findings();
+export function readRequest(body: JsonObject, fields: CallFields, findings = new Findings()): Outcome<Conversation> {
   const members = camelMembers(body, "", findings);
   findings.only(members, "", MEMBERS);
   readHints(members, findings);
@@ -79,7 +79,7 @@ function readTurns(members: JsonObject, reader: PartReader, findings: Findings):
     const parts = partsOf(content, path, findings);
     turns.push({ role, parts: reader.read(parts, at(path, "parts"), { role, index }) });
   });
-  return merged(turns.filter(({ parts }) => parts.length > 0));
+  return mergedTurns(turns.filter(({ parts }) => parts.length > 0).map(resultsFirst));
 }
 
 const ROLES: ReadonlyMap<Json, "user" | "assistant"> = new Map<Json, "user" | "assistant">([
@@ -100,16 +100,9 @@ function partsOf(content: Json, path: string, findings: Findings): Json | undefi
   return members["parts"];
 }
 
-/** Neighbouring turns of one role are one turn, tool results first. */
-function merged(turns: readonly Turn[]): readonly Turn[] {
-  const found: Turn[] = [];
-  for (const turn of turns) {
-    const last = found.at(-1);
-    const parts = last?.role === turn.role ? [...last.parts, ...turn.parts] : turn.parts;
-    const results = parts.filter((part) => part.type === "tool_result");
-    const ordered = results.length === 0 ? parts : [...results, ...parts.filter(({ type }) => type !== "tool_result")];
-    if (last?.role === turn.role) found[found.length - 1] = { role: turn.role, parts: ordered };
-    else found.push({ role: turn.role, parts: ordered });
-  }
-  return found;
+function resultsFirst({ role, parts }: Turn): Turn {
+  const results = parts.filter(({ type }) => type === "tool_result");
+  return results.length === 0
+    ? { role, parts }
+    : { role, parts: [...results, ...parts.filter((part) => !results.includes(part))] };
 }

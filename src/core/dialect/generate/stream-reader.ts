@@ -71,14 +71,14 @@ export class GenerateStreamReader implements StreamReader {
   #part(part: ReplyPart): readonly ReplyEvent[] {
     if (part.type === "tool_call") return this.#call(part);
     if (part.type === "refusal") return [];
-    // A signature that stands on a text is a part of its own: the text is over then.
-    const isPlaced = part.type === "reasoning" && part.signed !== undefined && placeOf(part.signed) !== undefined;
-    const isNew = part.type !== this.#open?.type || isPlaced;
-    const opened = isNew ? this.#begin(part.type) : [];
+    const signed = part.type === "reasoning" ? part.signed : undefined;
+    // A signature that stood on a text is a part of its own.
+    const isPlaced = signed !== undefined && placeOf(signed) !== undefined;
+    const opened = part.type !== this.#open?.type || isPlaced ? this.#begin(part.type) : [];
     const index = this.#open?.index ?? 0;
     const grown: readonly ReplyEvent[] = part.text === "" ? [] : [{ type: "delta", index, text: part.text }];
-    if (part.type === "text" || part.signed === undefined) return [...opened, ...grown];
-    return [...opened, ...grown, { type: "signed", index, signed: part.signed }, ...this.#endPart()];
+    if (signed === undefined) return [...opened, ...grown];
+    return [...opened, ...grown, { type: "signed", index, signed }, ...this.#endPart()];
   }
 
   #begin(type: "text" | "reasoning"): readonly ReplyEvent[] {

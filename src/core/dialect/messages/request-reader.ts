@@ -18,8 +18,7 @@ const MEMBERS = new Set(
 const HINTS = ["cache_control", "service_tier", "diagnostics", "speed", "inference_geo"];
 
 /** A request as a conversation; refuses `untranslatable` and `invalid_request`, naming everything at once. */
-export function readRequest(body: JsonObject, fields: CallFields): Outcome<Conversation> {
-  const findings = new Findings();
+export function readRequest(body: JsonObject, fields: CallFields, findings = new Findings()): Outcome<Conversation> {
   findings.only(body, "", MEMBERS);
   for (const hint of HINTS) if ((body[hint] ?? null) !== null) findings.hint(hint);
   readEdits(body["context_management"], findings);

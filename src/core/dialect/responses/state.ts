@@ -27,9 +27,19 @@ export function isToBeKept(body: ObjectText): boolean {
 /** The request with items before its own input, whose bytes stay as they are, and no word of what it went on from. */
 export function continuedBody(body: ObjectText, before: readonly JsonObject[]): string {
   const own = memberText(body, "input") ?? "[]";
-  const text = own.startsWith("[") ? own.slice(1, -1).trim() : inputItems(readJson(own)).map((item) => JSON.stringify(item)).join(",");
+  const text = own.startsWith("[")
+    ? own.slice(1, -1).trim()
+    : inputItems(readJson(own))
+        .map((item) => JSON.stringify(item))
+        .join(",");
   const all = [...before.map((item) => JSON.stringify(item)), ...(text === "" ? [] : [text])];
-  return withMembers(body, new Map([["input", `[${all.join(",")}]`], ["previous_response_id", "null"]]));
+  return withMembers(
+    body,
+    new Map([
+      ["input", `[${all.join(",")}]`],
+      ["previous_response_id", "null"],
+    ]),
+  );
 }
 
 /** The ids of items that an input only names; none in most requests. */
@@ -138,7 +148,10 @@ export interface ItemsQuery {
 
 /** A page of a response's input; items without an id of their own have one by their place. */
 export function itemsPage(id: string, input: readonly JsonObject[], { limit, order, after }: ItemsQuery): JsonObject {
-  const listed = input.map((item, at) => ({ ...listedItem(item), id: textOf(item["id"]) ?? `item_${id.replace(/^resp_/, "")}_${at}` }));
+  const listed = input.map((item, at) => ({
+    ...listedItem(item),
+    id: textOf(item["id"]) ?? `item_${id.replace(/^resp_/, "")}_${at}`,
+  }));
   const ordered = order === "asc" ? listed : listed.toReversed();
   const from = after === undefined ? 0 : ordered.findIndex((item) => item.id === after) + 1;
   const data = ordered.slice(from, from + limit);

@@ -74,8 +74,9 @@ function compiledPattern(pattern: string): { test(text: string): boolean } {
 
 const { DYN } = CelScalar;
 const environment = celEnv({
-  // NOTE: `result` and `status` are bound for probes alone; checking a rule refuses the names.
+  // NOTE: `result` and `status` are bound for probes alone, `request` for routing; checking a rule refuses the names.
   variables: {
+    request: DYN,
     result: DYN,
     status: DYN,
     args: DYN,
@@ -241,9 +242,14 @@ const MAX_VALUE_TEXT = 256;
  * What an expression looked at, by the chains it reads (`args.amount_usd`); what was not there is left out. At most 16
  * values; texts are cut at 256 characters, and of lists and objects only the size is told.
  */
-export function valuesSeen({ ast }: ParsedExpression, { input }: World): Readonly<Record<string, Json>> {
+export function valuesSeen({ ast }: ParsedExpression, { input }: Pick<World, "input">): Readonly<Record<string, Json>> {
+  return valuesIn({ ast }, input as unknown as JsonObject);
+}
+
+/** The same of values that are plain data. */
+export function valuesIn({ ast }: Pick<ParsedExpression, "ast">, input: JsonObject): Readonly<Record<string, Json>> {
   const seen = chainsOf(ast.expr).flatMap((chain): readonly (readonly [string, Json])[] => {
-    const value = lookUp(input as unknown as JsonObject, chain);
+    const value = lookUp(input, chain);
     return value === undefined ? [] : [[chain.join("."), shown(value)]];
   });
   return Object.fromEntries(seen.slice(0, MAX_VALUES));

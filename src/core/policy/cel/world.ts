@@ -102,6 +102,21 @@ export function bindFinding(
   return { meter, variables };
 }
 
+/** Binds plain values under names of their own, each by its schema; a number that one calls a timestamp is epoch milliseconds. */
+export function bindValues(
+  values: Readonly<Record<string, Json>>,
+  schemas: Readonly<Record<string, Schema>>,
+): Pick<World, "meter" | "variables"> {
+  const meter = new Meter();
+  const variables = bare();
+  for (const [name, value] of Object.entries(values)) {
+    const schema = schemas[name] ?? {};
+    const isInstant = schema["x-cel"] === "timestamp" && typeof value === "number";
+    variables[name] = isInstant ? timestampFromMs(value) : bindJson(value, { schema, root: schema, meter, depth: 0 });
+  }
+  return { meter, variables };
+}
+
 /** An object that inherits nothing: the engine looks variables up by whatever name a rule has. */
 function bare(): Record<string, CelInput> {
   const none: Record<string, CelInput> = {};

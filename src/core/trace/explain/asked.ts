@@ -1,5 +1,6 @@
 // Decides what is told of what was asked for: each call with its intent, its arguments or parameters as stored, and its own constraints.
 import { ATTR } from "../attributes.ts";
+import { dialectIn } from "../recorded-model.ts";
 import type { TraceRecord } from "../record.ts";
 import { objectOf, parsed, readRequest } from "./bodies.ts";
 import type { Sentence } from "./explanation.ts";
@@ -17,7 +18,8 @@ function tellModel(step: Step): readonly Sentence[] {
   const { subject, started_at } = record.index;
   const requested = textAttr(record, ATTR.requestModel);
   const upstream = requested === undefined || requested === subject ? "" : ` (${quoted(requested)} at its provider)`;
-  const offered = readRequest(bodyOf(record, "request") ?? "")?.tools ?? [];
+  const offered =
+    readRequest(bodyOf(record, "request") ?? "", dialectIn(rootOf(record)?.attributes ?? {}, "caller"))?.tools ?? [];
   const settings = [
     record.spans[0]?.attributes[ATTR.requestStream] === true ? "as a stream" : undefined,
     grantOf(record),

@@ -1,5 +1,9 @@
 // Decides what a stored model request and its answer say, as far as a sentence tells it: messages, offered tools, text, tools asked for.
 
+import type { Conversation, Part } from "../../dialect/conversation.ts";
+import type { GeneratingDialect } from "../../dialect/names.ts";
+import { recordedConversation, recordedReply } from "../recorded-model.ts";
+
 /** What a request showed the model. */
 export interface RequestRead {
   /** How many messages of each role, in order of first appearance. */
@@ -16,8 +20,9 @@ export interface AnswerRead {
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** Reads a request body; `undefined` where it is no chat request. */
-export function readRequest(body: string): RequestRead | undefined {
+/** Reads a request body in its caller's dialect; `undefined` where it cannot be read. */
+export function readRequest(body: string, dialect: GeneratingDialect | undefined): RequestRead | undefined {
+  if (dialect !== undefined && dialect !== "chat") return shownIn(recordedConversation(body, dialect));
   const request = objectOf(parsed(body));
   const messages = objectsIn(listOf(request?.["messages"]));
   if (request === undefined || messages.length === 0) return undefined;
@@ -37,8 +42,30 @@ export function readRequest(body: string): RequestRead | undefined {
   };
 }
 
-/** Reads an answer, whole or as an event stream; `undefined` where it is neither. */
-export function readAnswer(body: string): AnswerRead | undefined {
+/** What a conversation showed the model: a tool's results count as messages of their own. */
+function shownIn(conversation: Conversation | undefined): RequestRead | undefined {
+  if (conversation === undefined || conversation.turns.length === 0) return undefined;
+  const shown = conversation.turns.flatMap(({ role, parts }) => {
+    const results = parts.filter((part) => part.type === "tool_result");
+    const others = parts.filter((part) => part.type !== "tool_result");
+    return [
+      ...results.map((result) => ({ role: "tool", text: result.content.map(partText).join(" ") })),
+      ...(others.length === 0 ? [] : [{ role: role as string, text: others.map(partText).join(" ") }]),
+    ];
+  });
+  const roles = new Map<string, number>();
+  for (const { role } of shown) roles.set(role, (roles.get(role) ?? 0) + 1);
+  return { roles, last: shown.at(-1), tools: conversation.tools.map(({ name }) => name) };
+}
+
+/** A part as text: what is none is named by its type. */
+function partText(part: Part): string {
+  return "text" in part ? part.text : `[${part.type}]`;
+}
+
+/** Reads an answer in its provider's dialect, whole or as an event stream; `undefined` where it is neither. */
+export function readAnswer(body: string, dialect: GeneratingDialect | undefined): AnswerRead | undefined {
+  if (dialect !== undefined && dialect !== "chat") return answeredIn(body, dialect);
   const whole = objectOf(parsed(body));
   if (whole !== undefined) {
     const choices = listOf(whole["choices"]).map((each) => objectOf(each)?.["message"]);
@@ -50,6 +77,17 @@ export function readAnswer(body: string): AnswerRead | undefined {
     listOf(objectOf(parsed(line.slice(5)))?.["choices"]).map((each) => objectOf(each)?.["delta"]),
   );
   return together(deltas);
+}
+
+function answeredIn(body: string, dialect: GeneratingDialect): AnswerRead | undefined {
+  const isStream = parsed(body) === undefined;
+  const reply = recordedReply(body, isStream ? "text/event-stream" : "application/json", dialect);
+  if (reply === undefined || (isStream && reply.parts.length === 0)) return undefined;
+  const texts = reply.parts.flatMap((part) => (part.type === "text" || part.type === "refusal" ? [part.text] : []));
+  const tools = reply.parts.flatMap((part) =>
+    part.type === "tool_call" ? [{ name: part.name, args: part.args }] : [],
+  );
+  return { text: texts.join(""), tools };
 }
 
 function together(parts: readonly unknown[]): AnswerRead {

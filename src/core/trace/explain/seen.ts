@@ -1,10 +1,11 @@
 // Decides what is told of what the agent saw: what its models were shown and answered, what its tools gave back, how far that can be trusted, and from when it is.
 import { ATTR } from "../attributes.ts";
+import { dialectIn } from "../recorded-model.ts";
 import type { TraceRecord } from "../record.ts";
 import { objectOf, parsed, readAnswer, readRequest } from "./bodies.ts";
 import type { Sentence } from "./explanation.ts";
 import { quoted } from "./quoted.ts";
-import { bodyOf, endOf, textAttr, type Step } from "./step.ts";
+import { bodyOf, endOf, rootOf, textAttr, type Step } from "./step.ts";
 import { count, iso, nameOf, tell } from "./tell.ts";
 
 /** What every call showed the agent or its model. */
@@ -14,8 +15,11 @@ export function tellSeen(steps: readonly Step[]): readonly Sentence[] {
 
 function tellModel(step: Step): readonly Sentence[] {
   const [record] = step.runs;
-  const shown = readRequest(bodyOf(record, "request") ?? "");
-  const answered = readAnswer(bodyOf(record, "response") ?? "");
+  const shown = readRequest(bodyOf(record, "request") ?? "", dialectIn(rootOf(record)?.attributes ?? {}, "caller"));
+  const answered = readAnswer(
+    bodyOf(record, "response") ?? "",
+    dialectIn(rootOf(record)?.attributes ?? {}, "provider"),
+  );
   return [
     ...(shown === undefined ? [] : [tell(record, `${nameOf(step)} showed the model ${messagesIn(shown)}.`)]),
     ...(answered === undefined ? [] : tellAnswer(step, record, answered)),

@@ -1,7 +1,7 @@
 // Decides which records tell of one call: everything under one call id is one step, and so is a model call with its expired hold.
 import { sha256Hex } from "../../json/digest.ts";
 import { ATTR } from "../attributes.ts";
-import type { Span, TraceRecord } from "../record.ts";
+import { isModelKind, type Span, type TraceRecord } from "../record.ts";
 
 /** One call and everything that is recorded of it, oldest first. Each kind of record is in exactly one list. */
 export interface Step {
@@ -24,7 +24,14 @@ export interface Story {
   readonly acts: readonly TraceRecord[];
 }
 
-const CALLS: ReadonlySet<string> = new Set(["chat", "execute_tool", "approval", "ledger"]);
+const CALLS: ReadonlySet<string> = new Set([
+  "chat",
+  "embeddings",
+  "count_tokens",
+  "execute_tool",
+  "approval",
+  "ledger",
+]);
 
 /** Groups records, oldest first, into calls; those without a call are acts. Every record is in the story once. */
 export function storyOf(records: readonly TraceRecord[]): Story {
@@ -42,7 +49,7 @@ export function storyOf(records: readonly TraceRecord[]): Story {
 }
 
 function isChat({ index }: TraceRecord): boolean {
-  return index.kind === "chat";
+  return isModelKind(index.kind);
 }
 
 function groupOf(record: TraceRecord, holders: ReadonlyMap<string, string>): string {
@@ -65,7 +72,7 @@ function stepOf(group: readonly TraceRecord[], number: number): Step | undefined
     probes,
   );
   if (first === undefined) return undefined;
-  const kind = first.index.kind === "chat" || first.index.kind === "ledger" ? "model" : "tool";
+  const kind = isModelKind(first.index.kind) || first.index.kind === "ledger" ? "model" : "tool";
   const own = [first, ...rest] as const;
   const others = (list: readonly TraceRecord[]): readonly TraceRecord[] => (list.includes(first) ? [] : list);
   return { kind, number, runs: own, replays: others(replays), votes: others(votes), probes: others(probes) };
