@@ -41,7 +41,7 @@ export function r2ResponseStates(bucket: R2Bucket, masking: MaskingKeys): Respon
     remove: async (owner, id, now) => {
       const found = await findAt(sealed, Kept, { owner, name: `r/${id}`, id, now });
       if (found === undefined) return false;
-      await removeAll(bucket, addressesOf(found.place, id, found.value));
+      await removeAll(bucket, addressesOf(owner, found.place, { id, kept: found.value }));
       return true;
     },
     forget: (tenant, session) => forget(bucket, tenant, session),
@@ -93,12 +93,11 @@ async function keep(
   if (!ID.test(id)) return;
   const { tenant } = owner;
   const place = placeOf(owner, owner.isNamed ? kept.session : undefined);
-  const addresses = addressesOf(place, id, kept);
-  const manifest = JSON.stringify(addresses);
+  const manifest = JSON.stringify(addressesOf(owner, place, { id, kept }));
   const day = `response-days/${tenant}/${dayOf(kept.expiresAt)}/`;
   // What is to be deleted is listed before it is there.
   await bucket.put(`${day}${sha256Hex(`${place}${id}`).slice(0, 32)}`, manifest);
-  if (!owner.isNamed) await bucket.put(`${placeOf(owner, kept.session)}u/${id}`, manifest);
+  if (!owner.isNamed) await bucket.put(pointerOf(owner, kept.session, id), manifest);
   const items = new Map(itemsWithId(kept));
   await Promise.all(
     [...items].map(([name, item]) =>
@@ -118,8 +117,19 @@ function itemsWithId({ response, lost }: KeptResponse): readonly (readonly [stri
     .slice(0, MAX_ITEMS);
 }
 
-function addressesOf(place: string, id: string, kept: KeptResponse): readonly string[] {
-  return [`${place}r/${id}`, ...itemsWithId(kept).map(([name]) => `${place}i/${name}`)];
+/** Everything that belongs to a response kept at a place. */
+function addressesOf(
+  owner: ResponseOwner,
+  place: string,
+  { id, kept }: { readonly id: string; readonly kept: KeptResponse },
+): readonly string[] {
+  const pointers = place === placeOf(owner, undefined) ? [pointerOf(owner, kept.session, id)] : [];
+  return [`${place}r/${id}`, ...itemsWithId(kept).map(([name]) => `${place}i/${name}`), ...pointers];
+}
+
+/** Where a session that nobody named lists a response. */
+function pointerOf(owner: ResponseOwner, session: string, id: string): string {
+  return `${placeOf(owner, session)}u/${id}`;
 }
 
 function placeOf({ tenant, actor }: Pick<ResponseOwner, "tenant" | "actor">, session: string | undefined): string {

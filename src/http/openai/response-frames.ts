@@ -55,25 +55,37 @@ export class ResponseFrames {
   }
 }
 
-/** The same as a stream of bytes. */
+/** The same as a stream of bytes; `defer` keeps it going. A caller that leaves ends the stream that it was made of. */
 export function shownStream(
   body: ReadableStream<Uint8Array>,
-  shown: Shown,
-  onOver: (response: string) => void,
+  frames: ResponseFrames,
+  defer: (work: Promise<void>) => void,
 ): ReadableStream<Uint8Array> {
-  const frames = new ResponseFrames(shown, onOver);
+  const pipe = new IdentityTransformStream();
+  defer(pump(body, pipe.writable, frames));
+  return pipe.readable;
+}
+
+async function pump(
+  body: ReadableStream<Uint8Array>,
+  writable: WritableStream<Uint8Array>,
+  frames: ResponseFrames,
+): Promise<void> {
+  const reader = body.getReader();
+  const writer = writable.getWriter();
   const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
   const encoder = new TextEncoder();
-  return body.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform: (chunk, controller) => {
-        const text = frames.push(decoder.decode(chunk, { stream: true }));
-        if (text !== "") controller.enqueue(encoder.encode(text));
-      },
-      flush: (controller) => {
-        const text = frames.push(decoder.decode()) + frames.end();
-        if (text !== "") controller.enqueue(encoder.encode(text));
-      },
-    }),
-  );
+  // While a read waits, nothing else notices that the caller has gone.
+  writer.closed.catch((error: unknown) => reader.cancel(error).catch(() => undefined));
+  const write = async (text: string): Promise<void> => {
+    if (text !== "") await writer.write(encoder.encode(text));
+  };
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read())
+      await write(frames.push(decoder.decode(next.value, { stream: true })));
+    await write(frames.push(decoder.decode()) + frames.end());
+    await writer.close();
+  } catch (error) {
+    await Promise.allSettled([reader.cancel(error), writer.abort(error)]);
+  }
 }

@@ -37,7 +37,7 @@ function shown(c: HttpContext, continued: ContinuedCall, answer: ModelAnswer): M
     if (isJsonObject(response)) deferOf(c)(keepResponse(c.var.runtime.ports, continued, response));
   };
   if (answer.body instanceof ReadableStream)
-    return { ...answer, body: shownStream(answer.body, continued.shown, keep) };
+    return { ...answer, body: shownStream(answer.body, new ResponseFrames(continued.shown, keep), deferOf(c)) };
   const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(answer.body);
   const isStream = (answer.headers.get("content-type") ?? "").startsWith("text/event-stream");
   const changed = isStream ? shownFrames(text, continued, keep) : shownWhole(text, continued, keep);
