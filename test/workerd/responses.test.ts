@@ -10,7 +10,6 @@ import { bindings, createTenant, request, upstream, asRoot, type TestTenant } fr
 interface Sent {
   readonly input: readonly Readonly<Record<string, unknown>>[];
   readonly store: boolean;
-  readonly stream?: boolean;
   readonly previous_response_id?: string | null;
   readonly instructions?: string;
 }
@@ -43,7 +42,7 @@ beforeEach(() => {
     answered += 1;
     const body = await asked.json<Sent>();
     asks.push(body);
-    return body.stream === true ? streamed(answered) : Response.json(responseOf(answered));
+    return Response.json(responseOf(answered));
   });
 });
 afterEach(() => vi.restoreAllMocks());
@@ -73,23 +72,6 @@ function responseOf(n: number): Readonly<Record<string, unknown>> {
     usage: { input_tokens: 10, output_tokens: 5, total_tokens: 15 },
     ...more,
   };
-}
-
-function streamed(n: number): Response {
-  const events = [
-    { type: "response.created", sequence_number: 0, response: { ...responseOf(n), status: "in_progress", output: [] } },
-    {
-      type: "response.output_text.delta",
-      sequence_number: 1,
-      item_id: "m",
-      output_index: 1,
-      content_index: 0,
-      delta: "hi",
-    },
-    { type: "response.completed", sequence_number: 2, response: responseOf(n) },
-  ];
-  const text = events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join("");
-  return new Response(text, { headers: { "content-type": "text/event-stream" } });
 }
 
 interface Asked {
@@ -183,18 +165,6 @@ describe("going on from a response", () => {
     const third = await create({ input: "three", previous_response_id: shown["id"] }, { session: "s1" });
     await third.body?.cancel();
     expect(lastSent().input).toHaveLength(7);
-  });
-
-  it("works from a stream too, whose events say what the caller said", async () => {
-    const response = await create({ input: "one", stream: true, metadata: { a: "b" } }, { session: "s2" });
-    const text = await response.text();
-    expect(text).toContain('"store":true');
-    expect(text).not.toContain('"store":false');
-    expect(text).toContain('"metadata":{"a":"b"}');
-    const id = `resp_${answered}`;
-    await kept(id, { session: "s2" });
-    await (await create({ input: "two", previous_response_id: id }, { session: "s2" })).body?.cancel();
-    expect(lastSent().input).toHaveLength(4);
   });
 
   it("works without naming a session: the call joins the one it goes on from", async () => {
