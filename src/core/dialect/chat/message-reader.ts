@@ -1,5 +1,5 @@
 // Decides what the content of a chat message means: texts, media, tool calls, tool results.
-import type { DocumentPart, MediaSource, Part, TextPart, ToolCallPart } from "../conversation.ts";
+import type { DocumentPart, MediaSource, Part, Signed, TextPart, ToolCallPart } from "../conversation.ts";
 import { textOf } from "../body-fields.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
 import { at, itemsOf, objectOf, present, wordOf, type Findings } from "../findings.ts";
@@ -133,7 +133,9 @@ function readFile(file: JsonObject, path: string, findings: Findings): DocumentP
 }
 
 /** With the members of an answer that a client sends back as it got it. */
-const ASSISTANT_MEMBERS = new Set("role content refusal tool_calls reasoning_content reasoning annotations".split(" "));
+const ASSISTANT_MEMBERS = new Set(
+  "role content refusal tool_calls reasoning_content reasoning annotations extra_content".split(" "),
+);
 const CALL_MEMBERS = new Set(["id", "type", "index", "function", "extra_content"]);
 const CALLED_MEMBERS = new Set(["name", "arguments"]);
 
@@ -149,10 +151,19 @@ export function readAssistant(message: JsonObject, path: string, context: Messag
     ...(thought === "" ? [] : [{ type: "reasoning" as const, text: thought }]),
     ...(content === null ? [] : readContent(content, at(path, "content"), { findings, only: undefined })),
     ...(refusal === "" ? [] : [{ type: "refusal" as const, text: refusal }]),
-    ...itemsOf(message["tool_calls"]).flatMap((call, index) =>
-      readToolCall(call, at(path, `tool_calls.${index}`), context),
+    ...signedFirst(
+      itemsOf(message["tool_calls"]).flatMap((call, index) =>
+        readToolCall(call, at(path, `tool_calls.${index}`), context),
+      ),
+      signatureOf(message),
     ),
   ];
+}
+
+/** Some clients hand the state of the first call back beside the message. */
+function signedFirst(calls: readonly ToolCallPart[], signed: Signed | undefined): readonly ToolCallPart[] {
+  if (signed === undefined || calls.some((call) => call.signed !== undefined)) return calls;
+  return calls.map((call, index) => (index === 0 ? { ...call, signed } : call));
 }
 
 function readToolCall(value: Json, path: string, { findings, called }: MessageContext): readonly ToolCallPart[] {
