@@ -32,10 +32,14 @@ import { tenantRoutes } from "./http/api/tenants.ts";
 import { toolCallRoutes } from "./http/api/tool-calls.ts";
 import { traceStoreRoutes } from "./http/api/trace-stores.ts";
 import { traceRoutes } from "./http/api/traces.ts";
+import { geminiError } from "./http/gemini/errors.ts";
+import { askModel } from "./http/gemini/generate-content.ts";
+import { getGeminiModel, isGeminiClient, listGeminiModels } from "./http/gemini/models.ts";
 import type { Env } from "./env.ts";
 import type { HttpContext, HttpEnv, Runtime } from "./http/context.ts";
 import { authenticate, authorize } from "./http/middleware/authenticate.ts";
 import { chatCompletions } from "./http/openai/chat-completions.ts";
+import { embeddings } from "./http/openai/embeddings.ts";
 import { openAiError } from "./http/openai/errors.ts";
 import { listModels, retrieveModel } from "./http/openai/models.ts";
 
@@ -71,7 +75,15 @@ const OPENAI_PATHS =
   /^\/v1\/(chat\/|completions|models|responses|embeddings|images|audio|files|batches|moderations|fine_tuning)/;
 /** Paths answered in Anthropic's shapes; those of OpenAI's are too, when an Anthropic client asks. */
 const ANTHROPIC_PATHS = /^\/v1\/(messages|complete)(\/|$)/;
-const ANSWERED_MODEL_PATHS = ["/v1/chat/completions", "/v1/models", "/v1/messages", "/v1/messages/count_tokens"];
+const GEMINI_PATHS = /^\/v1beta\//;
+const ANSWERED_MODEL_PATHS = [
+  "/v1/chat/completions",
+  "/v1/embeddings",
+  "/v1/models",
+  "/v1/messages",
+  "/v1/messages/count_tokens",
+  "/v1beta/models",
+];
 
 /** The app; `runtimeOf` answers the isolate's runtime for an environment. */
 export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
@@ -82,16 +94,15 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
     return answer(c);
   };
   app.post("/v1/chat/completions", answering(chatCompletions));
+  app.post("/v1/embeddings", answering(embeddings));
   app.post("/v1/messages", answering(createMessage));
   app.post("/v1/messages/count_tokens", answering(countTokens));
-  app.get(
-    "/v1/models",
-    answering((c) => (isAnthropicClient(c) ? listAnthropicModels(c) : listModels(c))),
-  );
-  app.get(
-    "/v1/models/:id",
-    answering((c) => (isAnthropicClient(c) ? retrieveAnthropicModel(c) : retrieveModel(c))),
-  );
+  app.get("/v1/models", answering(byClient(listGeminiModels, listAnthropicModels, listModels)));
+  app.get("/v1/models/:id", answering(byClient(getGeminiModel, retrieveAnthropicModel, retrieveModel)));
+  app.post("/v1/models/*", answering(askModel));
+  app.get("/v1beta/models", answering(listGeminiModels));
+  app.get("/v1beta/models/*", answering(getGeminiModel));
+  app.post("/v1beta/models/*", answering(askModel));
   app.get("/", (c) => c.redirect("/docs"));
   for (const route of apiRoutes)
     app.on(
@@ -119,8 +130,17 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
   return app;
 }
 
+type Answering = (c: HttpContext) => Promise<Response>;
+
+/** Three vendors list models at one path: their clients tell themselves apart. */
+function byClient(gemini: Answering, anthropic: Answering, openAi: Answering): Answering {
+  return (c) => (isGeminiClient(c) ? gemini : isAnthropicClient(c) ? anthropic : openAi)(c);
+}
+
 /** A refusal in the shape that a path's clients read. */
 function refused(c: HttpContext, refusal: Refusal): Response {
+  if (GEMINI_PATHS.test(c.req.path) || (c.req.path.startsWith("/v1/models") && isGeminiClient(c)))
+    return geminiError(refusal);
   const isOpenAi = OPENAI_PATHS.test(c.req.path);
   if (ANTHROPIC_PATHS.test(c.req.path) || (isOpenAi && isAnthropicClient(c))) return anthropicError(refusal);
   return isOpenAi ? openAiError(refusal) : problem(refusal);

@@ -2,6 +2,7 @@
 import Anthropic from "@anthropic-ai/sdk";
 import type { MessageParam, Tool } from "@anthropic-ai/sdk/resources/messages";
 import { ApiError, GoogleGenAI, type Content } from "@google/genai";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import OpenAI from "openai";
 import type { ResponseInput } from "openai/resources/responses/responses";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -225,6 +226,42 @@ describe("structured output", () => {
       content.text,
     ];
     for (const text of texts) expect(JSON.parse(text ?? "")).toEqual(instance);
+  });
+});
+
+describe("instances of schemas", () => {
+  const text = { type: "string" };
+  const SCHEMAS: readonly Record<string, unknown>[] = [
+    { type: "object", properties: {} },
+    { type: "object", properties: { a: { type: ["integer", "null"], minimum: -3 }, b: { type: "null" } } },
+    { type: "object", properties: { a: { type: "array", items: { type: "boolean" }, minItems: 3 } }, required: ["a"] },
+    { type: "object", properties: { a: { anyOf: [{ type: "number", exclusiveMinimum: 0.5 }, text] } } },
+    { type: "object", properties: { a: { type: "integer", multipleOf: 7, minimum: 10 } } },
+    { type: "object", properties: { a: { const: "x" }, b: { enum: [2, 3] }, c: { type: "string", minLength: 9 } } },
+    { type: "object", properties: { a: { type: "string", maxLength: 2 }, b: { type: "string", format: "date-time" } } },
+    { type: "object", properties: { a: { type: "string", pattern: "^cus_[a-z0-9]+$" }, b: { format: "email" } } },
+    {
+      allOf: [
+        { properties: { a: text }, required: ["a"] },
+        { properties: { b: text }, required: ["b"] },
+      ],
+    },
+    {
+      type: "object",
+      properties: { next: { anyOf: [{ type: "null" }, { $ref: "#" }] }, tree: { $ref: "#/$defs/tree" } },
+      required: ["next"],
+      $defs: { tree: { type: "object", properties: { leaves: { type: "array", items: text } } } },
+    },
+  ];
+
+  test.each(SCHEMAS)("%j", async (wanted) => {
+    const { output_text: said } = await openai.responses.create({
+      model: "demo-small",
+      input: "give",
+      text: { format: { type: "json_schema", name: "thing", schema: wanted } },
+    });
+    const validate = new Ajv2020({ strict: false, validateFormats: false }).compile(wanted);
+    expect([validate(JSON.parse(said)), validate.errors]).toEqual([true, null]);
   });
 });
 

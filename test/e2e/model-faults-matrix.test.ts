@@ -5,7 +5,16 @@ import { bodyOf, eventsOf, pathOf, type Dialect } from "../demo/dialect-calls.ts
 import { complaints } from "../demo/vendor-schemas.ts";
 import { PRICE, type JsonRecord } from "./document.ts";
 import { openStage, readAll, traceIdOf, type Stage, type Tenant } from "./harness.ts";
-import { cellOf, FAULTS, faultsTable, mayRetry, type Cell, type Fault, type Kind } from "./model-faults-table.ts";
+import {
+  cellOf,
+  FAULTS,
+  faultsTable,
+  mayRetry,
+  type Cell,
+  type Code,
+  type Fault,
+  type Kind,
+} from "./model-faults-table.ts";
 
 type Spoken = Exclude<Dialect, "list">;
 
@@ -19,6 +28,8 @@ const LEGS: readonly Leg[] = [
   ["messages", "messages"],
   ["chat", "messages"],
   ["messages", "chat"],
+  ["chat", "generate"],
+  ["messages", "generate"],
 ];
 
 const PROVIDERS: Readonly<Record<Spoken, JsonRecord>> = {
@@ -29,10 +40,11 @@ const PROVIDERS: Readonly<Record<Spoken, JsonRecord>> = {
 };
 
 /** Longer than a loaded machine needs for an answer that is there, shorter than anybody waits. */
-const TIMEOUTS = { first_byte_ms: 1_500, idle_ms: 1_500, total_ms: 8_000 };
-/** What an answer may take beyond its time-out, with many others under way. */
-const SLACK_MS = 5_000;
-const AT_ONCE = 24;
+const TIMEOUTS = { first_byte_ms: 1_500, idle_ms: 1_000, total_ms: 20_000 };
+/** What a call may take beyond its time-outs on a loaded machine. */
+const SLACK_MS = 8_000;
+/** More at once would only wait for each other. */
+const AT_ONCE = 8;
 
 interface Asked {
   readonly leg: Leg;
@@ -53,12 +65,17 @@ const ASKED: readonly Asked[] = LEGS.flatMap((leg) =>
 const nameOf = ({ leg, fault, isStream }: Asked): string =>
   `leg${LEGS.indexOf(leg)}-${fault.model}-${isStream ? "stream" : "whole"}`;
 
-interface Seen {
+/** What its caller saw of a call. */
+interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
   readonly isBroken: boolean;
   readonly tookMs: number;
+}
+
+/** The same, and what the ledger and the trace say of it. */
+interface Seen extends Answer {
   readonly held: number;
   readonly used: number;
   readonly attributes: JsonRecord;
@@ -86,21 +103,23 @@ beforeAll(async () => {
       ]),
     ),
   });
-  await inParallel(ASKED, async (asked) => {
-    seen.set(nameOf(asked), await makeCall(asked));
-  });
+  const answers = await inParallel(ASKED, makeCall);
+  const looked = await inParallel(answers, lookUp);
+  for (const [name, saw] of looked) seen.set(name, saw);
 }, 120_000);
 afterAll(() => stage.close());
 
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const left = [...items];
+async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
+  const left = [...items.entries()];
+  const done: R[] = [];
   const worker = async (): Promise<void> => {
-    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+    for (let next = left.shift(); next !== undefined; next = left.shift()) done[next[0]] = await work(next[1]);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return done;
 }
 
-async function makeCall(asked: Asked): Promise<Seen> {
+async function makeCall(asked: Asked): Promise<readonly [name: string, answer: Answer]> {
   const {
     leg: [caller, provider, more = {}],
     fault,
@@ -119,9 +138,14 @@ async function makeCall(asked: Asked): Promise<Seen> {
   );
   const { text, isBroken } = await readAll(response);
   const tookMs = performance.now() - started;
-  const { used, held } = await tenant.settled(nameOf(asked));
-  const { attributes } = await tenant.tracedCall(traceIdOf(response));
-  return { status: response.status, headers: response.headers, text, isBroken, tookMs, used, held, attributes };
+  return [nameOf(asked), { status: response.status, headers: response.headers, text, isBroken, tookMs }];
+}
+
+/** Looks a call up once all are made: looking often slows what is looked at. */
+async function lookUp([name, answer]: readonly [name: string, answer: Answer]): Promise<readonly [string, Seen]> {
+  const { used, held } = await tenant.settled(name);
+  const { attributes } = await tenant.tracedCall(traceIdOf(answer));
+  return [name, { ...answer, used, held, attributes }];
 }
 
 /** Each dialect's words: its marker of success, and the errors that a translated answer tells. */
@@ -181,7 +205,7 @@ function kindOf(model: string, provider: Spoken): Kind {
   if (model === "fault-400") return "invalid_request";
   if (model === "fault-401") return "authentication";
   if (model === "fault-429") return "rate_limit";
-  if (model === "fault-500-html") return "server";
+  if (model === "fault-500-html" || model === "fault-garbage-event") return "server";
   if (provider === "generate") return "overloaded";
   return provider === "messages" && model !== "fault-503" ? "overloaded" : "server";
 }
@@ -212,7 +236,8 @@ function expectSaid(asked: Asked, { text }: Seen): void {
       break;
     case "pieces":
       expect(text).toContain("piece 2");
-      expect(text).not.toContain("piece 4");
+      // The event that is broken off in the middle may have come as far as its text.
+      expect(text.includes("piece 4") && fault.model !== "fault-truncated").toBe(false);
       break;
     case "preamble":
       expect(text).not.toContain("piece 1");
@@ -226,10 +251,15 @@ function expectSaid(asked: Asked, { text }: Seen): void {
       break;
     case "upstream_timeout":
     case "upstream_failed":
-      expect(text).toContain(`"${says}"`);
+      expect(text).toMatch(codeIn(says));
       expectErrorShape(caller, JSON.parse(text));
   }
   if (!isStream) expect(text).not.toMatch(/^(data|event):/m);
+}
+
+/** A code as an error tells it; Google writes its reasons in capitals. */
+function codeIn(code: Code): RegExp {
+  return new RegExp(`"${code}"`, "i");
 }
 
 function expectOwnWords(model: string, text: string, provider: Spoken): void {
@@ -259,8 +289,9 @@ function expectEnd(asked: Asked, { text }: Seen): void {
       ? WORDS[caller][kindOf(fault.model, provider)]
       : end === "own words"
         ? (OWN_WORDS[fault.model]?.[provider] ?? "")
-        : `"${end}"`;
+        : "";
   expect(JSON.stringify(last)).toContain(words);
+  if (end === "upstream_timeout" || end === "upstream_failed") expect(JSON.stringify(last)).toMatch(codeIn(end));
   if (caller !== "responses") expectErrorShape(caller, last);
 }
 
@@ -289,7 +320,9 @@ describe.each(LEGS.map((leg) => [titleOf(leg), leg] as const))("%s", (_, leg) =>
     expect(isStreaming).toBe(isStream && cell.end !== undefined);
     const isOurs = cell.says === "upstream_timeout" || cell.says === "upstream_failed";
     expect(saw.headers.get("x-should-retry")).toBe(isOurs ? String(mayRetry(cell)) : null);
-    expect(saw.tookMs).toBeLessThan(TIMEOUTS.total_ms + SLACK_MS);
+    const isSilent = [cell.says, cell.end].includes("upstream_timeout");
+    const allowedMs = isSilent ? TIMEOUTS.first_byte_ms + TIMEOUTS.idle_ms : TIMEOUTS.total_ms;
+    expect(saw.tookMs).toBeLessThan(allowedMs + SLACK_MS);
     expectCharge(cell, saw);
   });
 });
@@ -317,9 +350,11 @@ test("no call costs less than the provider bills for it", async () => {
   expect((await stage.effects()).billed_usd_micros).toBeLessThanOrEqual(costs);
 });
 
-test("a 429 keeps the time to come back", () => {
-  for (const asked of ASKED.filter(({ fault }) => fault.model === "fault-429"))
-    expect([nameOf(asked), seen.get(nameOf(asked))?.headers.get("retry-after")]).toEqual([nameOf(asked), "7"]);
+test("a 429 keeps the time to come back, which Gemini tells in its body alone", () => {
+  for (const asked of ASKED.filter(({ fault }) => fault.model === "fault-429")) {
+    const told = seen.get(nameOf(asked))?.headers.get("retry-after");
+    expect([nameOf(asked), told]).toEqual([nameOf(asked), asked.leg[1] === "generate" ? null : "7"]);
+  }
 });
 
 test("the guide shows this table", () => {

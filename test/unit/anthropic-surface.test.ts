@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { estimateTokens } from "../../src/core/dialect/count-tokens/estimate.ts";
 import { ERRORS, refuse, type ErrorCode } from "../../src/core/errors.ts";
 import { anthropicError, anthropicErrorBody } from "../../src/http/anthropic/errors.ts";
+import type { JsonObject } from "../../src/core/json/canonical.ts";
 import { expectValid } from "./messages-fixture.ts";
 
 // The catalogue's keys are its codes.
@@ -66,27 +67,30 @@ describe("a refusal in Anthropic's shape", () => {
 });
 
 describe("an estimate of tokens", () => {
-  const ask = (content: string): number => estimateTokens({ model: "m", messages: [{ role: "user", content }] });
+  const estimate = (body: JsonObject): number => {
+    const text = JSON.stringify(body);
+    return estimateTokens(body, { text, bytes: new TextEncoder().encode(text).byteLength });
+  };
+  const ask = (content: string): number => estimate({ model: "m", messages: [{ role: "user", content }] });
 
   it("grows with the bytes of what is said, whatever the script", () => {
     expect(ask("word ".repeat(600))).toBeGreaterThan(1000);
     expect(ask("word ".repeat(600))).toBeLessThan(1050);
-    expect(ask("词".repeat(100))).toBeGreaterThan(100);
-    expect(estimateTokens({})).toBe(1);
+    expect(ask("词".repeat(1000))).toBeGreaterThan(950);
+    expect(estimate({})).toBe(1);
   });
 
   it("counts system and tools, and neither the model nor anything else", () => {
     const tool = { name: "a", description: "x".repeat(300), input_schema: { type: "object" } };
-    expect(estimateTokens({ messages: [], system: "x".repeat(300), tools: [tool] })).toBeGreaterThan(200);
-    expect(estimateTokens({ messages: [], model: "x".repeat(3000), metadata: { user_id: "x".repeat(3000) } })).toBe(1);
+    expect(estimate({ messages: [], system: "x".repeat(300), tools: [tool] })).toBeGreaterThan(200);
+    expect(estimate({ messages: [], model: "x".repeat(3000), metadata: { user_id: "x".repeat(3000) } })).toBe(1);
   });
 
   it("counts images and documents by their kind, not by their bytes", () => {
     const data = "A".repeat(1_000_000);
     const image = { type: "image", source: { type: "base64", media_type: "image/png", data } };
     const pdf = { type: "document", source: { type: "base64", media_type: "application/pdf", data } };
-    const withBlock = (block: typeof image): number =>
-      estimateTokens({ messages: [{ role: "user", content: [block] }] });
+    const withBlock = (block: typeof image): number => estimate({ messages: [{ role: "user", content: [block] }] });
     expect(withBlock(image)).toBeLessThan(1_700);
     expect(withBlock(pdf)).toBeGreaterThan(40_000);
     expect(withBlock(pdf)).toBeLessThan(41_000);

@@ -61,7 +61,7 @@ describe("chat completions", () => {
       replyTypes: ["reasoning", "text", "refusal", "tool_call"],
       signed: [{ origin: "generate", value: "c2lnbmF0dXJl" }],
       finishes: ["stop", "length", "filtered", "tool_calls"],
-      buckets: ["input", "cacheRead", "output", "reasoning"],
+      buckets: ["input", "cacheRead", "cacheWrite", "inputAudio", "output", "outputAudio", "reasoning"],
     },
   });
 });

@@ -23,7 +23,7 @@ describe("the event parser", () => {
     const expected = events.map(({ event, data }) => ({ name: event ?? "", data }));
     expect(eventsOf(stream)).toEqual(expected);
     if (stream.length > 20_000) return;
-    expect(fed([...stream])).toEqual(expected);
+    expect(fed(stream.split(""))).toEqual(expected);
     if (stream.length > 200) return;
     for (let at = 0; at <= stream.length; at += 1)
       expect(fed([stream.slice(0, at), stream.slice(at)])).toEqual(expected);

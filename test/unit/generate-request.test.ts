@@ -153,6 +153,21 @@ describe("a request", () => {
     ]);
   });
 
+  it("reads a turn that was streamed, content by content, as one", () => {
+    const model = (part: JsonObject): JsonObject => ({ role: "model", parts: [part] });
+    const contents = [
+      USER,
+      model({ text: "I " }),
+      model({ functionCall: { name: "f" } }),
+      model({ functionCall: { name: "g" } }),
+      model({ text: "" }),
+      { role: "user", parts: ["f", "g"].map((name) => ({ functionResponse: { name, response: { output: name } } })) },
+    ];
+    const [, turn, results] = read({ contents }).turns;
+    expect(turn?.parts).toMatchObject([{ text: "I " }, { id: "call_2_0" }, { id: "call_3_0" }]);
+    expect(results?.parts).toMatchObject([{ callId: "call_2_0" }, { callId: "call_3_0" }]);
+  });
+
   it("takes an answer as a whole unless it is output or error alone", () => {
     const answer = (response: JsonObject): unknown => {
       const contents = [

@@ -58,9 +58,14 @@ export function expectValid(
   expect(isValid ? [] : validate.errors, JSON.stringify(value)).toEqual([]);
 }
 
+/** The name that an event is sent under. */
+export function nameOf({ type }: JsonObject): string {
+  return typeof type === "string" ? type : "";
+}
+
 /** Frames of a stream as Anthropic sends them. */
 export function sse(...events: readonly JsonObject[]): string {
-  return events.map((event) => `event: ${String(event["type"])}\ndata: ${JSON.stringify(event)}\n\n`).join("");
+  return events.map((event) => `event: ${nameOf(event)}\ndata: ${JSON.stringify(event)}\n\n`).join("");
 }
 
 /** What a stream says in no dialect's words. */

@@ -27,7 +27,13 @@ const foreign: fc.Arbitrary<Signed> = fc.record({
   value: fc.oneof(text, fc.record({ id: text })),
 });
 const usage = fc
-  .record({ input: fc.nat(), cacheRead: fc.nat(), cacheWrite: fc.nat(), cacheWriteLong: fc.nat(), output: fc.nat() })
+  .record({
+    input: fc.nat(),
+    cacheRead: fc.nat(),
+    cacheWrite: fc.nat(),
+    cacheWriteLong: fc.nat(),
+    output: fc.integer({ min: 1, max: 1_000_000 }),
+  })
   .map((figures) => ({ ...NO_USAGE, ...figures }));
 
 const replyPart: fc.Arbitrary<ReplyPart> = fc.oneof(

@@ -7,13 +7,13 @@ import { toBase64Url } from "../base64-url.ts";
 import { fromBase64, utf8 } from "../kv/sealed.ts";
 
 /** Where a request goes, and which hosts may be asked there: `undefined` for those that the config allows. */
-export interface GeminiAddress {
+interface GeminiAddress {
   readonly url: string;
   readonly allowedHosts: readonly string[] | undefined;
 }
 
 /** What is asked of a model. */
-export type GeminiMethod = "generateContent" | "streamGenerateContent" | "countTokens";
+export type GeminiMethod = "generateContent" | "streamGenerateContent" | "countTokens" | "batchEmbedContents";
 
 const API_HOST = "generativelanguage.googleapis.com";
 

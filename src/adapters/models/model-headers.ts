@@ -3,7 +3,7 @@ import type { ProviderEntry } from "../../core/config/document.ts";
 import type { Dialect } from "../../core/dialect/dialect.ts";
 
 /**
- * Caller headers that may go upstream, by the start of the dialect's family. Encodings are not among them: the runtime asks
+ * Caller headers that may go upstream, in every dialect and in each. Encodings are not among them: the runtime asks
  * for those that it undoes itself, so that every answer can be read. Credentials, organisations and projects of the caller
  * are never sent.
  */
@@ -15,6 +15,7 @@ const PASSED_OF: Readonly<Record<Dialect, readonly string[]>> = {
   messages: ["anthropic-version", "anthropic-beta"],
   count_tokens: ["anthropic-version", "anthropic-beta"],
   generate: ["x-goog-api-client"],
+  count_generate: ["x-goog-api-client"],
 };
 
 /** The version of Anthropic's API that is asked for when the caller names none. */

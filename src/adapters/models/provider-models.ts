@@ -70,7 +70,7 @@ async function credentialOf(
   if (provider.secret === undefined) return { ok: true, header: undefined, text: undefined, refused: nothing };
   const secret = await secrets.reveal(tenant, provider.secret).catch(() => undefined);
   if (secret === undefined) return { ok: false, reason: `the stored secret "${provider.secret}" cannot be read` };
-  if (provider.kind !== "gemini" && dialect !== "generate")
+  if (provider.kind !== "gemini" && dialect !== "generate" && dialect !== "count_generate")
     return { ok: true, header: credentialHeader(provider, dialect, secret), text: secret, refused: nothing };
   const authorization = await googleAuthorization(tokens, provider, { tenant, key: secret, allowedHosts, signal });
   if (!authorization.ok) return authorization;

@@ -13,14 +13,19 @@ const TOKENS_PER_ATTACHMENT = 16_384;
 const LARGEST_CONTEXT = 1_048_576;
 
 const ATTACHMENT =
-  /"(?:image_url|input_image|input_audio|file_id|file_url|file_data|file_uri|fileUri)"\s*:|"type"\s*:\s*"(?:url|file)"/g;
+  /"(?:image_url|input_image|input_audio|file_id|file_url|file_data|file_uri|fileUri|inline_data|inlineData)"\s*:|"type"\s*:\s*"(?:url|file)"/g;
 /** What every attachment's field holds one of: most bodies hold none, and plain searches are far cheaper than the pattern. */
-const ATTACHMENT_WORDS = ["image", "audio", "file", '"url"'];
+const ATTACHMENT_WORDS = ["image", "audio", "file", "inline", '"url"'];
 
 /** Members that stand for a prompt, or a part of one, that the provider keeps: its size is not in the body. */
 const KEPT_PROMPT =
   /"(?:previous_response_id|cached_?content)"\s*:\s*"|"type"\s*:\s*"item_reference"|"conversation"\s*:\s*(?:"conv_|\{\s*"id")|"prompt"\s*:\s*\{\s*"id"\s*:\s*"pmpt_/i;
 const KEPT_WORDS = ["previous_response_id", "item_reference", "conversation", "pmpt_", "ached"];
+
+/** A file of Gemini's that is named by its address; one that is no image may be as long as a context, as videos are. */
+const FILE = /\{[^{}]*"(?:fileUri|file_uri)"\s*:[^{}]*\}/g;
+const IMAGE = /"(?:mimeType|mime_type)"\s*:\s*"image\//;
+const NO_IMAGE = /"(?:mimeType|mime_type)"\s*:\s*"(?!image\/)/;
 
 const HEARD = /"(?:input_)?audio"|[":]audio\/|"file_?(?:id|ur[il]|data)"\s*:/i;
 const SPOKEN = /"audio"/i;
@@ -64,10 +69,15 @@ function holdsOneOf(text: string, words: readonly string[]): boolean {
 function worstInputTokens(size: CallSize, text: string, known: number | undefined): number {
   const attachments = holdsOneOf(text, ATTACHMENT_WORDS) ? (text.match(ATTACHMENT)?.length ?? 0) : 0;
   const sent = size.bytes + FRAMING_TOKENS + attachments * TOKENS_PER_ATTACHMENT;
-  const isKept = holdsOneOf(text, KEPT_WORDS) && KEPT_PROMPT.test(text);
+  const isKept = (holdsOneOf(text, KEPT_WORDS) && KEPT_PROMPT.test(text)) || namesLongFile(text);
   // The table's window is an estimate as good as any for what is kept, and no bound of what is sent.
   const bound = isKept ? Math.max(sent, known ?? LARGEST_CONTEXT) : sent;
   return size.context === undefined ? bound : Math.min(bound, size.context);
+}
+
+function namesLongFile(text: string): boolean {
+  if (!text.includes("fileUri") && !text.includes("file_uri")) return false;
+  return (text.match(FILE) ?? []).some((file) => !IMAGE.test(file) || NO_IMAGE.test(file));
 }
 
 /** The dearer kinds of tokens that a body asks for, or that its provider bills unasked. */

@@ -2,6 +2,9 @@
 import * as z from "zod/mini";
 import { name } from "./policy-document.ts";
 
+/** The name that stands for whatever routing chooses. */
+export const AUTO = "auto";
+
 const share = z.number().check(z.gt(0), z.lte(1));
 const count = z.int().check(z.gte(0));
 

@@ -6,7 +6,7 @@ const BY_KIND: Readonly<Record<ProviderEntry["kind"], readonly Dialect[]>> = {
   openai: ["chat", "responses", "embeddings"],
   "azure-openai": ["chat", "responses", "embeddings"],
   anthropic: ["messages", "count_tokens"],
-  gemini: ["generate"],
+  gemini: ["generate", "count_generate"],
   "openai-compatible": ["chat", "embeddings"],
   "workers-ai": ["chat"],
 };

@@ -3,8 +3,10 @@ import { GatewayFault } from "../errors.ts";
 import { chatCodec } from "./chat/codec.ts";
 import { chatWire } from "./chat/wire.ts";
 import { countTokensWire } from "./count-tokens/wire.ts";
+import { countGenerateWire } from "./count-generate/wire.ts";
 import { generateCodec } from "./generate/codec.ts";
 import { generateWire } from "./generate/wire.ts";
+import { embeddingsWire } from "./embeddings/wire.ts";
 import { messagesCodec } from "./messages/codec.ts";
 import { messagesWire } from "./messages/wire.ts";
 import type { Codec, Dialect, GeneratingDialect, Wire } from "./dialect.ts";
@@ -13,7 +15,9 @@ const WIRES: Readonly<Partial<Record<Dialect, Wire>>> = {
   chat: chatWire,
   messages: messagesWire,
   generate: generateWire,
+  embeddings: embeddingsWire,
   count_tokens: countTokensWire,
+  count_generate: countGenerateWire,
 };
 
 const CODECS: Readonly<Partial<Record<GeneratingDialect, Codec>>> = {

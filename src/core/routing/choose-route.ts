@@ -1,13 +1,11 @@
 // Decides how a call is to be answered by the name that it asked for: a model, a route, or the tiers that routing chooses from.
 import type { ModelCall } from "../call.ts";
 import type { ActiveConfig } from "../config/published.ts";
+import { AUTO } from "../config/routing-document.ts";
 import { accept, refuse, type Outcome } from "../errors.ts";
 import { isJsonObject, type JsonObject } from "../json/canonical.ts";
 import { planRoute, type RoutePlan, type Routing } from "./plan.ts";
 import { routeCall, type Routed } from "./routed-call.ts";
-
-/** The name that stands for whatever routing chooses. */
-export const AUTO = "auto";
 
 /** Whether routing chooses for a name: a model or a route of that name has it for itself. */
 export function isRouted(config: ActiveConfig, asked: string): boolean {

@@ -2,6 +2,8 @@
 import { NO_USAGE } from "../../core/budget/price.ts";
 import type { ModelCall } from "../../core/call.ts";
 import { estimateTokens } from "../../core/dialect/count-tokens/estimate.ts";
+import { wholeRequest } from "../../core/dialect/count-generate/wire.ts";
+import { isCounting } from "../../core/dialect/names.ts";
 import { codecOf } from "../../core/dialect/registry.ts";
 import { providerDialects } from "../../core/dialect/provider-dialects.ts";
 import { refuse } from "../../core/errors.ts";
@@ -13,15 +15,12 @@ import type { ModelCallTally } from "./settle-model-call.ts";
 
 /** Whether a call is to be counted, and none of its candidates' providers counts. */
 export function isCountedHere({ dialect }: ModelCall, { candidates }: RoutePlan): boolean {
-  return (
-    dialect === "count_tokens" &&
-    !candidates.some(({ model }) => providerDialects(model.provider).includes("count_tokens"))
-  );
+  return isCounting(dialect) && !candidates.some(({ model }) => providerDialects(model.provider).includes(dialect));
 }
 
-/** The estimate in Anthropic's shape, marked by a header. Nothing is held or sent; it is recorded like any other call. */
+/** The estimate in the caller's shape, marked by a header. Nothing is held or sent; it is recorded like any other call. */
 export function countHere(
-  { body }: ModelCall,
+  { body, bodyBytes, dialect }: ModelCall,
   { system }: Pick<RoutePlan, "system">,
   tally: ModelCallTally,
 ): ModelAnswer {
@@ -31,8 +30,13 @@ export function countHere(
     tally.recordRefusal(refusal);
     return { ok: false, refusal, meta: tally.meta };
   }
-  const counted = system === undefined ? read.value : codecOf("messages").withSystem(read.value, system);
-  const responseText = JSON.stringify({ input_tokens: estimateTokens(counted) });
+  const counted = dialect === "count_generate" ? wholeRequest(read.value) : read.value;
+  const shape = dialect === "count_generate" ? "generate" : "messages";
+  const request = system === undefined ? counted : codecOf(shape).withSystem(counted, system);
+  const tokens = estimateTokens(request, { bytes: bodyBytes, text: body.text });
+  const responseText = JSON.stringify(
+    dialect === "count_generate" ? { totalTokens: tokens } : { input_tokens: tokens },
+  );
   const contentType = "application/json";
   tally.settleLearnt("succeeded", { usage: NO_USAGE, responseText, contentType });
   const headers = new Headers({ "content-type": contentType, "interlock-estimate": "true" });

@@ -125,6 +125,7 @@ const OPERATIONS: Readonly<Record<Dialect, string>> = {
   generate: "generate_content",
   embeddings: "embeddings",
   count_tokens: "count_tokens",
+  count_generate: "count_tokens",
 };
 
 /** Attempts are spans of their own where there were several: what each of them came to would not fit into one. */
@@ -246,6 +247,7 @@ const KINDS: Readonly<Record<Dialect, RecordKind>> = {
   generate: "chat",
   embeddings: "embeddings",
   count_tokens: "count_tokens",
+  count_generate: "count_tokens",
 };
 
 function indexRow(over: ModelCallOver, endedAt: number): IndexRow {

@@ -2,6 +2,7 @@
 import { amounts } from "../../core/budget/amounts.ts";
 import { worstCase } from "../../core/budget/estimate.ts";
 import type { ModelCall } from "../../core/call.ts";
+import { isCounting } from "../../core/dialect/names.ts";
 import type { Candidate, RoutePlan } from "../../core/routing/plan.ts";
 import type { Want } from "../../core/state/account.ts";
 import type { RouteAsk } from "../../core/state/session-route.ts";
@@ -19,7 +20,7 @@ export function wantOf(call: ModelCall, candidates: readonly Candidate[], system
     fixed: amounts({
       usd: most(({ fixed }) => fixed.usd),
       tokens: most(({ fixed }) => fixed.tokens),
-      calls: call.dialect === "count_tokens" ? 0 : 1,
+      calls: isCounting(call.dialect) ? 0 : 1,
     }),
     unitPico: most(({ unitPico }) => unitPico),
     unitTokens: most(({ unitTokens }) => unitTokens),
@@ -30,8 +31,10 @@ export function wantOf(call: ModelCall, candidates: readonly Candidate[], system
 
 function wantOfOne({ fields, body, bodyBytes, dialect }: ModelCall, { model }: Candidate, system = ""): Want {
   // Counting costs nothing, and what embeds puts nothing out.
-  if (dialect === "count_tokens") return { fixed: amounts({}), unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 };
-  const size = { bytes: bodyBytes + 3 * system.length, text: body.text, context: model.entry.context };
+  if (isCounting(dialect)) return { fixed: amounts({}), unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 };
+  // Each of many inputs may fill the context of a model that embeds.
+  const context = dialect === "embeddings" ? undefined : model.entry.context;
+  const size = { bytes: bodyBytes + 3 * system.length, text: body.text, context };
   // Anthropic writes to its cache only where it is told to.
   const cachesUnasked = model.provider.kind !== "anthropic";
   const worst = worstCase(model.price, size, { choices: fields.choices, cachesUnasked });

@@ -9,7 +9,10 @@ export interface Authenticated {
   readonly credential: string;
 }
 
-/** Finds the principal of `Authorization: Bearer …` or `x-api-key`; refuses `unauthenticated` without one. */
+/**
+ * Finds the principal of `Authorization: Bearer …` or `x-api-key`, and where Google's clients send it: `x-goog-api-key`, on
+ * Gemini's paths also `?key=`. Refuses `unauthenticated` without one.
+ */
 export async function authenticate(c: HttpContext): Promise<Outcome<Authenticated>> {
   const credential = credentialOf(c);
   if (credential === undefined)
@@ -33,11 +36,19 @@ export function authorize(principal: Principal, permission: Permission): Outcome
   );
 }
 
+/** Where Google's clients may put their key into the address. */
+const GEMINI_PATHS = /^\/v1(?:beta)?\/models(?:\/|$)/;
+
 function credentialOf(c: HttpContext): string | undefined {
   const header = c.req.header("authorization");
   if (header !== undefined) {
     const match = /^bearer\s+(\S+)$/i.exec(header);
     if (match?.[1] !== undefined) return match[1];
   }
-  return c.req.header("x-api-key");
+  return c.req.header("x-api-key") ?? googleKey(c);
+}
+
+/** A key where Google's clients put it. In an address others may have seen it: it is read there, and goes nowhere from there. */
+function googleKey(c: HttpContext): string | undefined {
+  return c.req.header("x-goog-api-key") ?? (GEMINI_PATHS.test(c.req.path) ? c.req.query("key") : undefined);
 }

@@ -1,5 +1,5 @@
 // Decides what the content of a chat message means: texts, media, tool calls, tool results.
-import type { DocumentPart, MediaSource, Part, TextPart, ToolCallPart } from "../conversation.ts";
+import type { DocumentPart, MediaSource, Part, Signed, TextPart, ToolCallPart } from "../conversation.ts";
 import { textOf } from "../body-fields.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
 import { at, itemsOf, objectOf, present, wordOf, type Findings } from "../findings.ts";
@@ -30,10 +30,22 @@ export function readContent(
   });
 }
 
+/** Marks for caches at what stands before them: they change what a call costs, and nothing else. */
+const PART_HINTS = ["prompt_cache_breakpoint", "cache_control"];
+/** What the part of each type holds within the member that is called like the type. */
+const PART_MEMBERS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["text", []],
+  ["refusal", []],
+  ["image_url", ["url", "detail"]],
+  ["input_audio", ["data", "format"]],
+  ["file", ["filename", "file_data", "file_id"]],
+]);
+
 function readPart(value: Json, path: string, findings: Findings): Part | undefined {
   const part = objectOf(value) ?? {};
-  if ((part["prompt_cache_breakpoint"] ?? null) !== null) findings.hint("prompt_cache_breakpoint");
-  switch (wordOf(part, "type")) {
+  const type = wordOf(part, "type");
+  readMembers(part, path, findings);
+  switch (type) {
     case "text":
       return readText(part, path, findings);
     case "image_url":
@@ -45,9 +57,19 @@ function readPart(value: Json, path: string, findings: Findings): Part | undefin
     case "refusal":
       return { type: "refusal", text: wordOf(part, "refusal") };
     default:
-      findings.foreign(path, `a part of the type ${wordOf(part, "type")} has no counterpart at this model's provider`);
+      findings.foreign(path, `a part of the type ${type} has no counterpart at this model's provider`);
       return undefined;
   }
+}
+
+/** Names the members of a part that nobody knows; one of an unknown type is refused as a whole. */
+function readMembers(part: JsonObject, path: string, findings: Findings): void {
+  const type = wordOf(part, "type");
+  for (const hint of PART_HINTS) if ((part[hint] ?? null) !== null) findings.hint(hint);
+  const inner = PART_MEMBERS.get(type);
+  if (inner === undefined) return;
+  findings.only(part, path, new Set(["type", type, ...PART_HINTS]));
+  findings.only(objectOf(part[type]) ?? {}, at(path, type), new Set(inner));
 }
 
 function readText(part: JsonObject, path: string, findings: Findings): TextPart | undefined {
@@ -63,17 +85,22 @@ function readImage(part: JsonObject, path: string, findings: Findings): Part | u
     findings.invalid(at(path, "image_url.url"), "expected an address or a data URL");
     return undefined;
   }
+  const source = sourceOf(url);
+  if (source.type === "url" && /^data:/i.test(url)) {
+    findings.invalid(at(path, "image_url.url"), "expected the data in base64");
+    return undefined;
+  }
   const { detail } = image;
   return {
     type: "image",
-    source: sourceOf(url),
+    source,
     ...(detail === "low" || detail === "high" || detail === "auto" ? { detail } : {}),
   };
 }
 
 /** An address, or what a data URL holds. */
 export function sourceOf(url: string): MediaSource {
-  const match = /^data:([^;,]+);base64,(.*)$/s.exec(url);
+  const match = /^data:([^;,]+)(?:;[^;,]+)*;base64,(.*)$/is.exec(url);
   return match?.[1] === undefined || match[2] === undefined
     ? { type: "url", url }
     : { type: "base64", mediaType: match[1], data: match[2] };
@@ -90,31 +117,53 @@ function readAudio(part: JsonObject, path: string, findings: Findings): Part | u
 
 function readFile(file: JsonObject, path: string, findings: Findings): DocumentPart | undefined {
   const data = textOf(file["file_data"]);
-  if (data === undefined) {
-    findings.foreign(path, "a stored file has no counterpart at this model's provider: send `file_data`");
+  if (data === undefined || (file["file_id"] ?? null) !== null) {
+    findings.foreign(
+      at(path, "file_id"),
+      "a stored file has no counterpart at this model's provider: send `file_data`",
+    );
     return undefined;
   }
   const source = sourceOf(data);
+  if (source.type === "url") {
+    findings.invalid(at(path, "file_data"), "expected a data URL in base64");
+    return undefined;
+  }
   return { type: "document", source, ...present("name", textOf(file["filename"])) };
 }
 
-const ASSISTANT_MEMBERS = new Set(["role", "content", "refusal", "tool_calls", "reasoning_content", "annotations"]);
+/** With the members of an answer that a client sends back as it got it. */
+const ASSISTANT_MEMBERS = new Set(
+  "role content refusal tool_calls reasoning_content reasoning annotations extra_content".split(" "),
+);
+const CALL_MEMBERS = new Set(["id", "type", "index", "function", "extra_content"]);
+const CALLED_MEMBERS = new Set(["name", "arguments"]);
 
 /** The parts of an assistant message: thoughts, what it said, what it wants called. */
 export function readAssistant(message: JsonObject, path: string, context: MessageContext): readonly Part[] {
   const { findings } = context;
   findings.only(message, path, ASSISTANT_MEMBERS);
   const content = message["content"] ?? null;
-  const thought = wordOf(message, "reasoning_content");
+  const thought = wordOf(message, "reasoning_content") || wordOf(message, "reasoning");
+  if (itemsOf(message["annotations"]).length > 0) findings.foreign(at(path, "annotations"));
   const refusal = wordOf(message, "refusal");
   return [
     ...(thought === "" ? [] : [{ type: "reasoning" as const, text: thought }]),
     ...(content === null ? [] : readContent(content, at(path, "content"), { findings, only: undefined })),
     ...(refusal === "" ? [] : [{ type: "refusal" as const, text: refusal }]),
-    ...itemsOf(message["tool_calls"]).flatMap((call, index) =>
-      readToolCall(call, at(path, `tool_calls.${index}`), context),
+    ...signedFirst(
+      itemsOf(message["tool_calls"]).flatMap((call, index) =>
+        readToolCall(call, at(path, `tool_calls.${index}`), context),
+      ),
+      signatureOf(message),
     ),
   ];
+}
+
+/** Some clients hand the state of the first call back beside the message. */
+function signedFirst(calls: readonly ToolCallPart[], signed: Signed | undefined): readonly ToolCallPart[] {
+  if (signed === undefined || calls.some((call) => call.signed !== undefined)) return calls;
+  return calls.map((call, index) => (index === 0 ? { ...call, signed } : call));
 }
 
 function readToolCall(value: Json, path: string, { findings, called }: MessageContext): readonly ToolCallPart[] {
@@ -130,6 +179,8 @@ function readToolCall(value: Json, path: string, { findings, called }: MessageCo
     findings.invalid(path, "expected a call with id and function name");
     return [];
   }
+  findings.only(call, path, CALL_MEMBERS);
+  findings.only(named, at(path, "function"), CALLED_MEMBERS);
   called.set(id, name);
   return [{ type: "tool_call", id, name, args: argsOf(named["arguments"]), ...present("signed", signatureOf(call)) }];
 }

@@ -5,11 +5,12 @@ import type { Reply, ReplyPart } from "../reply.ts";
 import { accept, refuse, type Outcome } from "../../errors.ts";
 import { textOf } from "../body-fields.ts";
 import type { JsonObject } from "../../json/canonical.ts";
-import { itemsOf, objectOf, wordOf } from "../findings.ts";
+import { itemsOf, objectOf, present, wordOf } from "../findings.ts";
 import { safeName } from "../tool-names.ts";
 import { finishOf, finishReason } from "./finish.ts";
 import { carried, signatureOf } from "./foreign-state.ts";
 import { argsOf } from "./message-reader.ts";
+import { mintedCallId, spokenIn } from "./spoken.ts";
 import { writeChatUsage } from "./usage.ts";
 
 /** An answer's parts and end, of its first choice; refuses `upstream_failed` for what is no completion. */
@@ -18,10 +19,13 @@ export function readReply(body: JsonObject): Outcome<Reply> {
   const message = objectOf(choice?.["message"]);
   if (choice === undefined || message === undefined)
     return refuse("upstream_failed", "the model provider's answer is no chat completion");
-  const parts = readParts(message);
+  const id = wordOf(body, "id");
+  const parts = readParts(message, id);
+  if (parts === undefined)
+    return refuse("upstream_failed", "the model provider's answer holds what is no text or call");
   const hasCalls = parts.some((part) => part.type === "tool_call");
   return accept({
-    id: wordOf(body, "id"),
+    id,
     model: wordOf(body, "model"),
     parts,
     finish: finishOf(textOf(choice["finish_reason"]), hasCalls),
@@ -29,29 +33,25 @@ export function readReply(body: JsonObject): Outcome<Reply> {
   });
 }
 
-function readParts(message: JsonObject): readonly ReplyPart[] {
-  const thought = wordOf(message, "reasoning_content");
-  const text = wordOf(message, "content");
-  const refusal = wordOf(message, "refusal");
-  return [
-    ...(thought === "" ? [] : [{ type: "reasoning" as const, text: thought }]),
-    ...(text === "" ? [] : [{ type: "text" as const, text }]),
-    ...(refusal === "" ? [] : [{ type: "refusal" as const, text: refusal }]),
-    ...itemsOf(message["tool_calls"]).flatMap((value): readonly ReplyPart[] => {
-      const call = objectOf(value) ?? {};
-      const named = objectOf(call["function"]) ?? {};
-      const signed = signatureOf(call);
-      return [
-        {
-          type: "tool_call",
-          id: wordOf(call, "id"),
-          name: wordOf(named, "name"),
-          args: argsOf(named["arguments"]),
-          ...(signed === undefined ? {} : { signed }),
-        },
-      ];
-    }),
-  ];
+function readParts(message: JsonObject, answerId: string): readonly ReplyPart[] | undefined {
+  const calls = itemsOf(message["tool_calls"]).map((value, place) => readCall(objectOf(value) ?? {}, answerId, place));
+  const known = calls.filter((call) => call !== undefined);
+  const spoken = spokenIn(message);
+  return spoken === undefined || known.length < calls.length ? undefined : [...spoken, ...known];
+}
+
+function readCall(call: JsonObject, answerId: string, place: number): ReplyPart | undefined {
+  const named = objectOf(call["function"]) ?? {};
+  const name = wordOf(named, "name");
+  const id = wordOf(call, "id");
+  if (name === "") return undefined;
+  return {
+    type: "tool_call",
+    id: id === "" ? mintedCallId(answerId, place) : id,
+    name,
+    args: argsOf(named["arguments"]),
+    ...present("signed", signatureOf(call)),
+  };
 }
 
 /** An answer as a completion. Thoughts stand where servers that show them put them. */

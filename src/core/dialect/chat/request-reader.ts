@@ -22,8 +22,10 @@ const HINTS = ["metadata", "store", "prompt_cache_key", "prompt_cache_retention"
 /** A request as a conversation; refuses `untranslatable` and `invalid_request`, naming everything at once. */
 export function readRequest(body: JsonObject, fields: CallFields, findings = new Findings()): Outcome<Conversation> {
   findings.only(body, "", MEMBERS);
+  if (textOf(body["safety_identifier"]) !== undefined && textOf(body["user"]) !== undefined) findings.hint("user");
   for (const hint of HINTS) if ((body[hint] ?? null) !== null) findings.hint(hint);
   readForeign(body, fields, findings);
+  readStreamOptions(body["stream_options"], findings);
   const conversation: Omit<Conversation, "hints"> = {
     turns: readTurns(body["messages"], findings),
     tools: readTools(body["tools"], findings),
@@ -33,10 +35,17 @@ export function readRequest(body: JsonObject, fields: CallFields, findings = new
     ...readSampling(body, findings),
     ...readOutput(body["response_format"], findings),
     ...readReasoning(body["reasoning_effort"], findings),
+    // Of two ids of the end user the newer word's is passed on.
     ...present("user", textOf(body["safety_identifier"]) ?? textOf(body["user"])),
     isStream: fields.isStream,
   };
   return findings.outcome({ ...conversation, hints: findings.hints });
+}
+
+/** Options of a stream that change what is told, never the answer; usage the wire looks at. */
+function readStreamOptions(value: Json | undefined, findings: Findings): void {
+  for (const [key, wish] of Object.entries(objectOf(value) ?? {}))
+    if (key !== "include_usage" && wish !== null) findings.hint(`stream_options.${key}`);
 }
 
 /** Wishes that say nothing in most requests and have no counterpart where they say something. */
@@ -96,33 +105,37 @@ function readTurn(
   }
 }
 
+const TOOL_MEMBERS = new Set(["type", "function", "cache_control"]);
 const FUNCTION_MEMBERS = new Set(["name", "description", "parameters", "strict"]);
 
 function readTools(value: Json | undefined, findings: Findings): readonly ToolOffer[] {
   if ((value ?? null) !== null && !Array.isArray(value)) findings.invalid("tools", "expected a list of tools");
-  return itemsOf(value).flatMap((tool, index): readonly ToolOffer[] => {
-    const path = `tools.${index}`;
-    const type = textOf(objectOf(tool)?.["type"]) ?? "";
-    if (type !== "function") {
-      findings.foreign(path, `a tool of the type ${type} has no counterpart at this model's provider`);
-      return [];
-    }
-    const offered = objectOf(objectOf(tool)?.["function"]) ?? {};
-    findings.only(offered, at(path, "function"), FUNCTION_MEMBERS);
-    const name = textOf(offered["name"]);
-    if (name === undefined) {
-      findings.invalid(at(path, "function.name"), "expected a name");
-      return [];
-    }
-    return [
-      {
-        name,
-        ...present("description", textOf(offered["description"])),
-        schema: objectOf(offered["parameters"]) ?? { type: "object", properties: {} },
-        ...present("strict", typeof offered["strict"] === "boolean" ? offered["strict"] : undefined),
-      },
-    ];
-  });
+  return itemsOf(value).flatMap((tool, index) => readTool(objectOf(tool) ?? {}, `tools.${index}`, findings));
+}
+
+function readTool(tool: JsonObject, path: string, findings: Findings): readonly ToolOffer[] {
+  const type = wordOf(tool, "type");
+  if (type !== "function") {
+    findings.foreign(path, `a tool of the type ${type} has no counterpart at this model's provider`);
+    return [];
+  }
+  const offered = objectOf(tool["function"]) ?? {};
+  findings.only(tool, path, TOOL_MEMBERS);
+  findings.only(offered, at(path, "function"), FUNCTION_MEMBERS);
+  if ((tool["cache_control"] ?? null) !== null) findings.hint("cache_control");
+  const name = textOf(offered["name"]);
+  if (name === undefined) {
+    findings.invalid(at(path, "function.name"), "expected a name");
+    return [];
+  }
+  return [
+    {
+      name,
+      ...present("description", textOf(offered["description"])),
+      schema: objectOf(offered["parameters"]) ?? { type: "object", properties: {} },
+      ...present("strict", typeof offered["strict"] === "boolean" ? offered["strict"] : undefined),
+    },
+  ];
 }
 
 function readToolChoice(value: Json | undefined, findings: Findings): { readonly toolChoice?: ToolChoice } {
@@ -154,8 +167,7 @@ function readSampling(body: JsonObject, findings: Findings): Sampling {
     findings.invalid(key, "expected a number");
     return undefined;
   };
-  const stop =
-    typeof body["stop"] === "string" ? [body["stop"]] : itemsOf(body["stop"]).flatMap((each) => textOf(each) ?? []);
+  const stop = readStop(body["stop"] ?? [], findings);
   return {
     ...present("temperature", number("temperature")),
     ...present("topP", number("top_p")),
@@ -167,11 +179,21 @@ function readSampling(body: JsonObject, findings: Findings): Sampling {
   };
 }
 
+function readStop(value: Json, findings: Findings): readonly string[] {
+  if (typeof value === "string") return [value];
+  const texts = itemsOf(value).filter((each) => typeof each === "string");
+  if (!Array.isArray(value) || texts.length < value.length)
+    findings.invalid("stop", "expected a text or a list of texts");
+  return texts;
+}
+
 function readOutput(value: Json | undefined, findings: Findings): { readonly output?: OutputFormat } {
   if ((value ?? null) === null) return {};
   const format = objectOf(value) ?? {};
   const named = objectOf(format["json_schema"]) ?? {};
   const name = textOf(named["name"]);
+  findings.only(format, "response_format", new Set(["type", "json_schema"]));
+  findings.only(named, "response_format.json_schema", new Set(["name", "schema", "description", "strict"]));
   if (format["type"] === "text") return { output: { type: "text" } };
   if (format["type"] === "json_object") return { output: { type: "json" } };
   if (format["type"] !== "json_schema" || name === undefined) {
@@ -193,8 +215,8 @@ const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh"] as const;
 
 function readReasoning(value: Json | undefined, findings: Findings): { readonly reasoning?: ReasoningWish } {
   if ((value ?? null) === null) return {};
-  const effort = EFFORTS.find((each) => each === value);
+  const effort = value === "max" ? "xhigh" : EFFORTS.find((each) => each === value);
   if (effort !== undefined) return { reasoning: { effort } };
-  findings.invalid("reasoning_effort", `expected one of ${EFFORTS.join(", ")}`);
+  findings.invalid("reasoning_effort", `expected one of ${EFFORTS.join(", ")}, max`);
   return {};
 }

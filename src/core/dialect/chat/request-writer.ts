@@ -23,8 +23,7 @@ const MAX_STOPS = 4;
 export function writeRequest(conversation: Conversation, target: Target): Outcome<JsonObject> {
   const findings = new Findings();
   const { tools, stop, topK, isStream, parallelToolCalls } = conversation;
-  if (topK !== undefined && target.isOpenAi) findings.foreign("top_k");
-  if ((stop?.length ?? 0) > MAX_STOPS) findings.foreign("stop", `at most ${MAX_STOPS} sequences`);
+  nameExcess(conversation, target, findings);
   const messages = conversation.turns.flatMap((turn, index) => writeTurn(turn, `messages.${index}`, findings));
   return findings.outcome({
     model: target.model,
@@ -45,6 +44,14 @@ export function writeRequest(conversation: Conversation, target: Target): Outcom
     ...present("user", conversation.user),
     ...(isStream ? { stream: true, stream_options: { include_usage: true } } : {}),
   });
+}
+
+/** Names the wishes that go beyond what chat completions take. */
+function nameExcess({ topK, stop, temperature }: Conversation, target: Target, findings: Findings): void {
+  if (topK !== undefined && target.isOpenAi) findings.foreign("top_k");
+  if ((stop?.length ?? 0) > MAX_STOPS) findings.foreign("stop", `at most ${MAX_STOPS} sequences`);
+  if (temperature !== undefined && !(temperature >= 0 && temperature <= 2))
+    findings.foreign("temperature", "expected 0 to 2");
 }
 
 function writeTurn({ role, parts }: Turn, path: string, findings: Findings): readonly JsonObject[] {

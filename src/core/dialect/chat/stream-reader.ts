@@ -8,12 +8,13 @@ import { itemsOf, objectOf, wordOf } from "../findings.ts";
 import { chatErrorOf } from "./errors.ts";
 import { finishOf } from "./finish.ts";
 import { signatureOf } from "./foreign-state.ts";
+import { mintedCallId, spokenIn, type Spoken } from "./spoken.ts";
 
 interface OpenPart {
   readonly index: number;
   readonly type: PartStart["type"];
-  /** OpenAI's index of a tool call, which counts calls alone. */
-  readonly call: number | undefined;
+  /** What the provider calls a tool call: its index, which counts calls alone, and its id. */
+  readonly call?: { readonly at: Json | undefined; readonly id: string };
   hasDelta: boolean;
 }
 
@@ -21,76 +22,69 @@ interface OpenPart {
 export class ChatStreamReader implements StreamReader {
   #open: OpenPart | undefined;
   #parts = 0;
-  #calls = 0;
+  readonly #ids = new Set<string>();
+  readonly #places = new Set<Json | undefined>();
+  #answerId = "";
   #hasStarted = false;
-  #hasFinished = false;
+  #reason: string | undefined;
   #isOver = false;
 
   push(data: string): readonly ReplyEvent[] {
     if (this.#isOver) return [];
     if (data === "[DONE]") return this.#done();
     const chunk = readJson(data);
-    if (!isJsonObject(chunk)) return this.#fail("the model provider sent an event that is no JSON object");
-    const { error } = chunk;
-    if (isJsonObject(error) || typeof error === "string") return this.#error(chatErrorOf(error));
-    return this.#chunk(chunk);
+    const events: ReplyEvent[] = [];
+    if (!isJsonObject(chunk)) this.#fail("the model provider sent an event that is no JSON object", events);
+    else if (isJsonObject(chunk["error"]) || typeof chunk["error"] === "string")
+      this.#error(chatErrorOf(chunk["error"]), events);
+    else this.#chunk(chunk, events);
+    return events;
   }
 
   end(): readonly ReplyEvent[] {
-    return this.#isOver ? [] : this.#fail("the model provider's stream ended before it was complete");
+    const events: ReplyEvent[] = [];
+    if (!this.#isOver) this.#fail("the model provider's stream ended before it was complete", events);
+    return events;
   }
 
-  #chunk(chunk: JsonObject): readonly ReplyEvent[] {
-    const events: ReplyEvent[] = [];
+  #chunk(chunk: JsonObject, events: ReplyEvent[]): void {
     if (!this.#hasStarted) {
       this.#hasStarted = true;
-      events.push({ type: "start", id: wordOf(chunk, "id"), model: wordOf(chunk, "model") });
+      this.#answerId = wordOf(chunk, "id");
+      events.push({ type: "start", id: this.#answerId, model: wordOf(chunk, "model") });
     }
     const usage = readOpenAiUsage(chunk["usage"]);
     if (usage !== undefined) events.push({ type: "usage", usage });
     for (const choice of itemsOf(chunk["choices"]))
       if (isJsonObject(choice) && (choice["index"] ?? 0) === 0) this.#choice(choice, events);
-    return events;
   }
 
   #choice(choice: JsonObject, events: ReplyEvent[]): void {
+    if (this.#isOver) return;
     const delta = objectOf(choice["delta"]) ?? {};
-    this.#text("reasoning", delta["reasoning_content"], events);
-    this.#text("text", delta["content"], events);
-    this.#text("refusal", delta["refusal"], events);
+    const spoken = spokenIn(delta);
+    if (spoken === undefined) return this.#fail("the model provider sent content that is no text", events);
+    for (const { type, text } of spoken) this.#text(type, text, events);
     for (const fragment of itemsOf(delta["tool_calls"])) {
       if (this.#isOver) return;
       if (isJsonObject(fragment)) this.#fragment(fragment, events);
     }
-    const reason = textOf(choice["finish_reason"]);
-    if (reason === undefined || this.#hasFinished || this.#isOver) return;
-    this.#hasFinished = true;
-    this.#endPart(events);
-    events.push({ type: "finish", finish: finishOf(reason, this.#calls > 0) });
+    // Told at the end: some servers say more after it, and usage comes later too.
+    this.#reason ??= textOf(choice["finish_reason"]);
   }
 
-  #text(type: "text" | "reasoning" | "refusal", value: Json | undefined, events: ReplyEvent[]): void {
-    if (typeof value !== "string" || value === "") return;
+  #text(type: Spoken["type"], text: string, events: ReplyEvent[]): void {
     if (this.#open?.type !== type) this.#begin({ type }, undefined, events);
-    this.#delta(value, events);
+    this.#delta(text, events);
   }
 
   #fragment(fragment: JsonObject, events: ReplyEvent[]): void {
     const called = objectOf(fragment["function"]) ?? {};
-    const at = this.#callOf(fragment);
-    if (at === undefined) {
-      events.push(...this.#fail("the model provider went back to a tool call that was over"));
-      return;
-    }
-    if (at === this.#calls) {
-      const name = wordOf(called, "name");
-      if (name === "") {
-        events.push(...this.#fail("the model provider began a tool call without a name"));
-        return;
-      }
-      this.#calls += 1;
-      this.#begin({ type: "tool_call", id: textOf(fragment["id"]) ?? `call_${at}`, name }, at, events);
-    }
+    const name = wordOf(called, "name");
+    const at = fragment["index"] ?? undefined;
+    const id = wordOf(fragment, "id");
+    if (!this.#continues(at, id, name)) this.#call({ at, id }, name, events);
+    if (this.#isOver) return;
     const text = wordOf(called, "arguments");
     if (text !== "") this.#delta(text, events);
     const signed = signatureOf(fragment);
@@ -98,19 +92,29 @@ export class ChatStreamReader implements StreamReader {
       events.push({ type: "signed", index: this.#open.index, signed });
   }
 
-  /** Which call a fragment belongs to: the open one or the next; `undefined` for one that is over. Servers that number none begin a call with its id. */
-  #callOf(fragment: JsonObject): number | undefined {
-    const open = this.#open?.call;
-    const { index, id } = fragment;
-    if (typeof index !== "number")
-      return open === undefined || (typeof id === "string" && id !== "") ? this.#calls : open;
-    if (index === open) return open;
-    return index >= this.#calls ? this.#calls : undefined;
+  #call({ at, id }: { readonly at: Json | undefined; readonly id: string }, name: string, events: ReplyEvent[]): void {
+    if (at !== undefined && this.#places.has(at) && (id === "" || this.#ids.has(id)))
+      return this.#fail("the model provider went back to a tool call that was over", events);
+    if (name === "") return this.#fail("the model provider began a tool call without a name", events);
+    const call = { at, id: id === "" ? mintedCallId(this.#answerId, this.#ids.size) : id };
+    this.#places.add(at);
+    this.#ids.add(call.id);
+    this.#begin({ type: "tool_call", id: call.id, name }, call, events);
   }
 
-  #begin(part: PartStart, call: number | undefined, events: ReplyEvent[]): void {
+  /**
+   * Whether a fragment belongs to the open call. Servers that number none, or give every call the index 0, begin the next
+   * with an id and a name; some say both again in each fragment, and some a new id, but then no name.
+   */
+  #continues(at: Json | undefined, id: string, name: string): boolean {
+    const call = this.#open?.call;
+    if (call === undefined || (at !== undefined && at !== call.at)) return false;
+    return id === "" ? at !== undefined || name === "" : id === call.id || name === "";
+  }
+
+  #begin(part: PartStart, call: OpenPart["call"], events: ReplyEvent[]): void {
     this.#endPart(events);
-    this.#open = { index: this.#parts, type: part.type, call, hasDelta: false };
+    this.#open = { index: this.#parts, type: part.type, hasDelta: false, ...(call === undefined ? {} : { call }) };
     this.#parts += 1;
     events.push({ type: "part", index: this.#open.index, part });
   }
@@ -133,17 +137,16 @@ export class ChatStreamReader implements StreamReader {
   #done(): readonly ReplyEvent[] {
     const events: ReplyEvent[] = [];
     this.#endPart(events);
-    if (!this.#hasFinished) events.push({ type: "finish", finish: finishOf(undefined, this.#calls > 0) });
     this.#isOver = true;
-    return [...events, { type: "done" }];
+    return [...events, { type: "finish", finish: finishOf(this.#reason, this.#ids.size > 0) }, { type: "done" }];
   }
 
-  #error(error: ModelError): readonly ReplyEvent[] {
+  #error(error: ModelError, events: ReplyEvent[]): void {
     this.#isOver = true;
-    return [{ type: "error", error }];
+    events.push({ type: "error", error });
   }
 
-  #fail(message: string): readonly ReplyEvent[] {
-    return this.#error({ kind: "server", message });
+  #fail(message: string, events: ReplyEvent[]): void {
+    this.#error({ kind: "server", message }, events);
   }
 }

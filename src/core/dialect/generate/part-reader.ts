@@ -19,6 +19,7 @@ export class PartReader {
   /** How detailed images are seen, as `generationConfig` says it for all of them. */
   readonly #detail: ImagePart["detail"];
   #calls: OpenCall[] = [];
+  #role: Turn["role"] | undefined;
 
   constructor(findings: Findings, detail: ImagePart["detail"]) {
     this.#findings = findings;
@@ -27,14 +28,16 @@ export class PartReader {
 
   /** The parts of one content; the name of what it stands in makes the ids of calls that have none. */
   read(parts: Json | undefined, path: string, { role, index }: { role: Turn["role"]; index: number }): readonly Part[] {
-    if (role === "assistant") this.#calls = [];
+    // A streamed turn comes back as several contents.
+    if (role === "assistant" && this.#role !== role) this.#calls = [];
+    this.#role = role;
     const found: Part[] = [];
     listOf(parts).forEach((part, place) => {
       const where = at(path, place);
       if (!isJsonObject(part)) this.#findings.invalid(where, "expected a part");
       else found.push(...this.#part(camelMembers(part, where, this.#findings), where, `call_${index}_${place}`));
     });
-    return role === "assistant" ? joined(found) : found;
+    return role === "assistant" ? joined(found).filter((part) => part.type !== "text" || part.text !== "") : found;
   }
 
   #part(part: JsonObject, path: string, callId: string): readonly Part[] {

@@ -99,5 +99,5 @@ const ESCAPED_LETTER = /\\u00[2-7]/i;
 
 function mayDefineTools(text: string): boolean {
   // A key may be spelled with escapes: then only parsing tells.
-  return text.includes("tool_addition") || (text.includes("\\u00") && ESCAPED_LETTER.test(text));
+  return text.includes('"tool_addition"') || (text.includes("\\u00") && ESCAPED_LETTER.test(text));
 }

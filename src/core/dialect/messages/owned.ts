@@ -50,7 +50,7 @@ export function editedMessages(body: ObjectText, fields: CallFields, edits: Edit
   if (edits.model !== fields.model) changes.set("model", JSON.stringify(edits.model));
   if (edits.maxOutput !== undefined && edits.maxOutput !== fields.maxOutput)
     changes.set("max_tokens", String(edits.maxOutput));
-  if (body.text.includes(FOREIGN_MARK)) {
+  if (body.text.includes(`"${FOREIGN_MARK}`)) {
     const messages = memberValue(body, "messages");
     if (Array.isArray(messages)) {
       const kept = withoutForeign(itemsOf(messages));

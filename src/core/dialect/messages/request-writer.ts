@@ -146,7 +146,7 @@ const LEAST_BUDGET = 1_024;
 
 const NO_EFFORT: { readonly word: Thinking; readonly budget: number | undefined } = { word: {}, budget: undefined };
 
-function thinkingOf(reasoning: ReasoningWish, { toolChoice }: Conversation, target: Target): Thinking {
+function thinkingOf(reasoning: ReasoningWish, { toolChoice, turns }: Conversation, target: Target): Thinking {
   const { effort, budgetTokens, isShown } = reasoning;
   if (effort === "none" || budgetTokens === 0) return { thinking: { type: "disabled" } };
   const display = isShown === undefined ? {} : { display: isShown ? "summarized" : "omitted" };
@@ -155,10 +155,27 @@ function thinkingOf(reasoning: ReasoningWish, { toolChoice }: Conversation, targ
     effort === undefined ? NO_EFFORT : { word: { effort: EFFORTS[effort] }, budget: BUDGETS[effort] };
   const tokens = budgetTokens ?? (isAdaptive ? undefined : budget);
   if (tokens !== undefined)
-    return { thinking: withBudget(tokens, target.maxOutput, display), ...(isAdaptive ? word : {}) };
+    return { thinking: budgeted(tokens, turns, { target, display }), ...(isAdaptive ? word : {}) };
   // A forced call and thinking exclude each other at Anthropic; the effort holds for both.
   if (!isAdaptive) return {};
   return isForced(toolChoice) ? word : { thinking: { type: "adaptive", ...display }, ...word };
+}
+
+/** Within a tool's turn Anthropic wants its own thinking back; a client that has lost it goes on without. */
+function budgeted(
+  tokens: number,
+  turns: readonly Turn[],
+  { target, display }: { readonly target: Target; readonly display: JsonObject },
+): JsonObject {
+  return isWithoutThoughts(turns) ? { type: "disabled" } : withBudget(tokens, target.maxOutput, display);
+}
+
+/** Whether the last turn answers calls that came without thinking that Anthropic signed. */
+function isWithoutThoughts(turns: readonly Turn[]): boolean {
+  const asked = turns.findLast(({ role }) => role === "assistant");
+  const isAnswered = turns.at(-1)?.parts.some(({ type }) => type === "tool_result") === true;
+  const hasThoughts = asked?.parts.some((part) => part.type === "reasoning" && part.signed?.origin === "messages");
+  return isAnswered && hasThoughts === false;
 }
 
 function isForced(choice: ToolChoice | undefined): boolean {

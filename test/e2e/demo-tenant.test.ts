@@ -1,0 +1,92 @@
+// Proves that the demo tenant's models and routes all do the demo's work, whichever client asks and whatever the provider speaks.
+import { readFileSync } from "node:fs";
+import Anthropic from "@anthropic-ai/sdk";
+import type { MessageParam } from "@anthropic-ai/sdk/resources/messages";
+import OpenAI from "openai";
+import type { ChatCompletionMessageParam } from "openai/resources/chat/completions";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { ACTOR } from "./document.ts";
+import { openStage, type Stage } from "./harness.ts";
+
+const MODELS = ["demo-large", "demo-small", "demo-claude", "demo-gemini", "planning", "routine"];
+const PROMPT = "Please refund cus_123 $42.00 for the broken mug.";
+const NAMES = ["crm_customer", "billing_refund", "crm_note"];
+const schema = { type: "object" as const, properties: { customer_id: { type: "string" } } };
+const RESULT = JSON.stringify({ id: "re_1", status: "succeeded" });
+
+/** What the script does, whoever is asked. */
+const DONE = {
+  calls: [
+    ["crm_customer", { customer_id: "cus_123" }],
+    ["billing_refund", { customer_id: "cus_123", amount_usd: 42 }],
+    ["crm_note", { customer_id: "cus_123", text: "Refunded $42.00." }],
+  ],
+  said: "Done: I made the refund of $42.00 to cus_123 (re_1).",
+};
+
+interface Told {
+  calls: [string, unknown][];
+  said: string;
+}
+
+let stage: Stage;
+let agent: string;
+
+beforeAll(async () => {
+  stage = await openStage();
+  const tenant = await stage.bareTenant();
+  const document: unknown = parse(readFileSync(new URL("../../demo/interlock.yaml", import.meta.url), "utf8"));
+  await stage.asRoot(tenant, "PUT", "/v1/config", document);
+  agent = (await stage.key(tenant, ["agent"], { scopes: ["*"], actors: [ACTOR] })).key;
+});
+afterAll(() => stage.close());
+
+describe.each(MODELS)("%s", (model) => {
+  test.each([false, true])("through OpenAI's client, streamed: %s", async (isStream) => {
+    const openai = new OpenAI({ apiKey: agent, baseURL: `${stage.gateway.url}/v1`, maxRetries: 0 });
+    const tools = NAMES.map((name) => ({ type: "function" as const, function: { name, parameters: schema } }));
+    const messages: ChatCompletionMessageParam[] = [
+      { role: "system", content: "Be kind." },
+      { role: "user", content: PROMPT },
+    ];
+    const told: Told = { calls: [], said: "" };
+    for (let turn = 0; turn < 5 && told.said === ""; turn += 1) {
+      const body = { model, messages, tools, max_tokens: 500 };
+      const completion = isStream
+        ? await openai.chat.completions.stream(body).finalChatCompletion()
+        : await openai.chat.completions.create(body);
+      const message = completion.choices[0]?.message;
+      if (message === undefined) throw new Error("no choice");
+      messages.push(message);
+      for (const call of message.tool_calls ?? []) {
+        if (call.type !== "function") continue;
+        told.calls.push([call.function.name, JSON.parse(call.function.arguments)]);
+        messages.push({ role: "tool", tool_call_id: call.id, content: RESULT });
+      }
+      told.said = message.content ?? "";
+    }
+    expect(told).toEqual(DONE);
+  });
+
+  test.each([false, true])("through Anthropic's client, streamed: %s", async (isStream) => {
+    const anthropic = new Anthropic({ apiKey: agent, baseURL: stage.gateway.url, maxRetries: 0 });
+    const tools = NAMES.map((name) => ({ name, input_schema: schema }));
+    const messages: MessageParam[] = [{ role: "user", content: PROMPT }];
+    const told: Told = { calls: [], said: "" };
+    for (let turn = 0; turn < 5 && told.said === ""; turn += 1) {
+      const body = { model, messages, tools, max_tokens: 500, system: "Be kind." };
+      const message = isStream
+        ? await anthropic.messages.stream(body).finalMessage()
+        : await anthropic.messages.create(body);
+      messages.push({ role: "assistant", content: message.content });
+      for (const block of message.content) {
+        if (block.type === "text") told.said += block.text;
+        if (block.type !== "tool_use") continue;
+        told.calls.push([block.name, block.input]);
+        messages.push({ role: "user", content: [{ type: "tool_result", tool_use_id: block.id, content: RESULT }] });
+      }
+    }
+    expect(told).toEqual(DONE);
+  });
+});
