@@ -1,4 +1,4 @@
-// The projects: pure tests in Node, the same Worker inside workerd (quick and long), and end-to-end tests over the built bundle.
+// The projects: pure tests in Node and the same Worker inside workerd (quick and long), and end-to-end tests over the built bundle.
 import path from "node:path";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
@@ -74,6 +74,8 @@ export default defineConfig({
     projects: [
       // Pure tests share nothing but modules: each module is loaded once.
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node", isolate: false } },
+      // The same, for what takes longer: `npm run check` leaves them to `npm test`.
+      { test: { name: "unit-long", include: ["test/unit-long/**/*.test.ts"], environment: "node", isolate: false } },
       insideWorkerd("workerd", { include: ["test/workerd/**/*.test.ts"], exclude: LONG }),
       insideWorkerd("workerd-long", { include: LONG, exclude: [] }),
       {

@@ -6,6 +6,7 @@ import { Count } from "./steps.mjs";
 ensureInstalled();
 const count = new Count();
 await runChecks(count);
+await count.tests("long unit tests", ["--project", "unit-long"]);
 await count.tests("long workerd tests", ["--project", "workerd-long"]);
 await count.tests("end-to-end tests", ["--project", "e2e"]);
 count.close();

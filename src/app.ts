@@ -20,6 +20,7 @@ import { metricsRoutes } from "./http/api/metrics.ts";
 import { outcomeRoutes } from "./http/api/outcomes.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
 import { referenceRoutes } from "./http/api/reference.ts";
+import { routeRoutes } from "./http/api/routes.ts";
 import { releaseRoutes } from "./http/api/releases.ts";
 import { reportRoutes } from "./http/api/reports.ts";
 import type { ApiRoute } from "./http/api/route.ts";
@@ -38,6 +39,7 @@ import type { Env } from "./env.ts";
 import type { HttpContext, HttpEnv, Runtime } from "./http/context.ts";
 import { authenticate, authorize } from "./http/middleware/authenticate.ts";
 import { chatCompletions } from "./http/openai/chat-completions.ts";
+import { embeddings } from "./http/openai/embeddings.ts";
 import { openAiError } from "./http/openai/errors.ts";
 import { listModels, retrieveModel } from "./http/openai/models.ts";
 
@@ -63,6 +65,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...auditRoutes,
   ...configRoutes,
   ...releaseRoutes,
+  ...routeRoutes,
   ...secretRoutes,
   ...tenantRoutes,
 ];
@@ -75,6 +78,7 @@ const ANTHROPIC_PATHS = /^\/v1\/(messages|complete)(\/|$)/;
 const GEMINI_PATHS = /^\/v1beta\//;
 const ANSWERED_MODEL_PATHS = [
   "/v1/chat/completions",
+  "/v1/embeddings",
   "/v1/models",
   "/v1/messages",
   "/v1/messages/count_tokens",
@@ -90,6 +94,7 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
     return answer(c);
   };
   app.post("/v1/chat/completions", answering(chatCompletions));
+  app.post("/v1/embeddings", answering(embeddings));
   app.post("/v1/messages", answering(createMessage));
   app.post("/v1/messages/count_tokens", answering(countTokens));
   app.get("/v1/models", answering(byClient(listGeminiModels, listAnthropicModels, listModels)));

@@ -10,6 +10,7 @@ import { addKeyCommands } from "./key-commands.ts";
 import { addOutcomeCommands } from "./outcome-commands.ts";
 import { addReleaseCommands } from "./release-commands.ts";
 import { addReportCommands } from "./report-commands.ts";
+import { addRouteCommands } from "./route-commands.ts";
 import { addSecretCommands } from "./secret-commands.ts";
 import { addSessionCommands } from "./session-commands.ts";
 import { addSwitchCommands } from "./switch-commands.ts";
@@ -65,6 +66,7 @@ function program(): Command {
     addCoverageCommands,
     addKeyCommands,
     addReleaseCommands,
+    addRouteCommands,
     addSecretCommands,
     addSessionCommands,
     addSwitchCommands,

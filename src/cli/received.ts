@@ -241,6 +241,21 @@ export const PreflightView = z.looseObject({
 /** A parsed preflight. */
 export type PreflightView = z.infer<typeof PreflightView>;
 
+/** How a model call would be routed. */
+export const RouteView = z.looseObject({
+  asked: z.string(),
+  may_ask: z.boolean(),
+  tier: z.nullable(z.string()),
+  models: z.array(z.string()),
+  reason: z.string(),
+  rules: z.optional(
+    z.array(z.looseObject({ id: z.string(), tier: z.string(), matched: z.boolean(), error: z.optional(z.string()) })),
+  ),
+  changes: z.optional(z.array(z.looseObject({ when: z.string(), tier: z.string(), reason: z.string() }))),
+});
+/** A parsed explanation of a route. */
+export type RouteView = z.infer<typeof RouteView>;
+
 /** A line of the approvals inbox, or an approval with what it is about. */
 export const ApprovalView = z.looseObject({
   id: z.string(),

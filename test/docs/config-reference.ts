@@ -3,6 +3,7 @@ import { configJsonSchema } from "../../src/core/config/document.ts";
 import { MODEL_FIELDS } from "./model-fields.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
 import { RELEASE_FIELDS } from "./release-fields.ts";
+import { ROUTING_FIELDS } from "./routing-fields.ts";
 import { TOOL_FIELDS } from "./tool-fields.ts";
 import { TRACE_FIELDS } from "./trace-fields.ts";
 import { TRANSACTION_FIELDS } from "./transaction-fields.ts";
@@ -67,6 +68,7 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   ...MODEL_FIELDS,
   ...POLICY_FIELDS,
   ...RELEASE_FIELDS,
+  ...ROUTING_FIELDS,
   ...TRACE_FIELDS,
   ...TOOL_FIELDS,
   ...TRANSACTION_FIELDS,
@@ -106,7 +108,9 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   actors: "Agents, by name. A caller that is no actor here may do nothing.",
   "actors.*.scopes": "Scopes, or `*`. A call has those of them that its key has too.",
   "actors.*.allowed_tools": "Tool names, `prefix.*` or `*`. Nothing listed means no tool.",
-  "actors.*.models": "Model names, `prefix.*` or `*`. Nothing listed means no model.",
+  "actors.*.models": "Names of models, routes and agents, `auto`, `prefix.*` or `*`. Nothing listed means no model.",
+  "actors.*.model_tiers":
+    "The tiers that routing may choose for the actor, whatever a rule calls for; all of them when left out.",
   "actors.*.max_amount_usd": "The most that one tool call may move.",
   "actors.*.budgets": "Hard limits. A dimension without a limit is counted and not limited.",
   "actors.*.budgets.session": "Limits of one session.",

@@ -46,7 +46,8 @@ export const MODEL_FIELDS: Readonly<Record<string, string>> = {
   "models.*.provider": "A name under `providers`.",
   "models.*.upstream":
     "The provider's own name for the model; at Azure the deployment's. The config's name when left out.",
-  "models.*.tier": "A word of yours, answered in `Interlock-Tier` and recorded.",
+  "models.*.tier":
+    "A word of yours, answered in `Interlock-Tier` and recorded. A routed call tells its tier of `routing` instead.",
   "models.*.context":
     "Tokens of the context window. Caps what a call's prompt is held at; too small a number holds too little.",
   "models.*.max_output_tokens":

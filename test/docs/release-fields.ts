@@ -15,7 +15,7 @@ export const RELEASE_FIELDS: Readonly<Record<string, string>> = {
     "The releases, by an id that no other agent's release has. One that was published never changes.",
   "agents.*.releases.*.prompt": "A version of a prompt, such as `support@2`. None when left out.",
   "agents.*.releases.*.model": "The model that answers. Either this or `route`.",
-  "agents.*.releases.*.route": "The route that answers.",
+  "agents.*.releases.*.route": "The route that answers; `auto` for whatever `routing` chooses.",
   "agents.*.releases.*.tools":
     "Tool names, `prefix.*` or `*`: what a model call may offer, and what a tool call that names the release may call. Every tool when left out; the release's digest is then over every tool.",
   "agents.*.releases.*.policy": "The policy that the release was made for.",

@@ -71,6 +71,7 @@ const ROUTES: readonly GuardedRoute[] = [
   { method: "POST", path: "/v1/config/replay", allowed: CONFIG_READERS, body: { nonsense: 1 } },
   { method: "POST", path: "/v1/config/rollback", allowed: ["admin", "root"], body: {} },
   { method: "POST", path: "/v1/tool-calls/preflight", allowed: ["agent"], body: {} },
+  { method: "POST", path: "/v1/routes/explain", allowed: ["agent"], body: { nonsense: 1 } },
   { method: "GET", path: "/v1/tool-calls", allowed: READERS },
   {
     method: "POST",

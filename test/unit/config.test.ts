@@ -100,6 +100,76 @@ describe("a config document", () => {
   });
 });
 
+describe("a provider of a config", () => {
+  const providerMistakes = (entry: object, more: object = {}): readonly string[] => {
+    const egress = { allow: ["acme.openai.azure.com", "x.test"] };
+    const checked = checkConfig({ providers: { p: entry }, egress }, { ...around, ...more });
+    return checked.ok ? [] : checked.mistakes.map(({ path, message }) => `${path}: ${message}`);
+  };
+  const secret = "demo_model";
+  const vertex = { project: "acme-prod", location: "europe-west4" };
+
+  it.each([
+    [{ kind: "openai", secret }],
+    [{ kind: "openai", service: "DEMO" }],
+    [{ kind: "azure-openai", base_url: "https://acme.openai.azure.com", secret, api_version: "2024-10-21" }],
+    [{ kind: "anthropic", secret }],
+    [{ kind: "gemini", secret }],
+    [{ kind: "gemini", secret, vertex }],
+    [{ kind: "openai-compatible", base_url: "https://x.test/v1", dialects: ["messages"] }],
+    [{ kind: "workers-ai" }],
+  ])("that has what its kind asks for may be published: %j", (entry) => {
+    expect(providerMistakes(entry)).toEqual([]);
+  });
+
+  it.each([
+    [{ kind: "openai" }, "secret: expected the name of the stored secret that is the key"],
+    [
+      { kind: "azure-openai", secret },
+      "base_url: expected the resource's address, such as https://NAME.openai.azure.com",
+    ],
+    [
+      { kind: "azure-openai", base_url: "https://acme.openai.azure.com" },
+      "secret: expected the name of the stored secret that is the key",
+    ],
+    [
+      { kind: "gemini", vertex },
+      "secret: expected the name of the stored secret that is the service account's JSON key",
+    ],
+    [
+      { kind: "openai", secret, api_version: "1" },
+      "api_version: says nothing to a provider of kind openai: only azure-openai takes it",
+    ],
+    [
+      { kind: "anthropic", secret, vertex },
+      "vertex: says nothing to a provider of kind anthropic: only gemini takes it",
+    ],
+    [
+      { kind: "anthropic", secret, dialects: ["chat"] },
+      "dialects: says nothing to a provider of kind anthropic: only openai-compatible takes it",
+    ],
+    [{ kind: "workers-ai", secret }, "secret: says nothing to a provider of kind workers-ai: leave it out"],
+    [
+      { kind: "workers-ai", base_url: "https://x.test" },
+      "base_url: says nothing to a provider of kind workers-ai: leave it out",
+    ],
+    [
+      { kind: "openai-compatible", base_url: "https://x.test/v1?key=1" },
+      "base_url: expected an address that paths can be added to, without ? and #",
+    ],
+    [{ kind: "openai-compatible" }, "base_url: expected an absolute URL: an openai-compatible provider has no default"],
+  ])("is refused without, or with what says nothing to it: %j", (entry, mistake) => {
+    expect(providerMistakes(entry)).toEqual([`providers.p.${mistake}`]);
+  });
+
+  it("of Workers AI needs the deployment's binding, where that is known", () => {
+    expect(providerMistakes({ kind: "workers-ai" }, { hasWorkersAi: true })).toEqual([]);
+    expect(providerMistakes({ kind: "workers-ai" }, { hasWorkersAi: false })).toEqual([
+      "providers.p.kind: this deployment has no Workers AI: its `AI` binding is missing",
+    ]);
+  });
+});
+
 const TOOL = {
   kind: "http",
   method: "POST",

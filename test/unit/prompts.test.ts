@@ -208,6 +208,31 @@ describe("the plan of a call", () => {
     expect(operator.plan).toMatchObject({ ok: true, value: { release: { id: "r3", how: "named" } } });
   });
 
+  it("of a release that routing answers has its prompt in every tier", () => {
+    const tiers = [
+      { name: "fast", model: "small" },
+      { name: "slow", model: "large" },
+    ];
+    const routed = active(
+      withMember(
+        withMember(releaseDocument(), "routing", { default: "fast", tiers }),
+        "agents/support_agent/releases/r4",
+        { prompt: "support@1", route: "auto" },
+      ),
+    );
+    const { plan } = planCall(routed, callOf({ model: "support_agent", messages: [] }), facts("r4"));
+    if (!plan.ok) throw new Error(plan.detail);
+    const all = [plan.value, ...(plan.value.routing?.plans ?? [])];
+    expect(all).toHaveLength(3);
+    for (const each of all)
+      expect(each).toMatchObject({
+        asked: "support_agent",
+        system: "You are support_agent.",
+        release: { id: "r4", digest: routed.release("support_agent", "r4")?.digest },
+      });
+    expect(new Set(all.map(({ candidates }) => candidates[0]?.model.name))).toEqual(new Set(["small", "large"]));
+  });
+
   it("of a model stays what it was, and the release what its caller says", () => {
     const planned = planCall(config, callOf({ model: "large" }, { release: "r1" }), facts("r1"));
     expect(planned.plan).toMatchObject({ ok: true, value: { reason: "explicit" } });

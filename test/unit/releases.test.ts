@@ -51,6 +51,34 @@ describe("a release's digest", () => {
     expect(changed).toEqual(affected);
   });
 
+  it("of what routing chooses follows the routing, and every model of its tiers", () => {
+    const tiers = [
+      { name: "fast", model: "small" },
+      { name: "slow", route: "both" },
+    ];
+    const rule = { id: "long", when: "request.turns > 3", tier: "slow" };
+    const routing = { default: "fast", tiers, rules: [rule] };
+    const document = withMember(withMember(releaseDocument(), "routing", routing), "agents/support_agent/releases/r4", {
+      route: "auto",
+    });
+    const before = digest(document, "r4");
+    expect(before).not.toBe("");
+    const after = (path: string, value: unknown): string => digest(withMember(document, path, value), "r4");
+    for (const [path, value] of [
+      ["routing/default", "slow"],
+      ["routing/rules", []],
+      ["models/spare/upstream", "spare-2"],
+      ["models/small/upstream", "small-2"],
+      ["routes/both/candidates", [{ model: "spare" }, { model: "small" }]],
+    ] as const)
+      expect(after(path, value), path).not.toBe(before);
+    const call = { actor: "clerk", request: { messages: [] } };
+    expect(after("routing/tests", [{ name: "short", call, expect: { tier: "fast" } }])).toBe(before);
+    expect(after("models/large/upstream", "large-2")).toBe(before);
+    const without = checked(withMember(document, "routing", undefined));
+    expect(without.ok ? [] : without.mistakes).toMatchObject([{ path: "agents.support_agent.releases.r4.route" }]);
+  });
+
   it("does not depend on the order in which the document is written", () => {
     const document = releaseDocument();
     const turned = Object.fromEntries(Object.entries(document).toReversed());
@@ -68,7 +96,7 @@ describe("a release's digest", () => {
       "models.spare",
       "prompt.system",
       "prompt.variables.customer",
-      "route",
+      "routes.both",
     ]);
   });
 });
@@ -104,7 +132,7 @@ describe("whom a release answers", () => {
 
   it.each([1, 5, 20, 50, 99])("is the canary for about %i percent of sessions", (weight) => {
     const canary = { ...pinned("r2"), weight, since: 3 };
-    const sessions = Array.from({ length: 4_000 }, (_, at) => `session-${at}`);
+    const sessions = Array.from({ length: 2_000 }, (_, at) => `session-${at}`);
     const share = sessions.filter((session) => isDrawnFor(AGENT, canary, session)).length / sessions.length;
     // Five standard deviations: one run in two million would fail if the draw were fair.
     const bound = 5 * Math.sqrt(((weight / 100) * (1 - weight / 100)) / sessions.length);

@@ -87,7 +87,6 @@ function outcome({ request = {}, caller = {}, session = {}, config: under = conf
   const routed = routeCall(under, {
     caller: { actor: "a", intent: null, confidence: null, isConfirmed: false, task: "t", ...caller },
     body: { messages: [{ role: "user", content: "hello" }] },
-    maxOutput: undefined,
     now: 0,
     ...request,
   });
@@ -223,7 +222,7 @@ describe("whatever is asked", () => {
 });
 
 const tools = ConfigDocument.parse(documentWith(undefined)).tools;
-const read = (body: JsonObject): RequestFeatures => featuresOf(viewOf(body), { tools, maxOutput: undefined });
+const read = (body: JsonObject): RequestFeatures => featuresOf(viewOf(body), tools);
 
 describe("the figures of a request", () => {
   const expected = {

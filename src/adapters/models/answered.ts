@@ -38,5 +38,11 @@ async function boundedBytes(response: Response): Promise<ArrayBuffer> {
     if (size > MAX_ANSWER_BYTES) throw new RangeError("the answer is larger than 32 MiB");
     chunks.push(chunk);
   }
-  return new Blob(chunks).arrayBuffer();
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return whole.buffer;
 }

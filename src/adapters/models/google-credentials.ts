@@ -13,7 +13,7 @@ interface GeminiAddress {
 }
 
 /** What is asked of a model. */
-type GeminiMethod = "generateContent" | "streamGenerateContent" | "countTokens";
+export type GeminiMethod = "generateContent" | "streamGenerateContent" | "countTokens" | "batchEmbedContents";
 
 const API_HOST = "generativelanguage.googleapis.com";
 
@@ -23,12 +23,7 @@ export function geminiAddress(
   model: string,
   isStream: boolean,
 ): GeminiAddress {
-  return methodAddress(provider, model, isStream ? "streamGenerateContent" : "generateContent");
-}
-
-/** The address at which a model counts tokens. */
-export function geminiCountAddress(provider: Pick<ProviderEntry, "base_url" | "vertex">, model: string): GeminiAddress {
-  return methodAddress(provider, model, "countTokens");
+  return geminiMethodAddress(provider, model, isStream ? "streamGenerateContent" : "generateContent");
 }
 
 /**
@@ -36,7 +31,7 @@ export function geminiCountAddress(provider: Pick<ProviderEntry, "base_url" | "v
  * where it has no path. Models are named as Google names them: `gemini-2.5-pro`, `models/…`, `tunedModels/…`; at Vertex AI
  * also `publishers/…` and `endpoints/…`.
  */
-function methodAddress(
+export function geminiMethodAddress(
   { base_url, vertex }: Pick<ProviderEntry, "base_url" | "vertex">,
   model: string,
   method: GeminiMethod,

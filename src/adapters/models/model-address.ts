@@ -2,7 +2,7 @@
 import type { ProviderEntry } from "../../core/config/document.ts";
 import type { Dialect } from "../../core/dialect/dialect.ts";
 import { providerBase } from "../../core/dialect/provider-base.ts";
-import { geminiAddress, geminiCountAddress } from "./google-credentials.ts";
+import { geminiAddress, geminiMethodAddress } from "./google-credentials.ts";
 
 /** What an address depends on. */
 export interface Asked {
@@ -33,8 +33,8 @@ const VENDOR_HOSTS: Readonly<Partial<Record<ProviderEntry["kind"], readonly stri
 /** The address of a call; `undefined` where the provider has none, or does not speak the dialect. */
 export function modelAddress(asked: Asked): ModelAddress | undefined {
   const { provider, dialect, query } = asked;
-  if (dialect === "generate" || dialect === "count_generate") {
-    const { url, allowedHosts } = generateAddress(asked);
+  if (dialect === "generate" || dialect === "count_generate" || provider.kind === "gemini") {
+    const { url, allowedHosts } = googleAddress(asked);
     return { url: withQuery(url, query), allowedHosts };
   }
   const base = providerBase(provider);
@@ -77,8 +77,11 @@ function azureUrl(
 }
 
 /** A compatible server's `base_url` always ends where its paths begin; Google's own has its version added. */
-function generateAddress({ provider, dialect, model, isStream }: Asked): ModelAddress {
-  return dialect === "count_generate" ? geminiCountAddress(provider, model) : geminiAddress(provider, model, isStream);
+function googleAddress({ provider, dialect, model, isStream }: Asked): ModelAddress {
+  if (dialect === "embeddings") return geminiMethodAddress(provider, model, "batchEmbedContents");
+  return dialect === "count_generate"
+    ? geminiMethodAddress(provider, model, "countTokens")
+    : geminiAddress(provider, model, isStream);
 }
 
 function withQuery(url: string, query: string): string {

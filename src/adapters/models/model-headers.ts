@@ -3,7 +3,7 @@ import type { ProviderEntry } from "../../core/config/document.ts";
 import type { Dialect } from "../../core/dialect/dialect.ts";
 
 /**
- * Caller headers that may go upstream, by the start of the dialect's family. Encodings are not among them: the runtime asks
+ * Caller headers that may go upstream, in every dialect and in each. Encodings are not among them: the runtime asks
  * for those that it undoes itself, so that every answer can be read. Credentials, organisations and projects of the caller
  * are never sent.
  */

@@ -6,9 +6,7 @@ import { policyDigest, promptOf } from "../release/release.ts";
 import type { ConfigDocument } from "./document.ts";
 import { didYouMean } from "./mistakes.ts";
 import type { AgentEntry, ReleaseEntry } from "./release-document.ts";
-
-/** A model name that stands for the gateway's own choice. */
-const AUTO = "auto";
+import { AUTO } from "./routing-document.ts";
 
 /** Every mistake in the `prompts` and `agents` of a document. */
 export function releaseMistakes(document: ConfigDocument): readonly Mistake[] {
@@ -85,7 +83,7 @@ function partMistakes(path: string, release: ReleaseEntry, document: ConfigDocum
       ? [{ path: `${path}.model`, message: "expected either a model or a route" }]
       : []),
     ...unknown("model", model, document.models),
-    ...unknown("route", route, document.routes),
+    ...unknown("route", route, document.routing === undefined ? document.routes : { ...document.routes, [AUTO]: true }),
     ...(prompt === undefined || promptOf(document, prompt) !== undefined
       ? []
       : [

@@ -4,7 +4,7 @@ import type { ExpressionFault } from "../policy/cel/syntax.ts";
 import { usesSession } from "../policy/check/check-expression.ts";
 import type { Mistake } from "../errors.ts";
 import { routingRuleMistakes } from "../routing/check-rule.ts";
-import { AUTO } from "../routing/choose-route.ts";
+import { AUTO } from "./routing-document.ts";
 import { failedRoutingTests } from "../routing/routing-tests.ts";
 import type { ConfigDocument } from "./document.ts";
 import { didYouMean } from "./mistakes.ts";

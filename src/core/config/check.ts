@@ -4,7 +4,7 @@ import type { Price } from "../budget/price.ts";
 import { isPrivateHost } from "../guard/address.ts";
 import { schemaMistakes } from "../policy/arguments.ts";
 import { failureText, runPolicyTests } from "../policy/policy-tests.ts";
-import { AUTO } from "../routing/choose-route.ts";
+import { AUTO } from "./routing-document.ts";
 import { transactionMistakes } from "./check-transactions.ts";
 import { providerRuleMistakes } from "./check-providers.ts";
 import { routeMistakes } from "./check-routes.ts";

@@ -27,14 +27,14 @@ const VariableDocument = z.strictObject({
 });
 
 /** One version of a prompt: its text never changes once it was published. */
-export const PromptVersionDocument = z.strictObject({
+const PromptVersionDocument = z.strictObject({
   /** The system text; `{{name}}` stands for a variable. */
   system: z.string().check(z.minLength(1), z.maxLength(MAX_TEMPLATE_CHARS)),
   variables: z._default(z.record(variableName, VariableDocument), {}),
 });
 
 /** One prompt. */
-export const PromptDocument = z.strictObject({
+const PromptDocument = z.strictObject({
   versions: z.record(versionName, PromptVersionDocument),
 });
 
@@ -47,7 +47,7 @@ const PolicyPinDocument = z.strictObject({
 });
 
 /** One release: what answers when its agent is asked for. It never changes once it was published. */
-export const ReleaseDocument = z.strictObject({
+const ReleaseDocument = z.strictObject({
   /** A version of a prompt, as `prompt@version`; without one, the caller's own system text stands alone. */
   prompt: z.optional(
     z.string().check(z.regex(/^[A-Za-z0-9_.-]{1,64}@[A-Za-z0-9_.-]{1,64}$/, "expected a version such as `support@2`")),
@@ -61,7 +61,7 @@ export const ReleaseDocument = z.strictObject({
 });
 
 /** One agent: a name that callers ask for like a model. */
-export const AgentDocument = z.strictObject({
+const AgentDocument = z.strictObject({
   releases: z.record(versionName, ReleaseDocument),
   /** What answers when the agent is first published. From then on `POST /v1/agents/{agent}/promote` moves it. */
   live: versionName,
@@ -80,8 +80,6 @@ export const ReleaseSections = {
   agents: z._default(z.record(name, AgentDocument), {}),
 };
 
-/** One version of a parsed prompt. */
-export type PromptVersionEntry = z.infer<typeof PromptVersionDocument>;
 /** One release of a parsed document. */
 export type ReleaseEntry = z.infer<typeof ReleaseDocument>;
 /** One agent of a parsed document. */

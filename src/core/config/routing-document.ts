@@ -1,7 +1,9 @@
 // Decides the shape of the `routing` section: tiers, the rules that call for them, and the tests that a routing policy must pass.
 import * as z from "zod/mini";
-import { DIALECTS } from "../dialect/names.ts";
 import { name } from "./policy-document.ts";
+
+/** The name that stands for whatever routing chooses. */
+export const AUTO = "auto";
 
 const share = z.number().check(z.gt(0), z.lte(1));
 const count = z.int().check(z.gte(0));
@@ -55,11 +57,10 @@ export const RoutedSessionDocument = z.strictObject({
   tier: z.optional(name),
 });
 
-/** A routed call as a test or a question states it. */
-export const ROUTED_CALL = {
+/** A routed call as a test states it. */
+const ROUTED_CALL = {
   actor: name,
-  dialect: z.optional(z.enum(DIALECTS)),
-  /** The body that a provider would get; `model` may be left out. */
+  /** The body that a caller sends, in any dialect; `model` may be left out. */
   request: z.optional(z.record(z.string(), z.unknown())),
   /** Over what the body shows. */
   features: z.optional(FeaturesDocument),

@@ -6,6 +6,7 @@ import { countTokensWire } from "./count-tokens/wire.ts";
 import { countGenerateWire } from "./count-generate/wire.ts";
 import { generateCodec } from "./generate/codec.ts";
 import { generateWire } from "./generate/wire.ts";
+import { embeddingsWire } from "./embeddings/wire.ts";
 import { messagesCodec } from "./messages/codec.ts";
 import { messagesWire } from "./messages/wire.ts";
 import type { Codec, Dialect, GeneratingDialect, Wire } from "./dialect.ts";
@@ -14,6 +15,7 @@ const WIRES: Readonly<Partial<Record<Dialect, Wire>>> = {
   chat: chatWire,
   messages: messagesWire,
   generate: generateWire,
+  embeddings: embeddingsWire,
   count_tokens: countTokensWire,
   count_generate: countGenerateWire,
 };

@@ -2,6 +2,7 @@
 import type { Price } from "../budget/price.ts";
 import type { ConfigDocument, ModelEntry, ProviderEntry, RouteEntry } from "../config/document.ts";
 import type { ReleaseEntry } from "../config/release-document.ts";
+import { AUTO } from "../config/routing-document.ts";
 import type { JsonObject } from "../json/canonical.ts";
 import { digestOf } from "../json/digest.ts";
 import { matchesAny } from "../policy/constraints.ts";
@@ -79,21 +80,47 @@ export function policyDigest({ policy }: Pick<ConfigDocument, "policy">): string
  */
 export function contentOf({ document, prices }: ReleaseWorld, entry: ReleaseEntry): JsonObject | undefined {
   const prompt = entry.prompt === undefined ? null : promptOf(document, entry.prompt);
-  const route = entry.route === undefined ? undefined : own(document.routes, entry.route);
-  const names = entry.model === undefined ? route?.candidates.map(({ model }) => model) : [entry.model];
-  if (prompt === undefined || names === undefined) return undefined;
+  const targets = targetsOf(document, entry);
+  const routes = targets.flatMap((name) => {
+    const route = own(document.routes, name);
+    return route === undefined ? [] : [[name, route] as const];
+  });
+  const isRoute = (name: string): boolean => Object.hasOwn(document.routes, name);
+  const names = [
+    ...targets.filter((name) => !isRoute(name)),
+    ...routes.flatMap(([, { candidates }]) => candidates.map(({ model }) => model)),
+  ];
   const models = names.map((name) => modelOf({ document, prices }, name));
-  if (models.includes(undefined)) return undefined;
+  if (prompt === undefined || names.length === 0 || models.includes(undefined)) return undefined;
   const tools = Object.entries(document.tools)
     .filter(([name]) => matchesAny(name, entry.tools ?? ["*"]))
     .map(([name, tool]) => [name, definitionDigest(name, tool)]);
   return plain({
     prompt,
     models: Object.fromEntries(names.map((name, at) => [name, models[at]])),
-    route: route === undefined ? null : routeOf(route),
+    routes: Object.fromEntries(routes.map(([name, route]) => [name, routeOf(route)])),
+    routing: isAuto(document, entry) ? routingOf(document) : null,
     tools: Object.fromEntries(tools),
     policy: entry.policy ?? null,
   });
+}
+
+/** Whether routing chooses what answers: a route of that name has it for itself. */
+function isAuto({ routes }: ConfigDocument, { route }: ReleaseEntry): boolean {
+  return route === AUTO && !Object.hasOwn(routes, AUTO);
+}
+
+/** The models and routes that may answer. */
+function targetsOf(document: ConfigDocument, entry: ReleaseEntry): readonly string[] {
+  if (!isAuto(document, entry)) return [entry.model ?? entry.route ?? ""];
+  return (document.routing?.tiers ?? []).map(({ name, route, model }) => route ?? model ?? name);
+}
+
+/** The routing that chooses. Its tests decide nothing and are left out. */
+function routingOf({ routing }: ConfigDocument): object | null {
+  if (routing === undefined) return null;
+  const { tests: _tests, ...decides } = routing;
+  return decides;
 }
 
 function modelOf({ document, prices }: ReleaseWorld, name: string): object | undefined {

@@ -1,13 +1,11 @@
 // Decides how a call is to be answered by the name that it asked for: a model, a route, or the tiers that routing chooses from.
 import type { ModelCall } from "../call.ts";
 import type { ActiveConfig } from "../config/published.ts";
+import { AUTO } from "../config/routing-document.ts";
 import { accept, refuse, type Outcome } from "../errors.ts";
 import { isJsonObject, type JsonObject } from "../json/canonical.ts";
 import { planRoute, type RoutePlan, type Routing } from "./plan.ts";
 import { routeCall, type Routed } from "./routed-call.ts";
-
-/** The name that stands for whatever routing chooses. */
-export const AUTO = "auto";
 
 /** Whether routing chooses for a name: a model or a route of that name has it for itself. */
 export function isRouted(config: ActiveConfig, asked: string): boolean {
@@ -16,11 +14,11 @@ export function isRouted(config: ActiveConfig, asked: string): boolean {
 
 /** The plan of an `auto` call: that of the tier it gets in a session without a past, and with it every other that its session may choose. */
 export function planRouted(config: ActiveConfig, call: ModelCall, now: number): Outcome<RoutePlan> {
-  const { context, dialect, fields } = call;
+  const { context, dialect } = call;
   if (dialect === "embeddings")
     return refuse("unknown_model", 'no tier embeds: name the embedding model instead of "auto"');
   const body = bodyOf(call);
-  const routed = routeCall(config, { caller: context, body, maxOutput: fields.maxOutput, now });
+  const routed = routeCall(config, { caller: context, body, now });
   if (routed === undefined)
     return refuse("unknown_model", 'no "auto" without a `routing` section in the tenant\'s config', {
       mistakes: [{ path: "model", message: "expected a configured model, or a route" }],

@@ -6,14 +6,8 @@ import { complexityOf } from "./complexity.ts";
 import type { RequestFeatures } from "./figures.ts";
 import type { RequestView } from "./request-view.ts";
 
-/** What a request's figures rest on besides the request. */
-export interface FeatureTerms {
-  readonly tools: Readonly<Record<string, ToolEntry>>;
-  readonly maxOutput: number | undefined;
-}
-
 /** The figures of a request. O(length), and of long texts only the beginning is looked at closely. */
-export function featuresOf(view: RequestView, { tools, maxOutput }: FeatureTerms): RequestFeatures {
+export function featuresOf(view: RequestView, tools: Readonly<Record<string, ToolEntry>>): RequestFeatures {
   const byName = toolsByOfferedName(tools);
   const offered = view.tools.map((name) => byName.get(name));
   const asked = view.texts
@@ -40,7 +34,7 @@ export function featuresOf(view: RequestView, { tools, maxOutput }: FeatureTerms
     reasoning: view.wantsReasoning,
     questions: last.match(QUESTION)?.length ?? 0,
     steps: last.match(LIST_ITEM)?.length ?? 0,
-    ...(maxOutput === undefined ? {} : { max_output: maxOutput }),
+    ...(view.maxOutput === undefined ? {} : { max_output: view.maxOutput }),
   };
   return { ...figures, complexity: complexityOf(figures).score };
 }

@@ -8,6 +8,7 @@ import { hasPermission } from "../principal.ts";
 import { offerReasons } from "../release/narrowing.ts";
 import { offeredTools } from "../release/offered-tools.ts";
 import { renderPrompt } from "../release/prompt.ts";
+import type { ResolvedRelease } from "../release/release.ts";
 import { resolveRelease, type ChosenRelease } from "../release/resolve.ts";
 import type { Pointers } from "../release/sealed.ts";
 import { localTime } from "../units/local-time.ts";
@@ -63,22 +64,46 @@ function chooseRelease(
 
 function planRelease(
   config: ActiveConfig,
-  { fields, context }: ModelCall,
+  call: ModelCall,
   { chosen, body, now }: { readonly chosen: ChosenRelease; readonly body: JsonObject; readonly now: number },
 ): Outcome<RoutePlan> {
+  const { context } = call;
   const { release, how } = chosen;
-  const plan = planRoute(config, release.target.name, context.session);
+  const { name } = release.target;
+  const plan = isRouted(config, name) ? planRouted(config, call, now) : planRoute(config, name, context.session);
+  const prompt = promptOf(config, call, { release, body, now });
   if (!plan.ok) return plan;
+  if (!prompt.ok) return prompt;
   const { agent, id, digest } = release;
-  const named: RoutePlan = { ...plan.value, asked: fields.model, release: { agent, id, digest, how } };
-  if (release.prompt === null) return accept(named);
+  const dressed = (each: RoutePlan): RoutePlan => ({
+    ...each,
+    ...prompt.value,
+    asked: call.fields.model,
+    release: { agent, id, digest, how },
+  });
+  const { routing } = plan.value;
+  const whole = dressed(plan.value);
+  // Whichever tier its session chooses, it is this release's.
+  return accept(
+    routing === undefined ? whole : { ...whole, routing: { ...routing, plans: routing.plans.map(dressed) } },
+  );
+}
+
+/** The release's prompt as a plan has it: filled in, with what it took of the request. */
+function promptOf(
+  config: ActiveConfig,
+  { context }: ModelCall,
+  { release, body, now }: { readonly release: ResolvedRelease; readonly body: JsonObject; readonly now: number },
+): Outcome<Pick<RoutePlan, "system" | "takenIn">> {
+  if (release.prompt === null) return accept({});
+  const { agent, id } = release;
   const zone = config.published.document.policy.time_zone ?? "UTC";
   const { date } = localTime(now, zone);
   const builtIn = { agent, release: id, actor: context.actor, date, time_zone: zone };
   const system = renderPrompt(release.prompt, body["metadata"], builtIn);
   if (!system.ok) return system;
   const takenIn = Object.keys(release.prompt.variables);
-  return accept({ ...named, ...(system.value === "" ? {} : { system: system.value }), takenIn });
+  return accept({ ...(system.value === "" ? {} : { system: system.value }), takenIn });
 }
 
 function bodyOf({ body }: ModelCall): JsonObject | undefined {

@@ -17,6 +17,8 @@ export interface RequestView {
   readonly toolResults: number;
   /** Images, documents and sound. */
   readonly media: number;
+  /** Output tokens that are asked for at most. */
+  readonly maxOutput: number | undefined;
   /** Whether the answer is to fit a schema. */
   readonly wantsSchema: boolean;
   /** Whether the caller asked the model to think. */
@@ -49,6 +51,7 @@ export function viewOf(body: JsonObject): RequestView {
     ...seen,
     turns: turns.length === 0 ? seen.texts.filter(({ by }) => by === "user").length : countTurns(turns),
     tools: offeredTools(body),
+    maxOutput: maxOutputOf(body),
     wantsSchema: wantsSchema(body),
     wantsReasoning: wantsReasoning(body),
   };
@@ -140,6 +143,17 @@ function argsOf(args: Json | undefined): JsonObject {
 
 function member(value: Json | undefined, ...path: readonly string[]): Json | undefined {
   return path.reduce<Json | undefined>((at, key) => (isJsonObject(at) ? at[key] : undefined), value);
+}
+
+function maxOutputOf(body: JsonObject): number | undefined {
+  const config = body["generationConfig"] ?? body["generation_config"];
+  const named = [
+    body["max_completion_tokens"],
+    body["max_tokens"],
+    body["max_output_tokens"],
+    member(config, "maxOutputTokens"),
+  ];
+  return named.find((each): each is number => typeof each === "number" && Number.isSafeInteger(each) && each >= 0);
 }
 
 function wantsSchema(body: JsonObject): boolean {

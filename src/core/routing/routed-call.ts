@@ -18,7 +18,6 @@ export interface RoutedRequest {
   readonly caller: RoutedCaller;
   /** Its body; `undefined` where only figures are stated. */
   readonly body: JsonObject | undefined;
-  readonly maxOutput: number | undefined;
   /** Figures stated over those of the body. */
   readonly features?: FeaturesEntry | undefined;
   /** Epoch milliseconds. */
@@ -36,8 +35,8 @@ export interface Routed {
 export function routeCall(config: ActiveConfig, request: RoutedRequest): Routed | undefined {
   const { routing, tools, policy } = config.published.document;
   if (routing === undefined) return undefined;
-  const { caller, body, maxOutput, now } = request;
-  const known = body === undefined ? undefined : featuresOf(viewOf(body), { tools, maxOutput });
+  const { caller, body, now } = request;
+  const known = body === undefined ? undefined : featuresOf(viewOf(body), tools);
   const features =
     known !== undefined && request.features === undefined ? known : withFeatures(known, request.features ?? {});
   const actor = config.actor(caller.actor);

@@ -44,7 +44,6 @@ function outcomeOfTest(config: ActiveConfig, { call, session, now }: RoutingTest
       task: call.task ?? null,
     },
     body: call.request as JsonObject | undefined,
-    maxOutput: undefined,
     features: call.features,
     now: now === undefined ? DEFAULT_NOW : timestampMs(fromJson(TimestampSchema, now)),
   });

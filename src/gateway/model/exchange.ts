@@ -13,6 +13,7 @@ import { locateMembers } from "../../core/json/members.ts";
 import { originalName, safeName } from "../../core/dialect/tool-names.ts";
 import { withoutTaken } from "../../core/release/prompt.ts";
 import type { Candidate, RoutePlan } from "../../core/routing/plan.ts";
+import { embedsAsGoogle, wordEmbeddings } from "./embedding-words.ts";
 import { StreamTranslation } from "./stream-translation.ts";
 
 /** A call as one provider gets it. */
@@ -62,6 +63,7 @@ export class Wordings {
     const { dialect } = this.#call;
     const spoken = providerDialects(model.provider);
     if (spoken.includes(dialect)) return this.#passing(model.provider, model.upstreamName, wording);
+    if (dialect === "embeddings" && embedsAsGoogle(model.provider)) return this.#embedded(model.upstreamName);
     const other = spoken.find(isGenerating);
     if (!isGenerating(dialect) || other === undefined)
       return refuse("untranslatable", `model "${model.name}" does not answer this kind of call`);
@@ -88,6 +90,12 @@ export class Wordings {
       hints: [],
       translation: undefined,
     });
+  }
+
+  #embedded(model: string): Outcome<Exchange> {
+    const body = this.#readBody();
+    const worded = body.ok ? wordEmbeddings(body.value, model) : body;
+    return worded.ok ? accept({ dialect: "embeddings", ...worded.value }) : worded;
   }
 
   #translated(

@@ -32,7 +32,9 @@ export function wantOf(call: ModelCall, candidates: readonly Candidate[], system
 function wantOfOne({ fields, body, bodyBytes, dialect }: ModelCall, { model }: Candidate, system = ""): Want {
   // Counting costs nothing, and what embeds puts nothing out.
   if (isCounting(dialect)) return { fixed: amounts({}), unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 };
-  const size = { bytes: bodyBytes + 3 * system.length, text: body.text, context: model.entry.context };
+  // Each of many inputs may fill the context of a model that embeds.
+  const context = dialect === "embeddings" ? undefined : model.entry.context;
+  const size = { bytes: bodyBytes + 3 * system.length, text: body.text, context };
   // Anthropic writes to its cache only where it is told to.
   const cachesUnasked = model.provider.kind !== "anthropic";
   const worst = worstCase(model.price, size, { choices: fields.choices, cachesUnasked });

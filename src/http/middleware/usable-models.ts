@@ -3,7 +3,7 @@ import type { ModelEntry } from "../../core/config/document.ts";
 import { accept, type Outcome } from "../../core/errors.ts";
 import { matchesAny } from "../../core/policy/constraints.ts";
 import { mayActAs } from "../../core/principal.ts";
-import { AUTO } from "../../core/routing/choose-route.ts";
+import { AUTO } from "../../core/config/routing-document.ts";
 import type { HttpContext } from "../context.ts";
 import { authenticate } from "./authenticate.ts";
 

@@ -43,6 +43,8 @@ function basisOf(record: TraceRecord): string {
   const basis = textAttr(record, ATTR.costBasis);
   if (basis === "usage")
     return `by the provider's own count of ${input_tokens} input and ${output_tokens} output tokens`;
+  if (basis === "hold" && textAttr(record, ATTR.costFault) !== undefined)
+    return `the whole hold, because the provider's own count of ${input_tokens} input and ${output_tokens} output tokens cannot be priced`;
   if (basis === "hold") return "the whole hold, because the provider's own count never came";
   return basis === "none" ? "because nothing was billed" : "on a basis that is not stored";
 }
