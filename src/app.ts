@@ -41,6 +41,8 @@ import { authenticate, authorize } from "./http/middleware/authenticate.ts";
 import { chatCompletions } from "./http/openai/chat-completions.ts";
 import { embeddings } from "./http/openai/embeddings.ts";
 import { openAiError } from "./http/openai/errors.ts";
+import { createResponse } from "./http/openai/responses.ts";
+import { deleteResponse, listInputItems, retrieveResponse } from "./http/openai/kept-responses.ts";
 import { listModels, retrieveModel } from "./http/openai/models.ts";
 
 /** Every guarded route of the API. */
@@ -78,6 +80,7 @@ const ANTHROPIC_PATHS = /^\/v1\/(messages|complete)(\/|$)/;
 const GEMINI_PATHS = /^\/v1beta\//;
 const ANSWERED_MODEL_PATHS = [
   "/v1/chat/completions",
+  "/v1/responses",
   "/v1/embeddings",
   "/v1/models",
   "/v1/messages",
@@ -94,6 +97,10 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
     return answer(c);
   };
   app.post("/v1/chat/completions", answering(chatCompletions));
+  app.post("/v1/responses", answering(createResponse));
+  app.get("/v1/responses/:id", answering(retrieveResponse));
+  app.delete("/v1/responses/:id", answering(deleteResponse));
+  app.get("/v1/responses/:id/input_items", answering(listInputItems));
   app.post("/v1/embeddings", answering(embeddings));
   app.post("/v1/messages", answering(createMessage));
   app.post("/v1/messages/count_tokens", answering(countTokens));

@@ -36,6 +36,7 @@ import { QueueRecorder } from "./adapters/queue/recorder.ts";
 import { r2DeadLetters } from "./adapters/r2/dead-letters.ts";
 import { offloadPayloads } from "./adapters/r2/payloads.ts";
 import { r2RawStore } from "./adapters/r2/raw-records.ts";
+import { r2ResponseStates } from "./adapters/r2/response-states.ts";
 import { r2Segments } from "./adapters/r2/segments.ts";
 import { runtimeSystem } from "./adapters/system.ts";
 import { httpTools } from "./adapters/tools/http-tools.ts";
@@ -76,6 +77,7 @@ export function compose(env: Env): Runtime {
     tools: httpTools(egress, secrets, runtimeSystem),
     ...plane,
     answerCache: kvAnswerCache(env.CONFIG, plane.masking),
+    responseStates: r2ResponseStates(env.BLOBS, plane.masking),
   };
   const recorder = new QueueRecorder({
     queue: env.TRACES,

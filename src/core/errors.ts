@@ -55,6 +55,7 @@ export const ERRORS = {
   release_forbidden: { status: 403, retry: false, title: "The key may not choose this release" },
   release_policy_mismatch: { status: 409, retry: false, title: "The release is pinned to another policy" },
   release_not_moved: { status: 409, retry: false, title: "The agent's releases do not allow this move" },
+  previous_response_not_found: { status: 400, retry: false, title: "The response to go on from is not kept here" },
   not_found: { status: 404, retry: false, title: "Not found" },
   method_not_allowed: { status: 405, retry: false, title: "This path does not answer that method" },
   already_exists: { status: 409, retry: false, title: "It exists already" },

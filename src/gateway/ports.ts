@@ -39,6 +39,7 @@ import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
 import type { Releases } from "./ports/releases.ts";
 import type { Models } from "./ports/models.ts";
+import type { ResponseStates } from "./ports/response-states.ts";
 import type { TracePlane } from "./ports/trace-plane.ts";
 
 /** The clock and the dice. */
@@ -368,5 +369,6 @@ export interface Ports extends TracePlane {
   readonly callList: CallList;
   readonly models: Models;
   readonly answerCache: AnswerCache;
+  readonly responseStates: ResponseStates;
   readonly tools: Tools;
 }

@@ -4,12 +4,14 @@ import type { Ports } from "../gateway/ports.ts";
 import type { AgeingRows } from "../gateway/ports/trace-keeping.ts";
 
 /** What retention needs. */
-export type RetentionPorts = Pick<Ports, "tenants" | "configs" | "keeping" | "segments" | "system">;
+export type RetentionPorts = Pick<Ports, "tenants" | "configs" | "keeping" | "segments" | "responseStates" | "system">;
 
 /** Batches of at most 500 rows that one run deletes of one kind and tenant: 50,000 rows. */
 const BATCHES = 100;
 /** Objects that one run deletes of one tenant. */
 const OBJECTS = 1_000;
+/** Responses to go on from that one run deletes of one tenant: each is a request to R2. */
+const RESPONSES = 400;
 const DAY_MS = 86_400_000;
 /** Retention of a tenant that has published no config. */
 const DEFAULT_DAYS = 190;
@@ -30,6 +32,7 @@ export async function retain(ports: RetentionPorts): Promise<void> {
 async function retainReported(ports: RetentionPorts, tenant: string): Promise<void> {
   try {
     await retainTenant(ports, tenant);
+    await ports.responseStates.purge(tenant, ports.system.now(), RESPONSES);
   } catch (error) {
     const reason = error instanceof Error ? error.name : "unknown";
     console.error(JSON.stringify({ event: "retention_failed", tenant, reason }));

@@ -47,6 +47,8 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
   idempotency_key_required:
     "Send an `Idempotency-Key` of your own, the same one with each repeat. See [calls as transactions](guides/transactions.md).",
   unknown_tool: "Use a tool of the tenant's config; `GET /v1/tools` lists those the key may call.",
+  previous_response_not_found:
+    "Send the conversation as `input`. Responses are kept for 30 days, unless the call said `store: false`, and only its own tenant, actor and session go on from one.",
   unknown_model: "Use a model of the tenant's config; `GET /v1/models` lists those the key may use.",
   unknown_release: "`GET /v1/agents/{agent}/releases` lists them. See [releases](guides/releases.md).",
   release_forbidden: "Leave `Interlock-Release` out: the gateway chooses. Keys that may move releases may try any.",

@@ -22,6 +22,7 @@ export const ERASED_KINDS = [
   "segments",
   "payloads",
   "raw_records",
+  "responses",
   "dead_letters",
   "outcomes",
   "admissions",

@@ -1,7 +1,7 @@
 // Erases tool calls of a session or a tenant that only the list of calls knows, and what ledgers stated of them.
 import { hourOf } from "../../core/trace/admissions.ts";
 import { addTo, type Erasure } from "../../core/trace/erasure.ts";
-import { forgetCalls, forgetLeft, forgetSessions, type ErasurePorts } from "./forget-objects.ts";
+import { eraseResponses, forgetCalls, forgetLeft, forgetSessions, type ErasurePorts } from "./forget-objects.ts";
 
 /** Calls of one step. */
 const PER_STEP = 100;
@@ -47,7 +47,8 @@ async function listed(ports: ErasurePorts, erasure: Erasure): Promise<Erasure> {
   const sessions = session === null ? null : [session];
   const admissions = await ports.keeping.eraseAdmissions(tenant, { sessions, ...bound }, ({ at = 0 }) => at < before);
   const ledger = session === null ? { forgotten: [], left: [] } : await forgetSessions(ports, tenant, [session]);
-  const receipt = addTo(erasure.receipt, { admissions, sessions: ledger.forgotten.length }, ledger.left);
+  const responses = await eraseResponses(ports, tenant, [session]);
+  const receipt = addTo(erasure.receipt, { admissions, responses, sessions: ledger.forgotten.length }, ledger.left);
   // Of a whole tenant a page of statements is changed at once.
   const isDone = session !== null || admissions === 0;
   return { ...erasure, receipt, progress: isDone ? done : progress };

@@ -11,7 +11,14 @@ import {
 } from "../../core/trace/erasure.ts";
 import { dayOf } from "../../core/units/utc-day.ts";
 import type { NumberedRow } from "../ports/trace-keeping.ts";
-import { eraseRaw, forgetCalls, forgetSessions, type ErasurePorts, type Forgotten } from "./forget-objects.ts";
+import {
+  eraseRaw,
+  eraseResponses,
+  forgetCalls,
+  forgetSessions,
+  type ErasurePorts,
+  type Forgotten,
+} from "./forget-objects.ts";
 
 /** Rows of the subject that one step begins with. */
 const PER_STEP = 100;
@@ -32,11 +39,16 @@ export async function eraseRows(ports: ErasurePorts, erasure: Erasure): Promise<
     tenant,
     victims.map(({ index }) => index.trace_hex),
   );
+  const responses = await eraseResponses(
+    ports,
+    tenant,
+    victims.map(({ index }) => index.session_id),
+  );
   const admissions = await nameless(ports, erasure, { victims, known });
   const counts = await deleteVictims(ports, erasure, { victims, known, calls });
   const receipt = addTo(
     erasure.receipt,
-    { ...counts, raw_records: raw, admissions, sessions: sessions.forgotten.length },
+    { ...counts, raw_records: raw, responses, admissions, sessions: sessions.forgotten.length },
     [...calls.left, ...sessions.left],
   );
   return { ...erasure, receipt, progress: learnt(erasure, { victims, known }) };

@@ -6,7 +6,7 @@ import type { Ports } from "../ports.ts";
 /** What erasing needs. */
 export type ErasurePorts = Pick<
   Ports,
-  "keeping" | "erasures" | "segments" | "sessions" | "toolCalls" | "deadLetters" | "raw" | "system"
+  "keeping" | "erasures" | "segments" | "sessions" | "toolCalls" | "deadLetters" | "raw" | "responseStates" | "system"
 >;
 
 /** Objects that were asked at once. */
@@ -73,5 +73,16 @@ export async function forgetLeft(
 export async function eraseRaw({ raw }: ErasurePorts, tenant: string, traces: Iterable<string>): Promise<number> {
   let removed = 0;
   for (const trace of new Set(traces)) removed += await raw.remove(tenant, trace);
+  return removed;
+}
+
+/** Deletes responses to go on from of sessions, whoever's they are: each holds what was said before it. Answers how many. */
+export async function eraseResponses(
+  { responseStates }: ErasurePorts,
+  tenant: string,
+  sessions: Iterable<string | null>,
+): Promise<number> {
+  let removed = 0;
+  for (const session of new Set(sessions)) removed += await responseStates.forget(tenant, session);
   return removed;
 }
