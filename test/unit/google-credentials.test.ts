@@ -61,7 +61,7 @@ describe("addresses", () => {
     expect(geminiAddress({}, "models/gemini-2.5-pro", true).url).toBe(
       "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse",
     );
-    expect(geminiMethodAddress({}, "tunedModels/mine").url, "countTokens").toBe(
+    expect(geminiMethodAddress({}, "tunedModels/mine", "countTokens").url).toBe(
       "https://generativelanguage.googleapis.com/v1beta/tunedModels/mine:countTokens",
     );
   });
