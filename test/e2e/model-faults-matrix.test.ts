@@ -25,12 +25,15 @@ const LEGS: readonly Leg[] = [
   ["chat", "chat"],
   // Usage is asked of the provider all the same, and kept from a caller who did not.
   ["chat", "chat", { stream_options: null }],
+  ["responses", "responses"],
   ["messages", "messages"],
   ["generate", "generate"],
   ["chat", "messages"],
   ["messages", "chat"],
   ["chat", "generate"],
   ["generate", "chat"],
+  ["responses", "chat"],
+  ["chat", "responses"],
 ];
 
 const PROVIDERS: Readonly<Record<Spoken, JsonRecord>> = {
