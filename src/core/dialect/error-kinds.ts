@@ -20,21 +20,3 @@ const BY_STATUS: Readonly<Record<number, ModelErrorKind>> = {
 export function kindOfStatus(status: number): ModelErrorKind {
   return BY_STATUS[status] ?? (status < 500 ? "invalid_request" : "server");
 }
-
-/** The status an error is answered with where its own is not known. */
-export function statusOfKind(kind: ModelErrorKind): number {
-  return STATUS[kind];
-}
-
-const STATUS: Readonly<Record<ModelErrorKind, number>> = {
-  invalid_request: 400,
-  authentication: 401,
-  permission: 403,
-  not_found: 404,
-  too_large: 413,
-  rate_limit: 429,
-  quota: 429,
-  overloaded: 529,
-  timeout: 504,
-  server: 500,
-};

@@ -6,7 +6,6 @@ import { accept, refuse, type Outcome } from "../../errors.ts";
 import { textOf } from "../body-fields.ts";
 import type { JsonObject } from "../../json/canonical.ts";
 import { itemsOf, objectOf, present, wordOf } from "../findings.ts";
-import { safeName } from "../tool-names.ts";
 import { finishOf, finishReason } from "./finish.ts";
 import { carried, signatureOf } from "./foreign-state.ts";
 import { argsOf } from "./message-reader.ts";
@@ -84,7 +83,7 @@ export function writeReply(reply: Reply, minted: Minted): JsonObject {
 }
 
 function writeCall({ id, name, args, signed }: ReplyPart & { readonly type: "tool_call" }): JsonObject {
-  return { id, type: "function", function: { name: safeName(name), arguments: args }, ...carried(signed) };
+  return { id, type: "function", function: { name, arguments: args }, ...carried(signed) };
 }
 
 /** A completion's id. */

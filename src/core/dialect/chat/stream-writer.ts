@@ -3,7 +3,6 @@ import type { Usage } from "../../budget/price.ts";
 import type { Minted, StreamWriter } from "../dialect.ts";
 import type { PartStart, ReplyEvent } from "../reply.ts";
 import type { JsonObject } from "../../json/canonical.ts";
-import { safeName } from "../tool-names.ts";
 import { chatErrorBody } from "./errors.ts";
 import { finishReason } from "./finish.ts";
 import { carried } from "./foreign-state.ts";
@@ -68,7 +67,7 @@ export class ChatStreamWriter implements StreamWriter {
       index,
       id: part.id,
       type: "function",
-      function: { name: safeName(part.name), arguments: "" },
+      function: { name: part.name, arguments: "" },
     });
   }
 
