@@ -37,7 +37,7 @@ beforeAll(async () => {
     {
       providers: {
         chat: { kind: "openai-compatible", base_url: chat.base },
-        claude: { kind: "openai-compatible", base_url: claude.base, secret: "anthropic", dialects: ["messages"] },
+        claude: { kind: "anthropic", base_url: claude.base, secret: "anthropic" },
       },
       models: Object.fromEntries([
         ...CHAT_MODELS.map((name) => [`chat-${name}`, model("chat", name)]),

@@ -42,10 +42,9 @@ beforeAll(async () => {
     {
       providers: {
         claude: {
-          kind: "openai-compatible",
+          kind: "anthropic",
           base_url: provider.base,
           secret: "anthropic",
-          dialects: ["messages", "count_tokens"],
         },
       },
       models: Object.fromEntries(MODELS.map((name) => [name, model(name)])),

@@ -26,10 +26,11 @@ const LEGS: readonly Leg[] = [
   // Usage is asked of the provider all the same, and kept from a caller who did not.
   ["chat", "chat", { stream_options: null }],
   ["messages", "messages"],
+  ["generate", "generate"],
   ["chat", "messages"],
   ["messages", "chat"],
   ["chat", "generate"],
-  ["messages", "generate"],
+  ["generate", "chat"],
 ];
 
 const PROVIDERS: Readonly<Record<Spoken, JsonRecord>> = {
@@ -40,7 +41,7 @@ const PROVIDERS: Readonly<Record<Spoken, JsonRecord>> = {
 };
 
 /** Longer than a loaded machine needs for an answer that is there, shorter than anybody waits. */
-const TIMEOUTS = { first_byte_ms: 1_500, idle_ms: 1_000, total_ms: 20_000 };
+const TIMEOUTS = { first_byte_ms: 1_500, idle_ms: 1_000, total_ms: 45_000 };
 /** What a call may take beyond its time-outs on a loaded machine. */
 const SLACK_MS = 8_000;
 /** More at once would only wait for each other. */
@@ -106,7 +107,7 @@ beforeAll(async () => {
   const answers = await inParallel(ASKED, makeCall);
   const looked = await inParallel(answers, lookUp);
   for (const [name, saw] of looked) seen.set(name, saw);
-}, 120_000);
+}, 180_000);
 afterAll(() => stage.close());
 
 async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
@@ -291,8 +292,14 @@ function expectEnd(asked: Asked, { text }: Seen): void {
         ? (OWN_WORDS[fault.model]?.[provider] ?? "")
         : "";
   expect(JSON.stringify(last)).toContain(words);
+  if (caller === "responses") {
+    // The vendor's list of codes for a failed response is closed: ours has no place in it.
+    expect(complaints("openai", "ResponseStreamEvent", last)).toEqual([]);
+    expect(last).toMatchObject(end === "own words" ? {} : { response: { status: "failed" } });
+    return;
+  }
   if (end === "upstream_timeout" || end === "upstream_failed") expect(JSON.stringify(last)).toMatch(codeIn(end));
-  if (caller !== "responses") expectErrorShape(caller, last);
+  expectErrorShape(caller, last);
 }
 
 /** The last event of a stream; one that was cut off before it is not looked at. */

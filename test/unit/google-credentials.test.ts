@@ -5,7 +5,7 @@ import { AccessTokens } from "../../src/adapters/access-tokens.ts";
 import type { Egress, EgressRequest } from "../../src/adapters/egress.ts";
 import {
   geminiAddress,
-  geminiCountAddress,
+  geminiMethodAddress,
   googleAuthorization,
   googleToken,
 } from "../../src/adapters/models/google-credentials.ts";
@@ -61,7 +61,7 @@ describe("addresses", () => {
     expect(geminiAddress({}, "models/gemini-2.5-pro", true).url).toBe(
       "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse",
     );
-    expect(geminiCountAddress({}, "tunedModels/mine").url).toBe(
+    expect(geminiMethodAddress({}, "tunedModels/mine", "countTokens").url).toBe(
       "https://generativelanguage.googleapis.com/v1beta/tunedModels/mine:countTokens",
     );
   });

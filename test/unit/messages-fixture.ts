@@ -47,15 +47,18 @@ const schemas = JSON.parse(
 const ajv = new Ajv({ strict: false, logger: false }).addSchema(schemas, "anthropic");
 const compiled = new Map<string, ValidateFunction>();
 
-/** Holds a value against one of Anthropic's definitions. */
-export function expectValid(
-  definition: "AMessage" | "AStreamEvent" | "AError" | "ACount" | "AModel",
-  value: unknown,
-): void {
+type Definition = "AMessage" | "AStreamEvent" | "AError" | "ACount" | "AModel";
+
+/** What one of Anthropic's definitions has against a value. */
+export function complaintsOf(definition: Definition, value: unknown): readonly string[] {
   const validate = compiled.get(definition) ?? ajv.compile({ $ref: `anthropic#/definitions/${definition}` });
   compiled.set(definition, validate);
-  const isValid = validate(value);
-  expect(isValid ? [] : validate.errors, JSON.stringify(value)).toEqual([]);
+  return validate(value) ? [] : (validate.errors ?? []).map((error) => JSON.stringify(error));
+}
+
+/** Holds a value against one of Anthropic's definitions. */
+export function expectValid(definition: Definition, value: unknown): void {
+  expect(complaintsOf(definition, value), JSON.stringify(value)).toEqual([]);
 }
 
 /** The name that an event is sent under. */

@@ -8,7 +8,8 @@ import { messagesWire } from "../../src/core/dialect/messages/wire.ts";
 import type { Reply, ReplyEvent, ReplyPart } from "../../src/core/dialect/reply.ts";
 import type { JsonObject } from "../../src/core/json/canonical.ts";
 import { EventParser } from "../../src/core/stream/events.ts";
-import { expectValid, FIELDS, MINTED, TARGET, valueOf } from "./messages-fixture.ts";
+import { provesLaws } from "./dialect-laws.ts";
+import { complaintsOf, expectValid, FIELDS, MINTED, TARGET, valueOf } from "./messages-fixture.ts";
 
 const text = fc.oneof(
   fc.string({ minLength: 1, maxLength: 12 }),
@@ -196,5 +197,59 @@ describe("any conversation", () => {
         expect({ ...read, hints: [] }).toEqual({ ...conversation, maxOutput: FIELDS.maxOutput });
       }),
     );
+  });
+});
+
+const tenths = fc.integer({ min: 0, max: 10 }).map((each) => each / 10);
+const DEFINITIONS = { reply: "AMessage", event: "AStreamEvent", error: "AError" } as const;
+
+describe("the laws of every dialect", () => {
+  provesLaws({
+    codec: messagesCodec,
+    wire: messagesWire,
+    target: TARGET,
+    fields: FIELDS,
+    minted: MINTED,
+    replyId: "msg_seed1",
+    // Anthropic's schemas have answers alone.
+    complaints: (what, value) => (what === "request" ? [] : complaintsOf(DEFINITIONS[what], value)),
+    can: {
+      toolName: /^[A-Za-z0-9_-]{1,64}$/,
+      hasSystemAnywhere: true,
+      hasFailedResults: true,
+      media: [
+        { type: "image", source: { type: "url", url: "https://pictures.example/cat.png" } },
+        { type: "image", source: { type: "base64", mediaType: "image/png", data: "iVBO" } },
+        { type: "document", source: { type: "base64", mediaType: "application/pdf", data: "JVBERi0=" }, name: "a.pdf" },
+        { type: "document", source: { type: "base64", mediaType: "text/plain", data: "R3LDvMOfZQ==" } },
+        { type: "text", text: "kept", cache: { ttl: "1h" } },
+      ],
+      wishes: {
+        toolChoice: fc.constantFrom(
+          { type: "auto" as const },
+          { type: "required" as const },
+          { type: "tool" as const, name: "look-up" },
+        ),
+        temperature: tenths,
+        topP: tenths,
+        topK: fc.integer({ min: 1, max: 40 }),
+        stop: fc.array(fc.string({ minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 4 }),
+        output: fc.constant({ type: "json_schema" as const, name: "answer", schema: { type: "object" }, strict: true }),
+        reasoning: fc.constantFrom<NonNullable<Conversation["reasoning"]>>(
+          { effort: "low" },
+          { effort: "xhigh" },
+          { budgetTokens: 2048 },
+          { budgetTokens: 1024, effort: "high", isShown: true },
+          { budgetTokens: 0 },
+        ),
+        user: fc.string({ minLength: 1, maxLength: 8 }),
+      },
+      parts: "any",
+      replyTypes: ["reasoning", "text", "tool_call"],
+      // Requests leave foreign state out; answers carry it, as above.
+      signed: [],
+      finishes: ["stop", "length", "filtered", "paused", "tool_calls"],
+      buckets: ["input", "cacheRead", "cacheWrite", "output", "reasoning"],
+    },
   });
 });
