@@ -211,6 +211,17 @@ describe("a provider that speaks chat completions", () => {
     await kept("t2", final.id);
   });
 
+  test("a caller that leaves a stream ends it at the provider", async () => {
+    await stage.reset();
+    const events = await client("t4").responses.create({ model: "slow-200", input: "hello", stream: true });
+    for await (const event of events) if (event.type === "response.output_text.delta") break;
+    await until("the provider to see it", async () => {
+      const { cancelled } = await stage.effects();
+      return (cancelled["slow-200"] ?? 0) === 1 ? true : undefined;
+    });
+    expect((await tenant.settled("t4")).used).toBeGreaterThan(0);
+  });
+
   test("a response of one provider is gone on from at another", async () => {
     const id = answers([REASONING, message("hello")], false);
     await client("t3").responses.create({ model: "recorded", input: "hi" });
