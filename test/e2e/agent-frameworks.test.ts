@@ -49,7 +49,7 @@ beforeAll(async () => {
       messages: provider("anthropic", "/v1"),
       generate: provider("gemini", "/v1beta"),
     },
-    models: Object.fromEntries(MODELS.map((name) => [name, model(name.slice(3))])) as JsonRecord,
+    models: Object.fromEntries(MODELS.map((name) => [name, model(name.slice(3))])),
     actor: { models: ["*"] },
     session: { usd: 5 },
   });

@@ -72,7 +72,7 @@ function callsOf(text: string): readonly JsonRecord[] {
   ];
 }
 
-function answer(path: string, text: string, response: ServerResponse): void {
+function answer(path: string, asked: string, response: ServerResponse): void {
   const [, model = "", method = ""] = /^\/v1beta\/models\/([^:]+):(\w+)/.exec(path) ?? [];
   if (method === "countTokens") {
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ totalTokens: 42 }));
@@ -80,12 +80,14 @@ function answer(path: string, text: string, response: ServerResponse): void {
   }
   if (model === "limited") return refuse(response, 429, "RESOURCE_EXHAUSTED");
   // The second round of a tool call: its results are told back.
-  const results = /"functionResponse"/.test(text);
+  const results = asked.includes('"functionResponse"');
   const parts =
-    model === "tools" && !results ? callsOf(text) : [{ text: "by " }, { text: results ? "results" : model }];
+    model === "tools" && !results ? callsOf(asked) : [{ text: "by " }, { text: results ? "results" : model }];
   if (method === "generateContent") {
-    const body = { ...chunkOf(parts, { finishReason: "STOP" }), usageMetadata: USAGE };
-    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(body));
+    const body = { ...chunkOf(parts, { finishReason: "STOP", avgLogprobs: -0.5 }), usageMetadata: USAGE };
+    // Google writes seventeen digits where a double needs fewer.
+    const text = JSON.stringify(body).replace("-0.5", "-0.12345678901234559");
+    response.writeHead(200, { "content-type": "application/json" }).end(text);
   } else stream(model, parts, response);
 }
 

@@ -37,7 +37,7 @@ describe("a hold", () => {
     String.raw`{"image\u005furl": {"url":"x"}}`,
     '{"type":"input_image"}, {"file_id": "f"}',
     '{"source": {"type": "url", "url": "https://x"}}',
-    '{"fileData": {"fileUri": "https://x"}}',
+    '{"fileData": {"mimeType": "image/png", "fileUri": "https://x"}}',
   ])("counts the media of %s", (text) => {
     expect(worstCase(price, size(text), ONE).inputTokens).toBe(356 + 16_384);
   });
@@ -48,11 +48,15 @@ describe("a hold", () => {
     '{"input": [{"type": "item_reference", "id": "x"}]}',
     '{"conversation": {"id": "conv_1"}}',
     '{"prompt": {"id": "pmpt_1"}}',
-  ])("is the whole context where the provider keeps a part of the prompt: %s", (text) => {
-    expect(worstCase(price, size(text), ONE).inputTokens).toBe(1_048_576);
-    expect(worstCase({ ...price, context: 200_000 }, size(text), ONE).inputTokens).toBe(200_000);
-    expect(worstCase(price, size(text, { context: 8_000 }), ONE).inputTokens).toBe(8_000);
-  });
+    '{"fileData": {"mimeType": "video/mp4", "fileUri": "https://x"}}',
+  ])(
+    "is the whole context where the provider keeps a part of the prompt, or fetches what may be as long: %s",
+    (text) => {
+      expect(worstCase(price, size(text), ONE).inputTokens).toBe(1_048_576);
+      expect(worstCase({ ...price, context: 200_000 }, size(text), ONE).inputTokens).toBe(200_000);
+      expect(worstCase(price, size(text, { context: 8_000 }), ONE).inputTokens).toBe(8_000);
+    },
+  );
 
   it("is not made dearer by words in a text, or by an argument of the same name", () => {
     const text = JSON.stringify({ messages: '"audio" "previous_response_id": "x"', prompt: { type: "string" } });

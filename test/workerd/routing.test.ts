@@ -65,7 +65,7 @@ describe("a routed call", () => {
     const tenant = await routedTenant();
     const asked: string[] = [];
     upstream(async (sent) => {
-      asked.push(((await sent.json()) as { model: string }).model);
+      asked.push((await sent.json<{ model: string }>()).model);
       return completion();
     });
     const session = "s1";
@@ -236,7 +236,7 @@ describe("an explanation", () => {
       method: "POST",
       body: JSON.stringify({ model: "auto", feature: {} }),
     });
-    expect([wrong.status, ((await wrong.json()) as { detail: string }).detail]).toEqual([
+    expect([wrong.status, (await wrong.json<{ detail: string }>()).detail]).toEqual([
       400,
       expect.stringContaining("feature: unknown field"),
     ]);

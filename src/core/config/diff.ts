@@ -15,6 +15,8 @@ export const CHANGE_GROUPS = [
   "tools",
   "actors",
   "models",
+  "routes",
+  "routing",
   "providers",
   "prompts",
   "agents",
@@ -54,6 +56,9 @@ export function diffConfigs(before: ConfigDocument | undefined, after: ConfigDoc
     ...entries(was.tools, after.tools, toolKind(both)),
     ...entries(was.actors, after.actors, actorKind(both)),
     ...entries(was.models, after.models, plainKind("models", "model")),
+    ...entries(was.routes, after.routes, plainKind("routes", "route")),
+    ...entries({ routing: routingOf(was) }, { routing: routingOf(after) }, ROUTING),
+    ...entries(byId(was.routing?.rules ?? []), byId(after.routing?.rules ?? []), ROUTING_RULES),
     ...entries(was.providers, after.providers, plainKind("providers", "provider")),
     ...entries(was.prompts, after.prompts, plainKind("prompts", "prompt")),
     ...entries(was.agents, after.agents, plainKind("agents", "agent")),
@@ -61,6 +66,7 @@ export function diffConfigs(before: ConfigDocument | undefined, after: ConfigDoc
     ...entries({ egress: was.egress }, { egress: after.egress }, EGRESS),
     ...entries({ trace: was.trace }, { trace: after.trace }, TRACE),
     ...entries(byName(was.policy.tests), byName(after.policy.tests), plainKind("tests", "test", "policy.tests.")),
+    ...entries(byName(was.routing?.tests ?? []), byName(after.routing?.tests ?? []), ROUTING_TESTS),
   ];
 }
 
@@ -267,6 +273,15 @@ function settingsOf({ policy: { time_zone, explain_to_agents } }: ConfigDocument
   return { time_zone, explain_to_agents };
 }
 
+/** The routing section but for what has entries of its own. */
+function routingOf({ routing }: ConfigDocument): object {
+  const { rules: _rules, tests: _tests, ...settings } = routing ?? {};
+  return settings;
+}
+
+const ROUTING: Kind<object> = plainKind("routing", "");
+const ROUTING_RULES: Kind<object> = plainKind("routing", "routing rule", "routing.rules.");
+const ROUTING_TESTS: Kind<object> = plainKind("tests", "routing test", "routing.tests.");
 const TRACE: Kind<ConfigDocument["trace"]> = plainKind("trace", "");
 const POLICY: Kind<object> = plainKind("policy", "");
 const APPROVALS: Kind<ConfigDocument["approvals"]> = {

@@ -7,7 +7,7 @@ import type { Conversation } from "./conversation.ts";
 import type { Findings } from "./findings.ts";
 import type { ModelError, Reply, ReplyEvent } from "./reply.ts";
 
-export { DIALECTS, GENERATING, isGenerating, type Dialect, type GeneratingDialect } from "./names.ts";
+export { GENERATING, isGenerating, type Dialect, type GeneratingDialect } from "./names.ts";
 
 /** What the gateway reads of a request before it decides: the fields it owns. */
 export interface CallFields {

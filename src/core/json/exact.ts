@@ -12,6 +12,8 @@ export type ExactJson =
       readonly source: string;
     };
 
+const NONE: ReadonlySet<string> = new Set();
+
 interface SourceContext {
   readonly source?: string;
 }
@@ -20,13 +22,13 @@ interface SourceContext {
  * Reads JSON and refuses any number that a double cannot carry exactly (9007199254740993, 1e400,
  * 0.1000000000000000055): what is validated, digested and sent is then the same number everywhere.
  * `42.00` and `1e2` are fine: their decimal value survives. Text with a lone surrogate is refused as well: it has no
- * UTF-8 form, so it could neither be digested nor sent.
+ * UTF-8 form, so it could neither be digested nor sent. Numbers of the names in `unread` may be anything: nobody reads them.
  */
-export function parseExactJson(text: string): ExactJson {
+export function parseExactJson(text: string, unread: ReadonlySet<string> = NONE): ExactJson {
   let bad: { reason: "inexact_number" | "lone_surrogate"; path: string; source: string; holder: unknown } | undefined;
   const revive = function (this: unknown, key: string, value: unknown, context?: SourceContext): unknown {
     const source = context?.source;
-    const fault = faultOf(key, value, source);
+    const fault = typeof value === "number" && unread.has(key) ? undefined : faultOf(key, value, source);
     if (bad === undefined && fault !== undefined) {
       bad = { reason: fault, path: key.toWellFormed(), source: source ?? "", holder: this };
     } else if (bad !== undefined && value === bad.holder && key !== "") {

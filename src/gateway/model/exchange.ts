@@ -183,6 +183,9 @@ function alteredNames({ tools }: Conversation): readonly string[] {
   return tools.map(({ name }) => name).filter((name) => safeName(name) !== name);
 }
 
+/** Likelihoods in Gemini's answers, which no other dialect has: Google writes more digits than a double holds. */
+const UNREAD: ReadonlySet<string> = new Set(["avgLogprobs", "logProbability", "probabilityScore", "severityScore"]);
+
 function translation(
   from: GeneratingDialect,
   to: GeneratingDialect,
@@ -192,7 +195,7 @@ function translation(
   const provider = codecOf(to);
   return {
     whole: (text) => {
-      const read = parseExactJson(text);
+      const read = parseExactJson(text, UNREAD);
       if (!read.ok || !isJsonObject(read.value))
         return refuse("upstream_failed", "the model provider's answer cannot be read without changing it");
       const reply = provider.readReply(read.value);

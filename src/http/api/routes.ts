@@ -113,7 +113,7 @@ function shown({ asked, mayAsk, tier, models, reason, routed }: RouteExplained, 
 function routedView({ tiers, rules, features, complexity, session, changes }: RoutedExplained): object {
   return {
     tiers,
-    rules: rules.map(({ mayDegrade: _, ...rule }) => rule),
+    rules: rules.map(({ mayDegrade: _may, ...rule }) => rule),
     features,
     complexity,
     session,
