@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import Anthropic from "@anthropic-ai/sdk";
 import type { MessageParam } from "@anthropic-ai/sdk/resources/messages";
+import { GoogleGenAI } from "@google/genai";
 import OpenAI from "openai";
 import type { ChatCompletionMessageParam } from "openai/resources/chat/completions";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -89,4 +90,21 @@ describe.each(MODELS)("%s", (model) => {
     }
     expect(told).toEqual(DONE);
   });
+});
+
+test.each(MODELS)("%s says the same through Responses and through Google's client", async (model) => {
+  const openai = new OpenAI({ apiKey: agent, baseURL: `${stage.gateway.url}/v1`, maxRetries: 0 });
+  const gemini = new GoogleGenAI({ apiKey: agent, httpOptions: { baseUrl: stage.gateway.url } });
+  const response = await openai.responses.create({ model, input: "hello" });
+  const content = await gemini.models.generateContent({ model, contents: "hello" });
+  const said = 'This is the demo model. You said: "hello"';
+  expect([response.output_text, content.text]).toEqual([said, said]);
+});
+
+test("the embedding model embeds", async () => {
+  const openai = new OpenAI({ apiKey: agent, baseURL: `${stage.gateway.url}/v1`, maxRetries: 0 });
+  const { data, usage } = await openai.embeddings.create({ model: "demo-embedding", input: ["hello", "hello"] });
+  expect(data.map(({ embedding }) => embedding.length)).toEqual([64, 64]);
+  expect(data[0]?.embedding).toEqual(data[1]?.embedding);
+  expect(usage.total_tokens).toBe(4);
 });
