@@ -1,6 +1,6 @@
 // Answers a model call as a stream that has begun: it passes as it comes, translated where it has to be, and its end is told truthfully.
 import type { Broken, StreamSaid } from "../../core/dialect/dialect.ts";
-import type { ModelErrorKind } from "../../core/dialect/reply.ts";
+import type { ModelError, ModelErrorKind } from "../../core/dialect/reply.ts";
 import { wireOf } from "../../core/dialect/registry.ts";
 import { refuse } from "../../core/errors.ts";
 import type { ModelAnswer, PlannedCall } from "./admitted-call.ts";
@@ -36,7 +36,7 @@ export function answerStream(
     closingFrame: (end) => closingFrame(attempt, end, translation),
   });
   const settled = relayed.end.then(
-    (end) => settle(planned, tally, attempt, end),
+    (end) => settle(planned, tally, attempt, { end, told: translation?.error }),
     () => tally.settleAtHold("failed", refuse("upstream_failed", "the stream could not be relayed")),
   );
   around.defer(settled.finally(() => watch.over()));
@@ -54,7 +54,7 @@ export function replayStream(
   const translation = attempt.exchange.translation?.stream();
   const transform = transformOf(planned, attempt, translation);
   const parts = transform === undefined ? [bytes] : [transform.pass(bytes), transform.flush()];
-  settle(planned, tally, attempt, { ending: "ended", text });
+  settle(planned, tally, attempt, { end: { ending: "ended", text }, told: translation?.error });
   const headers = new Headers({ "content-type": translation === undefined ? contentType : EVENT_STREAM });
   return { ok: true, status: 200, headers, body: joined(parts), meta: tally.meta };
 }
@@ -81,11 +81,17 @@ function transformOf(
   return exchange.dialect === "chat" && !call.fields.wantsUsage ? new FrameFilter() : undefined;
 }
 
-function settle({ around }: PlannedCall, tally: ModelCallTally, attempt: Attempt, end: StreamEnd): void {
+/** A stream that is over, and the error its caller was told in another dialect, if any. */
+interface Over {
+  readonly end: StreamEnd;
+  readonly told: ModelError | undefined;
+}
+
+function settle({ around }: PlannedCall, tally: ModelCallTally, attempt: Attempt, { end, told }: Over): void {
   const { exchange, candidate } = attempt;
   const said = wireOf(exchange.dialect).streamed(end.text);
-  const status = statusOf(end, said);
-  tally.settleLearnt(status, learntFrom(end, said, status));
+  const status = statusOf(end, { ...said, error: said.error ?? told });
+  tally.settleLearnt(status, learntFrom(end, said, { status, told }));
   around.onAnswered?.({
     dialect: exchange.dialect,
     text: end.text,
@@ -144,7 +150,11 @@ const ERROR_TYPES = {
   halted: "halted",
 } as const;
 
-function learntFrom(end: StreamEnd, said: StreamSaid, status: ModelCallStatus): Learnt {
+function learntFrom(
+  end: StreamEnd,
+  said: StreamSaid,
+  { status, told }: { readonly status: ModelCallStatus; readonly told: ModelError | undefined },
+): Learnt {
   const { usage, model, id } = said;
   return {
     usage,
@@ -153,10 +163,13 @@ function learntFrom(end: StreamEnd, said: StreamSaid, status: ModelCallStatus): 
     finishReasons: said.finishReasons,
     ...(model === undefined ? {} : { responseModel: model }),
     ...(id === undefined ? {} : { responseId: id }),
-    ...(status === "succeeded" ? {} : { errorType: errorTypeOf(end, said) }),
+    ...(status === "succeeded" ? {} : { errorType: errorTypeOf(end, said, told) }),
   };
 }
 
-function errorTypeOf(end: StreamEnd, said: StreamSaid): string {
+function errorTypeOf(end: StreamEnd, said: StreamSaid, told: ModelError | undefined): string {
+  // The provider ended as it should: what it sent in between could not be translated.
+  if (end.ending === "ended" && said.isDone && said.error === undefined && told !== undefined)
+    return "untranslatable_answer";
   return end.ending === "ended" && said.error !== undefined ? "in_band_error" : ERROR_TYPES[end.ending];
 }

@@ -14,12 +14,18 @@ export class StreamTranslation implements ChunkTransform {
   readonly #encoder = new TextEncoder();
   readonly #names: readonly string[];
   #isOver = false;
+  #error: ModelError | undefined;
 
   /** `names` are those that the provider got in other letters: its calls come back under the caller's. */
   constructor(reader: StreamReader, writer: StreamWriter, names: readonly string[]) {
     this.#reader = reader;
     this.#writer = writer;
     this.#names = names;
+  }
+
+  /** The error that the caller was told, if any: also one that only the translation has found. */
+  get error(): ModelError | undefined {
+    return this.#error;
   }
 
   pass(chunk: Uint8Array): Uint8Array | undefined {
@@ -42,6 +48,7 @@ export class StreamTranslation implements ChunkTransform {
       if (this.#isOver) break;
       text += this.#writer.write(this.#named(event));
       this.#isOver = event.type === "error" || event.type === "done";
+      if (event.type === "error") this.#error = event.error;
     }
     return text;
   }
