@@ -83,6 +83,10 @@ describe("a text", () => {
     for (const form of [value, encodeURIComponent(value)]) expect(all).not.toContain(form);
   });
 
+  it("hides an account number behind what only seems to begin one", () => {
+    expect(masker().mask("card AA00 DE89 3704 0044 0532 0130 00")).not.toContain("DE89 3704");
+  });
+
   it("that is masked is masked the same again, and equal values have equal tokens", () => {
     const piece = fc.oneof(
       fc.constantFrom(...Object.values(PLANTED), "call", "card", "password=", "[", "]", ":", "email_address", " at "),

@@ -64,7 +64,8 @@ function isOfBrand(digits: string): boolean {
   });
 }
 
-const IBAN = /(?<![\w-])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30}/g;
+/** Looks ahead, so that what only seems to begin one hides none that begins within it. */
+const IBAN = /(?<![\w-])(?=([A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30}))/g;
 
 /** Length of an account number by country (SWIFT IBAN registry). */
 const IBAN_LENGTHS: Readonly<Record<string, number>> = lengthsOf(
@@ -82,10 +83,11 @@ function lengthsOf(table: string): Readonly<Record<string, number>> {
 export function ibans({ text }: Scanned): readonly PiiFinding[] {
   const found: PiiFinding[] = [];
   for (const match of text.matchAll(IBAN)) {
-    const length = IBAN_LENGTHS[match[0].slice(0, 2).toUpperCase()];
-    const end = length === undefined ? undefined : cutAt(match[0], length);
+    const [, candidate = ""] = match;
+    const length = IBAN_LENGTHS[candidate.slice(0, 2).toUpperCase()];
+    const end = length === undefined ? undefined : cutAt(candidate, length);
     if (end === undefined || /^[A-Za-z0-9]/.test(text.slice(match.index + end))) continue;
-    if (hasRightCheckDigits(match[0].slice(0, end).replaceAll(/[ -]/g, "").toUpperCase()))
+    if (hasRightCheckDigits(candidate.slice(0, end).replaceAll(/[ -]/g, "").toUpperCase()))
       found.push({ kind: "iban", start: match.index, end: match.index + end });
   }
   return found;
