@@ -3,7 +3,7 @@ import { wireOf } from "../../core/dialect/registry.ts";
 import { refuse, type Outcome } from "../../core/errors.ts";
 import { locateMembers } from "../../core/json/members.ts";
 import type { PlannedCall, ModelAnswer } from "./admitted-call.ts";
-import type { Attempt, AttemptResult } from "./attempt.ts";
+import { retryAfterOf, type Attempt, type AttemptResult } from "./attempt.ts";
 import type { Learnt } from "./record-model-call.ts";
 import type { ModelCallTally } from "./settle-model-call.ts";
 
@@ -40,6 +40,8 @@ export function answerWhole(
     return { ok: true, status: answered.status, headers: answered.headers, body: answer.bytes, meta };
   const headers = new Headers(answered.headers);
   headers.set("content-type", "application/json");
+  const retryAfterMs = retryAfterOf(answered.status, answered.headers, answer.text);
+  if (retryAfterMs !== null) headers.set("retry-after", String(Math.ceil(retryAfterMs / 1000)));
   const body = new TextEncoder().encode(translated.value);
   const status = isSuccess ? answered.status : statusOfError(answered.status);
   return { ok: true, status, headers, body, meta };

@@ -229,10 +229,14 @@ function heard({
   return { httpStatus: status, credential, retryAfterMs: retryAfterOf(status, headers) };
 }
 
-/** How long a provider asks to be left alone: its `retry-after` in seconds; dates are not used by any of them. */
-export function retryAfterOf(status: number, headers: Headers): number | null {
-  const seconds = Number(headers.get("retry-after") ?? Number.NaN);
-  return status >= 400 && seconds >= 0 ? Math.ceil(seconds * 1000) : null;
+/** How Google says it, in the body alone: a `RetryInfo` among the error's details. */
+const RETRY_DELAY = /"retryDelay"\s*:\s*"(\d{1,6}(?:\.\d{1,9})?)s"/;
+
+/** How long a provider asks to be left alone: its `retry-after` in seconds (dates are used by none of them), or its `RetryInfo`. */
+export function retryAfterOf(status: number, headers: Headers, text = ""): number | null {
+  if (status < 400) return null;
+  const seconds = Number(headers.get("retry-after") ?? RETRY_DELAY.exec(text.slice(0, 65_536))?.[1] ?? Number.NaN);
+  return seconds >= 0 ? Math.ceil(seconds * 1000) : null;
 }
 
 function verdictOfStop(stop: Stop | undefined): Verdict | undefined {

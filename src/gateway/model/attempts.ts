@@ -99,7 +99,8 @@ function nextTry(
 
 function retryAfter(result: AttemptResult): number | null {
   if (result.type === "failed") return result.failure.retryAfterMs;
-  return result.type === "whole" ? retryAfterOf(result.answered.status, result.answered.headers) : null;
+  if (result.type !== "whole") return null;
+  return retryAfterOf(result.answered.status, result.answered.headers, result.answer.text);
 }
 
 /** Notes a failure that another attempt follows; one that may have been billed is closed at its hold, and a further admission opened. */
