@@ -1,5 +1,6 @@
 // Passes a model stream on as it comes, translated where it has to be, and learns from a copy what it used and how it ended.
 import { isTimeout, type AttemptClock, type Stop } from "./attempt-clock.ts";
+import type { ChunkTransform } from "./chunk-transform.ts";
 
 /** How a stream ended, from the gateway's side. */
 export type StreamEnding = "ended" | "caller_left" | "upstream_broke" | "timed_out" | "halted";
@@ -15,14 +16,6 @@ export interface StreamEnd {
 export interface Relay {
   readonly body: ReadableStream<Uint8Array>;
   readonly end: Promise<StreamEnd>;
-}
-
-/** Changes a stream chunk by chunk on its way to the caller. */
-export interface ChunkTransform {
-  /** What goes out for a chunk; nothing while too little has come. */
-  pass(chunk: Uint8Array): Uint8Array | undefined;
-  /** What goes out once the upstream has ended properly. */
-  flush(): Uint8Array | undefined;
 }
 
 /** How a relay behaves. */
