@@ -35,9 +35,15 @@ describe("a hold", () => {
   it.each([
     '{"image_url": {"url":"x"}}',
     String.raw`{"image\u005furl": {"url":"x"}}`,
-    '{"type":"input_image"}, {"file_id": "f"}',
-    '{"source": {"type": "url", "url": "https://x"}}',
+    '{"type":"input_image", "file_id": "f"}',
+    '{"type":"image_url", "image_url": {"url":"x"}}',
+    '{"type":"image","source": {"type": "url", "url": "https://x"}}',
+    '{"type":"image","cache_control":{"type":"ephemeral"},"source":{"type":"file","file_id":"f"}}',
+    '{"source":{"data":"QQ==","media_type":"image/png","type":"base64"},"type":"image"}',
     '{"fileData": {"mimeType": "image/png", "fileUri": "https://x"}}',
+    String.raw`{"inline_data": {"data": "QQ==", "mime_type": "image\/png"}}`,
+    '{"type":"input_audio","input_audio":{"data":"UklG","format":"wav"}}',
+    '{"args":{"file_id":"f"}}',
   ])("counts the media of %s", (text) => {
     expect(worstCase(price, size(text), ONE).inputTokens).toBe(356 + 16_384);
   });
@@ -49,14 +55,50 @@ describe("a hold", () => {
     '{"conversation": {"id": "conv_1"}}',
     '{"prompt": {"id": "pmpt_1"}}',
     '{"fileData": {"mimeType": "video/mp4", "fileUri": "https://x"}}',
+    '{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"JVBERi0="}}',
+    '{"source":{"type":"url","url":"https://x"}}',
+    '{"type":"image","source":{"type":"url","url":"https://x"},"type":"document"}',
+    String.raw`{"title":"\u0022type\u0022:\u0022image\u0022,\u0022source\u0022:{","type":"document","context":"}"}`,
+    String.raw`{"\u0074ype":"input_file","file_id":"f"}`,
+    '{"type":"file","file":{"file_data":"data:application/pdf;base64,JVBERi0="}}',
+    '{"type":"input_file","file_url":"https://x"}',
+    '{"file_url":"https://x"}',
+    '{"inlineData":{"mimeType":"application/pdf","data":"JVBERi0="}}',
+    '{"inlineData":{"data":"JVBERi0="}}',
+    '{"inlineData":{"mimeType":"image/png","displayName":"{","mimeType":"application/pdf","data":""}}',
   ])(
     "is the whole context where the provider keeps a part of the prompt, or fetches what may be as long: %s",
     (text) => {
       expect(worstCase(price, size(text), ONE).inputTokens).toBe(1_048_576);
       expect(worstCase({ ...price, context: 200_000 }, size(text), ONE).inputTokens).toBe(200_000);
       expect(worstCase(price, size(text, { context: 8_000 }), ONE).inputTokens).toBe(8_000);
+      expect(worstCase({ ...price, context: 200_000 }, size(text, { context: 400_000 }), ONE).inputTokens).toBe(
+        400_000,
+      );
     },
   );
+
+  it("counts every picture, and finds a file in a long body in no time", () => {
+    const picture = { type: "image", source: { type: "base64", media_type: "image/png", data: "A".repeat(4_000_000) } };
+    const body = (content: readonly unknown[]): string => JSON.stringify({ messages: [{ role: "user", content }] });
+    const pictures = body([picture, picture, picture]);
+    const startedAt = performance.now();
+    expect(worstCase(price, size(pictures), ONE).inputTokens).toBe(356 + 3 * 16_384);
+    expect(worstCase(price, size(body([picture, { ...picture, type: "document" }])), ONE).inputTokens).toBe(1_048_576);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+  });
+
+  it("knows no window where a longer context is asked for, and reaches the prices of it", () => {
+    const two = { ...listed("anthropic", "claude-sonnet-4-5"), context: 200_000 };
+    const of = (text: string, more: Partial<CallSize>): readonly number[] => {
+      const { inputTokens, unitPico } = worstCase(two, size(text, { context: 200_000, ...more }), ONE);
+      return [inputTokens, unitPico];
+    };
+    const bytes = 500_000;
+    expect(of("{}", { bytes })).toEqual([200_000, 15_000_000]);
+    expect(of("{}", { bytes, isWidened: true })).toEqual([500_256, 22_500_000]);
+    expect(of('{"type":"document"}', { isWidened: true })).toEqual([1_048_576, 22_500_000]);
+  });
 
   it("is not made dearer by words in a text, or by an argument of the same name", () => {
     const text = JSON.stringify({ messages: '"audio" "previous_response_id": "x"', prompt: { type: "string" } });

@@ -2,37 +2,30 @@
 import type { Extras, Price } from "./price.ts";
 import { worstTier } from "./price.ts";
 import { microFromPico } from "../units/money.ts";
+import { mediaIn } from "./media.ts";
 
 /** Tokens that framing and hidden instructions may add to a prompt. */
 const FRAMING_TOKENS = 256;
 
-/** The most tokens one referenced image or file is taken to need. */
+/** The most tokens one image, or one sound that is sent along, is taken to need. */
 const TOKENS_PER_ATTACHMENT = 16_384;
 
 /** The most tokens of a prompt that the provider keeps, where nobody says how long the model's context is. */
 const LARGEST_CONTEXT = 1_048_576;
-
-const ATTACHMENT =
-  /"(?:image_url|input_image|input_audio|file_id|file_url|file_data|file_uri|fileUri|inline_data|inlineData)"\s*:|"type"\s*:\s*"(?:url|file)"/g;
-/** What every attachment's field holds one of: most bodies hold none, and plain searches are far cheaper than the pattern. */
-const ATTACHMENT_WORDS = ["image", "audio", "file", "inline", '"url"'];
 
 /** Members that stand for a prompt, or a part of one, that the provider keeps: its size is not in the body. */
 const KEPT_PROMPT =
   /"(?:previous_response_id|cached_?content)"\s*:\s*"|"type"\s*:\s*"item_reference"|"conversation"\s*:\s*(?:"conv_|\{\s*"id")|"prompt"\s*:\s*\{\s*"id"\s*:\s*"pmpt_/i;
 const KEPT_WORDS = ["previous_response_id", "item_reference", "conversation", "pmpt_", "ached"];
 
-/** A file of Gemini's that is named by its address; one that is no image may be as long as a context, as videos are. */
-const FILE = /\{[^{}]*"(?:fileUri|file_uri)"\s*:[^{}]*\}/g;
-const IMAGE = /"(?:mimeType|mime_type)"\s*:\s*"image\//;
-const NO_IMAGE = /"(?:mimeType|mime_type)"\s*:\s*"(?!image\/)/;
-
 const HEARD = /"(?:input_)?audio"|[":]audio\/|"file_?(?:id|ur[il]|data)"\s*:/i;
 const SPOKEN = /"audio"/i;
 
 const ESCAPED = /\\u00([0-7][0-9a-f])/gi;
 
-function unescaped(_: string, hex: string): string {
+function unescaped(escape: string, hex: string): string {
+  // Quotes and backslashes stay, or a text could pass for members.
+  if (/^(?:22|5c)$/i.test(hex)) return escape;
   return String.fromCharCode(Number.parseInt(hex, 16));
 }
 
@@ -43,6 +36,8 @@ export interface CallSize {
   readonly text: string;
   /** The model's context window in tokens, where the config has it. */
   readonly context: number | undefined;
+  /** Whether the caller asks for a longer context than the model usually has: then no window that is known bounds it. */
+  readonly isWidened?: boolean;
 }
 
 /** What a call is besides its size. */
@@ -63,21 +58,18 @@ function holdsOneOf(text: string, words: readonly string[]): boolean {
 }
 
 /**
- * An upper bound of the prompt's tokens. A byte-level BPE never makes more tokens than bytes; referenced media count apart;
- * a prompt that the provider keeps may fill the context window, and no prompt passes it.
+ * An upper bound of the prompt's tokens. A byte-level BPE never makes more tokens than bytes; media count apart; a prompt that
+ * the provider keeps, or a file, may fill the context window, and no prompt passes it.
  */
-function worstInputTokens(size: CallSize, text: string, known: number | undefined): number {
-  const attachments = holdsOneOf(text, ATTACHMENT_WORDS) ? (text.match(ATTACHMENT)?.length ?? 0) : 0;
-  const sent = size.bytes + FRAMING_TOKENS + attachments * TOKENS_PER_ATTACHMENT;
-  const isKept = (holdsOneOf(text, KEPT_WORDS) && KEPT_PROMPT.test(text)) || namesLongFile(text);
+function worstInputTokens(size: CallSize, text: string, listed: number | undefined): number {
+  const media = mediaIn(text);
+  const sent = size.bytes + FRAMING_TOKENS + media.bounded * TOKENS_PER_ATTACHMENT;
+  const mayFill = media.isLong || (holdsOneOf(text, KEPT_WORDS) && KEPT_PROMPT.test(text));
+  const window = size.context ?? listed ?? LARGEST_CONTEXT;
+  if (size.isWidened === true) return mayFill ? Math.max(sent, window, LARGEST_CONTEXT) : sent;
   // The table's window is an estimate as good as any for what is kept, and no bound of what is sent.
-  const bound = isKept ? Math.max(sent, known ?? LARGEST_CONTEXT) : sent;
+  const bound = mayFill ? Math.max(sent, window) : sent;
   return size.context === undefined ? bound : Math.min(bound, size.context);
-}
-
-function namesLongFile(text: string): boolean {
-  if (!text.includes("fileUri") && !text.includes("file_uri")) return false;
-  return (text.match(FILE) ?? []).some((file) => !IMAGE.test(file) || NO_IMAGE.test(file));
 }
 
 /** The dearer kinds of tokens that a body asks for, or that its provider bills unasked. */

@@ -11,6 +11,8 @@ import type { RouteAsk } from "../../core/state/session-route.ts";
 const DEFAULT_MAX_OUTPUT = 4_096;
 /** A hold outlives its call by this much, in milliseconds. */
 const HOLD_GRACE_MS = 30_000;
+/** A beta of Anthropic's that makes the context longer than the model's own, as `context-1m-2025-08-07` does. */
+const LONG_CONTEXT = /(?:^|[\s,])context-\d/i;
 
 /** What these candidates can cost at most, each figure taken from the dearest of them. */
 export function wantOf(call: ModelCall, candidates: readonly Candidate[], system: string | undefined): Want {
@@ -29,12 +31,13 @@ export function wantOf(call: ModelCall, candidates: readonly Candidate[], system
   };
 }
 
-function wantOfOne({ fields, body, bodyBytes, dialect }: ModelCall, { model }: Candidate, system = ""): Want {
+function wantOfOne({ fields, body, bodyBytes, dialect, headers }: ModelCall, { model }: Candidate, system = ""): Want {
   // Counting costs nothing, and what embeds puts nothing out.
   if (isCounting(dialect)) return { fixed: amounts({}), unitPico: 0, unitTokens: 0, minUnits: 0, maxUnits: 0 };
   // Each of many inputs may fill the context of a model that embeds.
   const context = dialect === "embeddings" ? undefined : model.entry.context;
-  const size = { bytes: bodyBytes + 3 * system.length, text: body.text, context };
+  const isWidened = LONG_CONTEXT.test(headers.get("anthropic-beta") ?? "");
+  const size = { bytes: bodyBytes + 3 * system.length, text: body.text, context, isWidened };
   // Anthropic writes to its cache only where it is told to.
   const cachesUnasked = model.provider.kind !== "anthropic";
   const worst = worstCase(model.price, size, { choices: fields.choices, cachesUnasked });
