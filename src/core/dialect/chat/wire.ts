@@ -17,6 +17,7 @@ import {
 import type { Broken, CallFields, Edits, Opening, Said, StreamSaid, Wire } from "../dialect.ts";
 import type { ModelError } from "../reply.ts";
 import { chatErrorOf } from "./errors.ts";
+import { refuseHosted } from "./hosted.ts";
 
 /** Chat completions as they pass. */
 export const chatWire: Wire = { readFields, edited, whole, streamed, opening, closing };
@@ -26,20 +27,15 @@ const OUTPUT_FIELDS = ["max_completion_tokens", "max_tokens"] as const;
 function readFields(body: ObjectText): Outcome<CallFields> {
   const model = memberValue(body, "model");
   if (!isModelName(model)) return invalidField("model", EXPECTED_MODEL);
-  if (memberValue(body, "service_tier") === "priority") {
-    return invalidField(
-      "service_tier",
-      "expected auto, default or flex: priority costs more than the list price that a hold is computed from",
-    );
-  }
   const stream = memberValue(body, "stream") ?? false;
   if (typeof stream !== "boolean") return invalidField("stream", "expected true or false");
   const options = memberValue(body, "stream_options") ?? undefined;
   if (options !== undefined && !isJsonObject(options)) return invalidField("stream_options", "expected an object");
   const output = readOutput(body);
-  return output.ok
-    ? accept({ model, isStream: stream, wantsUsage: options?.["include_usage"] === true, ...output.value })
-    : output;
+  if (!output.ok) return output;
+  const hosted = refuseHosted(body);
+  if (!hosted.ok) return hosted;
+  return accept({ model, isStream: stream, wantsUsage: options?.["include_usage"] === true, ...output.value });
 }
 
 function readOutput(body: ObjectText): Outcome<Pick<CallFields, "choices" | "maxOutput">> {
