@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ModelCall } from "../../src/core/call.ts";
+import type { JsonObject } from "../../src/core/json/canonical.ts";
 import { locateMembers } from "../../src/core/json/members.ts";
 import { decide } from "../../src/core/policy/decision.ts";
 import { decideAtEdge } from "../../src/core/policy/evaluate.ts";
@@ -108,10 +109,62 @@ describe("tools that a request offers", () => {
       { tools: [{ functionDeclarations: [{ name: "a" }, { name: "b" }], codeExecution: {} }, { googleSearch: {} }] },
       ["a", "b", "codeExecution", "googleSearch"],
     ],
+    ["generateContent, alone", { tools: { functionDeclarations: { name: "a" } } }, ["a"]],
+    [
+      "both spellings at once",
+      { tools: [{ functionDeclarations: [{ name: "a" }], function_declarations: [{ name: "b" }], name: "c" }] },
+      ["c", "a", "b"],
+    ],
+    [
+      "both places at once",
+      { tools: [{ type: "function", name: "forbidden", function: { name: "ok" }, custom: { name: "too" } }] },
+      ["ok", "too", "forbidden"],
+    ],
+    [
+      "the middle of messages",
+      {
+        tools: [{ name: "a" }],
+        messages: [
+          { role: "user", content: "tool_addition" },
+          {
+            role: "system",
+            content: [
+              { type: "tool_addition", tool: { type: "tool_definition", definition: { name: "b" } } },
+              { type: "tool_addition", tool: { type: "tool_reference", tool_name: "c" } },
+              { type: "tool_addition", tool: { type: "web_search_20260209" } },
+              { type: "tool_addition", tool: { type: "tool_definition", definition: 7 } },
+              { type: "tool_addition" },
+              { type: "tool_use", name: "d", input: {} },
+            ],
+          },
+        ],
+      },
+      ["a", "b", "c", "web_search_20260209", "messages.1.content.3.tool", "messages.1.content.4.tool"],
+    ],
+    [
+      "the middle of an input",
+      {
+        input: [
+          { type: "additional_tools", role: "developer", tools: [{ type: "function", name: "a" }] },
+          { type: "function_call", name: "d", arguments: "{}" },
+        ],
+        tools: [{ type: "namespace", name: "n", tools: [{ type: "function", name: "b" }] }],
+      },
+      ["n", "b", "a"],
+    ],
     ["nothing known", { tools: [7, {}] }, ["tools.0", "tools.1"]],
     ["none", { tools: null }, []],
   ])("are named in %s", (_, body, names) => {
     expect(offeredTools(body)).toEqual(names);
+  });
+
+  it("are named by their place where they are nested without end", () => {
+    let text = "7";
+    for (let depth = 0; depth < 50_000; depth += 1) text = `{"tools":[${text}]}`;
+    expect(offeredTools(JSON.parse(text) as JsonObject)).toEqual([
+      "tools.0.tools.0.tools.0.tools.0.tools.0.tools.0",
+      "tools",
+    ]);
   });
 
   it("are refused by name where the release has them not", () => {
@@ -198,6 +251,9 @@ describe("the plan of a call", () => {
       { rule_id: "release.tools", message: expect.stringContaining('"crm_note"') as unknown },
     ]);
     expect(planCall(config, callOf({ model: "support_agent", tools }), facts("r3")).reasons).toEqual([]);
+    const tool = { type: "tool_definition", definition: { name: "crm_note", input_schema: {} } };
+    const messages = [{ role: "system", content: [{ type: "tool_addition", tool }] }];
+    expect(planCall(config, callOf({ model: "support_agent", messages }), facts("r1")).reasons).toHaveLength(1);
   });
 
   it("lets those who may move releases try any of them", () => {
