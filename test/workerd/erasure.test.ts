@@ -291,6 +291,47 @@ describe("a tenant", () => {
   });
 });
 
+describe("a step", () => {
+  it("makes no more requests than an invocation has, however many days of unmasked records there are", async () => {
+    const { id: tenant } = await createTenant({});
+    const clock = { now: START };
+    const ports = portsAt(clock);
+    const records = Array.from({ length: 40 }, () => recordOf(tenant, { started_at: START - 1_000 }, "rawWord"));
+    for (const at of [0, 20]) await storeAll(ports, tenant, records.slice(at, at + 20));
+    await ports.segments.put(
+      tenant,
+      records.map((record) => JSON.stringify(record)),
+    );
+    const days = Array.from({ length: 31 }, (_, at) => new Date(START + at * 86_400_000).toISOString().slice(0, 10));
+    for (const [at, record] of records.entries()) await ports.raw.put(record, START + (at % 31) * 86_400_000);
+    expect((await ports.raw.days(tenant)).toSorted()).toEqual(days);
+    let requests = 0;
+    const perStep: number[] = [];
+    const counting: Ports = {
+      ...ports,
+      raw: {
+        ...ports.raw,
+        remove: (of, trace, on) => {
+          requests += on.length + 1;
+          return ports.raw.remove(of, trace, on);
+        },
+      },
+      erasures: {
+        ...ports.erasures,
+        save: (was, next) => {
+          perStep.push(requests);
+          requests = 0;
+          return ports.erasures.save(was, next);
+        },
+      },
+    };
+    const done = await carriedOut(counting, clock, await asked(ports, tenant, { scope: "tenant", subject: null }));
+    expect(done.receipt.counts).toMatchObject({ index_rows: 40, raw_records: 40, segment_lines: 80 });
+    expect(Math.max(...perStep)).toBeLessThanOrEqual(400);
+    expect(await ports.raw.days(tenant)).toEqual([]);
+  });
+});
+
 describe("the index", () => {
   it("is written anew from the segments, erased lines left out, twice the same", async () => {
     const { id: tenant } = await createTenant({});
