@@ -6,9 +6,17 @@ import { defineConfig, type TestProjectConfiguration } from "vitest/config";
 const TEST_SECRETS_KEY = Buffer.alloc(32, 7).toString("base64");
 
 /** Tests inside workerd that take long: they fill stores, wait for alarms, inject faults by the hundred. `npm run check` leaves them to `npm test`. */
-const LONG = ["audit", "coverage", "erasure", "limits", "masking", "reports", "releases", "retention", "transactions"].map(
-  (name) => `test/workerd/${name}.test.ts`,
-);
+const LONG = [
+  "audit",
+  "coverage",
+  "erasure",
+  "limits",
+  "masking",
+  "reports",
+  "releases",
+  "retention",
+  "transactions",
+].map((name) => `test/workerd/${name}.test.ts`);
 
 interface Files {
   readonly include: readonly string[];

@@ -38,6 +38,21 @@ describe("exact JSON", () => {
   );
   it("names the place of a number that does not fit", () =>
     expect(parseExactJson('{"a":{"b":[1,{"c":1e400}]},"d":1}')).toMatchObject({ ok: false, path: "a.b.1.c" }));
+  it("reads no whole number that a double does not hold, and every one that is safe", () => {
+    const whole = fc.bigInt({ min: -(10n ** 19n), max: 10n ** 19n });
+    fc.assert(
+      fc.property(whole, (n) => {
+        const { ok } = parseExactJson(`[${n}]`);
+        if (BigInt(Number(n)) !== n) expect(ok).toBe(false);
+        if (Number.isSafeInteger(Number(n))) expect(ok).toBe(true);
+      }),
+    );
+  });
+  it("refuses half a character, escaped or not", () => {
+    expect(parseExactJson('{"a":"\\ud800"}')).toMatchObject({ ok: false, reason: "lone_surrogate", path: "a" });
+    expect(parseExactJson('{"a":"\ud800"}')).toMatchObject({ ok: false, reason: "lone_surrogate", path: "a" });
+    expect(parseExactJson('{"a":"\\ud83d\\ude00"}')).toEqual({ ok: true, value: { a: "😀" } });
+  });
   it("refuses what is no JSON", () => expect(parseExactJson("{")).toEqual({ ok: false, reason: "syntax" }));
 });
 

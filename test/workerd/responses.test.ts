@@ -135,6 +135,43 @@ async function expectNotFound(answer: Promise<Response>): Promise<void> {
   expect(await response.json()).toMatchObject(NOT_FOUND);
 }
 
+function inPieces(pieces: readonly string[]): ReadableStream {
+  return new ReadableStream({
+    type: "bytes",
+    async start(controller) {
+      for (const piece of pieces) {
+        controller.enqueue(new TextEncoder().encode(piece));
+        await scheduler.wait(8);
+      }
+      controller.close();
+    },
+  });
+}
+
+describe("a streamed response", () => {
+  it("is shown as its caller asked for it, kept from its last event, and gone on from", async () => {
+    upstream(async (asked) => {
+      answered += 1;
+      asks.push(await asked.json<Sent>());
+      const event = (type: string, response: object): string =>
+        `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: 0, response })}\n\n`;
+      const response = responseOf(answered);
+      const text = event("response.created", { ...response, status: "in_progress", output: [] });
+      return new Response(inPieces([text, event("response.completed", response)]), {
+        headers: { "content-type": "text/event-stream" },
+      });
+    });
+    const streamed = await create({ input: "hello", stream: true });
+    const text = await streamed.text();
+    expect(text).toContain("response.completed");
+    expect(text).toContain('"store":true');
+    const [, id = ""] = /"id":"(resp_[^"]+)"/.exec(text) ?? [];
+    await kept(id, {});
+    await (await create({ input: "go on", stream: true, previous_response_id: id })).text();
+    expect(lastSent().input).toHaveLength(4);
+  });
+});
+
 describe("going on from a response", () => {
   it("sends everything before it, keeps nothing at the provider, and shows what the caller said", async () => {
     const first = await create({ input: "one", instructions: "be kind" }, { session: "s1" });

@@ -25,6 +25,8 @@ interface SourceContext {
  * UTF-8 form, so it could neither be digested nor sent. Numbers of the names in `unread` may be anything: nobody reads them.
  */
 export function parseExactJson(text: string, unread: ReadonlySet<string> = NONE): ExactJson {
+  // A decimal of at most 15 digits is carried exactly: only what may be longer is looked at number by number.
+  if (!MAY_BE_INEXACT.test(text) && text.isWellFormed()) return plain(text);
   let bad: { reason: "inexact_number" | "lone_surrogate"; path: string; source: string; holder: unknown } | undefined;
   const revive = function (this: unknown, key: string, value: unknown, context?: SourceContext): unknown {
     const source = context?.source;
@@ -46,6 +48,17 @@ export function parseExactJson(text: string, unread: ReadonlySet<string> = NONE)
   return bad === undefined
     ? { ok: true, value }
     : { ok: false, reason: bad.reason, path: bad.path, source: bad.source };
+}
+
+/** Runs of 16 digits, exponents, and halves of a character, wherever they stand. */
+const MAY_BE_INEXACT = /[\d.]{16}|[\d.][eE][+-]?\d|\\u[dD][89a-fA-F]/;
+
+function plain(text: string): ExactJson {
+  try {
+    return { ok: true, value: JSON.parse(text) as Json };
+  } catch {
+    return { ok: false, reason: "syntax" };
+  }
 }
 
 function faultOf(

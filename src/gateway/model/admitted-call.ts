@@ -8,6 +8,7 @@ import type { RoutePlan } from "../../core/routing/plan.ts";
 import type { CallMeta } from "../call-meta.ts";
 import type { Defer, Recorder } from "../ports.ts";
 import type { CallWatch } from "./call-watch.ts";
+import type { ChunkTransform } from "./chunk-transform.ts";
 
 /** An answer for the surface to render: the provider's, in the caller's dialect, or a refusal. */
 export type ModelAnswer =
@@ -43,6 +44,8 @@ export interface CallSurroundings {
   readonly recorder: Recorder;
   /** Aborted when the caller goes away. */
   readonly callerSignal: AbortSignal;
+  /** Changes a stream that is in the caller's dialect already, on its last step to the caller. */
+  readonly shows?: ChunkTransform;
   /** Told once, when the answer is over. */
   readonly onAnswered?: (answered: Answered) => void;
 }

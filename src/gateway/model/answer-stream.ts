@@ -5,9 +5,11 @@ import { wireOf } from "../../core/dialect/registry.ts";
 import { refuse } from "../../core/errors.ts";
 import type { ModelAnswer, PlannedCall } from "./admitted-call.ts";
 import type { Attempt, AttemptResult } from "./attempt.ts";
+import { both, together, type ChunkTransform } from "./chunk-transform.ts";
 import { FrameFilter } from "./frame-filter.ts";
+import { passedBack } from "./passed-back.ts";
 import type { Learnt, ModelCallStatus } from "./record-model-call.ts";
-import { CAPTURE_CHARS, relay, type ChunkTransform, type StreamEnd } from "./relay.ts";
+import { CAPTURE_CHARS, relay, type StreamEnd } from "./relay.ts";
 import type { ModelCallTally } from "./settle-model-call.ts";
 import type { StreamTranslation } from "./stream-translation.ts";
 
@@ -33,14 +35,14 @@ export function answerStream(
     mayBeLong: tally.grantedOutput > LONG_OUTPUT_TOKENS,
     clock,
     drains: plan.drains,
-    closingFrame: (end) => closingFrame(attempt, end, translation),
+    closingFrame: (end) => shown(around.shows, closingFrame(attempt, end, translation)),
   });
   const settled = relayed.end.then(
     (end) => settle(planned, tally, attempt, { end, told: translation?.error }),
     () => tally.settleAtHold("failed", refuse("upstream_failed", "the stream could not be relayed")),
   );
   around.defer(settled.finally(() => watch.over()));
-  const headers = new Headers(answered.headers);
+  const headers = passedBack(answered.headers);
   if (translation !== undefined) headers.set("content-type", EVENT_STREAM);
   return { ok: true, status: answered.status, headers, body: relayed.body, meta: tally.meta };
 }
@@ -53,32 +55,28 @@ export function replayStream(
 ): ModelAnswer {
   const translation = attempt.exchange.translation?.stream();
   const transform = transformOf(planned, attempt, translation);
-  const parts = transform === undefined ? [bytes] : [transform.pass(bytes), transform.flush()];
+  const replayed = transform === undefined ? bytes : together([transform.pass(bytes), transform.flush()]);
   settle(planned, tally, attempt, { end: { ending: "ended", text }, told: translation?.error });
   const headers = new Headers({ "content-type": translation === undefined ? contentType : EVENT_STREAM });
-  return { ok: true, status: 200, headers, body: joined(parts), meta: tally.meta };
-}
-
-function joined(parts: readonly (Uint8Array | undefined)[]): Uint8Array {
-  const present = parts.filter((part) => part !== undefined);
-  const all = new Uint8Array(present.reduce((size, part) => size + part.byteLength, 0));
-  let at = 0;
-  for (const part of present) {
-    all.set(part, at);
-    at += part.byteLength;
-  }
-  return all;
+  return { ok: true, status: 200, headers, body: replayed ?? new Uint8Array(), meta: tally.meta };
 }
 
 const EVENT_STREAM = "text/event-stream; charset=utf-8";
 
 function transformOf(
-  { call }: PlannedCall,
+  { call, around }: PlannedCall,
   { exchange }: Attempt,
   translation: StreamTranslation | undefined,
 ): ChunkTransform | undefined {
-  if (translation !== undefined) return translation;
-  return exchange.dialect === "chat" && !call.fields.wantsUsage ? new FrameFilter() : undefined;
+  const isStripped = exchange.dialect === "chat" && !call.fields.wantsUsage;
+  return both(translation ?? (isStripped ? new FrameFilter() : undefined), around.shows);
+}
+
+/** The last frames of a broken stream, as they are shown. */
+function shown(shows: ChunkTransform | undefined, frames: string | undefined): string | undefined {
+  if (shows === undefined || frames === undefined) return frames;
+  const last = together([shows.pass(new TextEncoder().encode(frames)), shows.flush()]);
+  return last === undefined ? undefined : new TextDecoder().decode(last);
 }
 
 /** A stream that is over, and the error its caller was told in another dialect, if any. */

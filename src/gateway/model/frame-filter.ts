@@ -1,6 +1,6 @@
 // Holds the usage frame of a chat stream back that its caller did not ask for; every other byte passes as it came.
 import { isUsageOnlyFrame, lastBoundary } from "../../core/stream/frames.ts";
-import type { ChunkTransform } from "./relay.ts";
+import type { ChunkTransform } from "./chunk-transform.ts";
 
 /** A frame longer than this is passed on as it comes. */
 const MAX_FRAME_BYTES = 2 * 1024 * 1024;

@@ -39,6 +39,7 @@ export class ModelCallTally {
   #httpStatus: number | undefined;
   #credentials: readonly string[];
   #keptAgeS: number | undefined;
+  #isSent = false;
   #isClosed = false;
 
   constructor(ports: Ports, facts: TallyFacts, meta: CallMeta) {
@@ -108,6 +109,17 @@ export class ModelCallTally {
       ...(tier === undefined || this.#meta.tier !== undefined ? {} : { tier }),
     };
     this.#attempts.push({ attempt, endedAt: undefined, httpStatus, error: undefined });
+  }
+
+  /** Notes that something is about to be sent: from now on it may be billed. */
+  isSending(): void {
+    this.#isSent = true;
+  }
+
+  /** Closes it for a fault of ours: at its hold, unless nothing was ever sent. */
+  settleFault(refusal: Refusal): void {
+    if (this.#isSent) this.settleAtHold("failed", refusal);
+    else this.settleUnsent(refusal);
   }
 
   /** Notes an attempt that another one follows. */

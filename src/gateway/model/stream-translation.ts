@@ -3,7 +3,7 @@ import type { StreamReader, StreamWriter } from "../../core/dialect/dialect.ts";
 import type { ModelError, ReplyEvent } from "../../core/dialect/reply.ts";
 import { originalName } from "../../core/dialect/tool-names.ts";
 import { EventParser } from "../../core/stream/events.ts";
-import type { ChunkTransform } from "./relay.ts";
+import type { ChunkTransform } from "./chunk-transform.ts";
 
 /** A provider's stream on its way into another dialect. Nothing goes out after an error or a proper end. */
 export class StreamTranslation implements ChunkTransform {

@@ -1,10 +1,13 @@
 // Shows a stream of Responses events to its caller: events that hold the response say what the caller asked for, every other byte passes.
+import type { ChunkTransform } from "../../gateway/model/chunk-transform.ts";
 import { shownEvent, type Shown } from "../../core/dialect/responses/state.ts";
 
 const BLANK_LINE = /\r\n\r\n|\n\n|\r\r/g;
 
 /** Changes a stream frame by frame. */
-export class ResponseFrames {
+export class ResponseFrames implements ChunkTransform {
+  readonly #decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
+  readonly #encoder = new TextEncoder();
   readonly #shown: Shown;
   readonly #onOver: (response: string) => void;
   readonly #pending: string[] = [];
@@ -13,6 +16,18 @@ export class ResponseFrames {
   constructor(shown: Shown, onOver: (response: string) => void) {
     this.#shown = shown;
     this.#onOver = onOver;
+  }
+
+  pass(chunk: Uint8Array): Uint8Array | undefined {
+    return this.#encoded(this.push(this.#decoder.decode(chunk, { stream: true })));
+  }
+
+  flush(): Uint8Array | undefined {
+    return this.#encoded(this.push(this.#decoder.decode()) + this.end());
+  }
+
+  #encoded(text: string): Uint8Array | undefined {
+    return text === "" ? undefined : this.#encoder.encode(text);
   }
 
   /** What goes out for a piece of the stream: its whole frames, and those that it ends. */
@@ -52,40 +67,5 @@ export class ResponseFrames {
     if (shown.over !== undefined) this.#onOver(shown.over);
     const changed = `data: ${shown.data}${/[\r\n]+$/.exec(data[0] ?? "")?.[0] ?? ""}`;
     return lines.map((line) => (line.startsWith("data:") ? (line === data[0] ? changed : "") : line)).join("");
-  }
-}
-
-/** The same as a stream of bytes; `defer` keeps it going. A caller that leaves ends the stream that it was made of. */
-export function shownStream(
-  body: ReadableStream<Uint8Array>,
-  frames: ResponseFrames,
-  defer: (work: Promise<void>) => void,
-): ReadableStream<Uint8Array> {
-  const pipe = new IdentityTransformStream();
-  defer(pump(body, pipe.writable, frames));
-  return pipe.readable;
-}
-
-async function pump(
-  body: ReadableStream<Uint8Array>,
-  writable: WritableStream<Uint8Array>,
-  frames: ResponseFrames,
-): Promise<void> {
-  const reader = body.getReader();
-  const writer = writable.getWriter();
-  const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
-  const encoder = new TextEncoder();
-  // While a read waits, nothing else notices that the caller has gone.
-  writer.closed.catch((error: unknown) => reader.cancel(error).catch(() => undefined));
-  const write = async (text: string): Promise<void> => {
-    if (text !== "") await writer.write(encoder.encode(text));
-  };
-  try {
-    for (let next = await reader.read(); !next.done; next = await reader.read())
-      await write(frames.push(decoder.decode(next.value, { stream: true })));
-    await write(frames.push(decoder.decode()) + frames.end());
-    await writer.close();
-  } catch (error) {
-    await Promise.allSettled([reader.cancel(error), writer.abort(error)]);
   }
 }

@@ -10,7 +10,7 @@ import { deferOf, type HttpContext } from "../context.ts";
 import { MAX_MODEL_BODY } from "../middleware/body.ts";
 import { readModelCall, renderModelAnswer, runModelCall, type ModelSurface } from "../middleware/model-surface.ts";
 import { openAiError } from "./errors.ts";
-import { ResponseFrames, shownStream } from "./response-frames.ts";
+import { ResponseFrames } from "./response-frames.ts";
 
 const SURFACE: ModelSurface = { dialect: "responses", passedOn: ["openai-beta", "accept"], refused: openAiError };
 
@@ -25,28 +25,27 @@ export async function createResponse(c: HttpContext): Promise<Response> {
     return openAiError(
       refuse("body_too_large", `with what it goes on from, the body is larger than ${MAX_MODEL_BODY} bytes`),
     );
-  const answer = await runModelCall(c, continued.value.call);
-  return renderModelAnswer(SURFACE, shown(c, continued.value, answer));
+  const keep = keeping(c, continued.value);
+  const frames = new ResponseFrames(continued.value.shown, keep);
+  const answer = await runModelCall(c, continued.value.call, frames);
+  return renderModelAnswer(SURFACE, shown(continued.value, answer, keep));
 }
 
-/** The answer as its caller is to see it; the response in it is kept once it is over. */
-function shown(c: HttpContext, continued: ContinuedCall, answer: ModelAnswer): ModelAnswer {
-  if (!answer.ok || answer.body === null || answer.status >= 400) return answer;
-  const keep = (text: string): void => {
+/** Keeps the response that an answer ended with. */
+function keeping(c: HttpContext, continued: ContinuedCall): (text: string) => void {
+  return (text) => {
     const response = readJson(text);
     if (isJsonObject(response)) deferOf(c)(keepResponse(c.var.runtime.ports, continued, response));
   };
-  if (answer.body instanceof ReadableStream)
-    return { ...answer, body: shownStream(answer.body, new ResponseFrames(continued.shown, keep), deferOf(c)) };
-  const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(answer.body);
-  const isStream = (answer.headers.get("content-type") ?? "").startsWith("text/event-stream");
-  const changed = isStream ? shownFrames(text, continued, keep) : shownWhole(text, continued, keep);
-  return changed === undefined ? answer : { ...answer, body: new TextEncoder().encode(changed) };
 }
 
-function shownFrames(text: string, continued: ContinuedCall, keep: (text: string) => void): string {
-  const frames = new ResponseFrames(continued.shown, keep);
-  return frames.push(text) + frames.end();
+/** A whole answer as its caller is to see it; a stream has been shown on its way. */
+function shown(continued: ContinuedCall, answer: ModelAnswer, keep: (text: string) => void): ModelAnswer {
+  if (!answer.ok || !(answer.body instanceof Uint8Array) || answer.status >= 400) return answer;
+  if ((answer.headers.get("content-type") ?? "").startsWith("text/event-stream")) return answer;
+  const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(answer.body);
+  const changed = shownWhole(text, continued, keep);
+  return changed === undefined ? answer : { ...answer, body: new TextEncoder().encode(changed) };
 }
 
 function shownWhole(text: string, continued: ContinuedCall, keep: (text: string) => void): string | undefined {
