@@ -47,7 +47,7 @@ export const traceStoreRoutes: readonly ApiRoute[] = [
     responses: {
       200: {
         description:
-          'application/x-ndjson. The last line is `{"interlock_export": {"records": …, "next_cursor": …}}`; without it the export is not whole',
+          'application/x-ndjson. The last line is `{"interlock_export": {"records": …, "next_cursor": …}}`; with `"failed": true` the rest could not be read, go on at its cursor; without it the export is not whole',
       },
     },
     answer: async (c) => {
