@@ -28,7 +28,7 @@ function tellModel(step: Step): readonly Sentence[] {
   return [
     tell(
       record,
-      `${nameOf(step)}, at ${iso(started_at)}, asked model ${quoted(subject)}${upstream} for a completion${settings.length === 0 ? "" : `: ${settings.join(", ")}`}${intentOf(record)}.`,
+      `${nameOf(step)}, at ${iso(started_at)}, asked model ${quoted(subject)}${upstream}${route} for a completion${settings.length === 0 ? "" : `: ${settings.join(", ")}`}${intentOf(record)}.`,
     ),
     ...(offered.length === 0 ? [] : [tell(record, `${nameOf(step)} offered the model tools ${quotedList(offered)}.`)]),
   ];
