@@ -17,6 +17,12 @@ function tellModel(step: Step): readonly Sentence[] {
   const [record] = step.runs;
   const { subject, started_at } = record.index;
   const requested = textAttr(record, ATTR.requestModel);
+  const named = textAttr(record, ATTR.routeAsked);
+  const reason = textAttr(record, ATTR.routeReason);
+  const route =
+    named === undefined || named === subject
+      ? ""
+      : `, which stands for ${quoted(named)}${reason === undefined ? "" : ` (${quoted(reason)})`},`;
   const upstream = requested === undefined || requested === subject ? "" : ` (${quoted(requested)} at its provider)`;
   const offered =
     readRequest(bodyOf(record, "request") ?? "", dialectIn(rootOf(record)?.attributes ?? {}, "caller"))?.tools ?? [];
