@@ -276,9 +276,8 @@ describe("a ledger that stops", () => {
       recordOf(tenant.id, { seq: null }, "é".repeat(90_000)),
       recordOf(tenant.id, { seq: null }, "small"),
     ];
-    const ledger = bindings.SESSION_LEDGER.getByName(`${tenant.id}/large`);
-    await ledger.stash(records);
-    await runDurableObjectAlarm(ledger);
+    await bindings.SESSION_LEDGER.getByName(`${tenant.id}/large`).stash(records);
+    await runDurableObjectAlarm(ledgerOf(tenant.id, "large"));
     expect((await bindings.SESSION_LEDGER.getByName(`${tenant.id}/large`).read()).outboxDepth).toBe(0);
     queue.mockRestore();
     const read = sent.flatMap((text) => readRecord(text) ?? []).filter(({ index }) => index.tenant === tenant.id);
