@@ -17,12 +17,6 @@ function tellModel(step: Step): readonly Sentence[] {
   const [record] = step.runs;
   const { subject, started_at } = record.index;
   const requested = textAttr(record, ATTR.requestModel);
-  const named = textAttr(record, ATTR.routeAsked);
-  const reason = textAttr(record, ATTR.routeReason);
-  const route =
-    named === undefined || named === subject
-      ? ""
-      : `, which stands for ${quoted(named)}${reason === undefined ? "" : ` (${quoted(reason)})`},`;
   const upstream = requested === undefined || requested === subject ? "" : ` (${quoted(requested)} at its provider)`;
   const offered =
     readRequest(bodyOf(record, "request") ?? "", dialectIn(rootOf(record)?.attributes ?? {}, "caller"))?.tools ?? [];
@@ -34,10 +28,18 @@ function tellModel(step: Step): readonly Sentence[] {
   return [
     tell(
       record,
-      `${nameOf(step)}, at ${iso(started_at)}, asked model ${quoted(subject)}${upstream}${route} for a completion${settings.length === 0 ? "" : `: ${settings.join(", ")}`}${intentOf(record)}.`,
+      `${nameOf(step)}, at ${iso(started_at)}, asked model ${quoted(subject)}${upstream}${routeOf(record)} for a completion${settings.length === 0 ? "" : `: ${settings.join(", ")}`}${intentOf(record)}.`,
     ),
     ...(offered.length === 0 ? [] : [tell(record, `${nameOf(step)} offered the model tools ${quotedList(offered)}.`)]),
   ];
+}
+
+/** Under which name the model was asked for, where that is another. */
+function routeOf(record: TraceRecord): string {
+  const named = textAttr(record, ATTR.routeAsked);
+  const reason = textAttr(record, ATTR.routeReason);
+  if (named === undefined || named === record.index.subject) return "";
+  return `, which stands for ${quoted(named)}${reason === undefined ? "" : ` (${quoted(reason)})`},`;
 }
 
 function grantOf(record: TraceRecord): string | undefined {
