@@ -128,7 +128,12 @@ export class ModelCallTally {
     { httpStatus, credential, refusal }: Pick<Failure, "httpStatus" | "credential" | "refusal">,
   ): void {
     if (credential !== undefined) this.#credentials = [...this.#credentials, credential];
-    this.#attempts.push({ attempt, endedAt: this.#ports.system.now(), httpStatus, error: refusal.code });
+    this.#attempts.push({
+      attempt,
+      endedAt: this.#ports.system.now(),
+      httpStatus,
+      error: (httpStatus ?? 0) >= 400 ? `upstream_${httpStatus}` : refusal.code,
+    });
   }
 
   /** Records a call that was refused before anything was held. */
