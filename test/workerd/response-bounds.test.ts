@@ -50,13 +50,27 @@ beforeEach(() => {
     if (body["stream"] !== true) return Response.json(response);
     const event = (type: string, shown: Members): string =>
       `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: 0, response: shown })}\n\n`;
-    const events =
-      event("response.created", { ...response, status: "in_progress", output: [] }) +
-      event("response.completed", response);
-    return new Response(events, { headers: { "content-type": "text/event-stream" } });
+    const events = [
+      event("response.created", { ...response, status: "in_progress", output: [] }),
+      event("response.completed", response),
+    ];
+    return new Response(inPieces(events), { headers: { "content-type": "text/event-stream" } });
   });
 });
 afterEach(() => vi.restoreAllMocks());
+
+function inPieces(pieces: readonly string[]): ReadableStream {
+  return new ReadableStream({
+    type: "bytes",
+    async start(controller) {
+      for (const piece of pieces) {
+        controller.enqueue(new TextEncoder().encode(piece));
+        await scheduler.wait(8);
+      }
+      controller.close();
+    },
+  });
+}
 
 /** A response that repeats what it was asked, as OpenAI's do. */
 function responseOf({ instructions }: Members): Members {
