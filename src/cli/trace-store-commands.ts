@@ -16,7 +16,16 @@ interface ExportOptions {
 const Trailer = z.object({
   interlock_export: z.object({ records: z.int(), next_cursor: z.nullable(z.string()) }),
 });
-const Reindexed = z.object({ segments: z.int(), records: z.int(), next_cursor: z.nullable(z.string()) });
+const Reindexed = z.object({
+  segments: z.int(),
+  records: z.int(),
+  skipped: z.int(),
+  next_cursor: z.nullable(z.string()),
+});
+
+interface ReindexOptions extends Pick<ExportOptions, "from" | "to"> {
+  readonly recent?: boolean;
+}
 
 /** Adds the `traces` commands. */
 export function addTraceStoreCommands(program: Command, terminal: Terminal): void {
@@ -38,9 +47,8 @@ export function addTraceStoreCommands(program: Command, terminal: Terminal): voi
     .description("add to the index what it lacks of the stored segments")
     .option("--from <day>", "first day of storing, yyyy-mm-dd")
     .option("--to <day>", "last day of storing, yyyy-mm-dd")
-    .action((options: Pick<ExportOptions, "from" | "to">, command: Command) =>
-      reindexAll(toolsOf(command, terminal), options),
-    );
+    .option("--recent", "segments of the last fifteen minutes too: once the trace queue is empty")
+    .action((options: ReindexOptions, command: Command) => reindexAll(toolsOf(command, terminal), options));
 }
 
 async function exportAll(tools: CommandTools, { from, to, format, output }: ExportOptions): Promise<void> {
@@ -97,18 +105,22 @@ async function* linesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<reado
   yield [rest];
 }
 
-async function reindexAll(tools: CommandTools, days: Pick<ExportOptions, "from" | "to">): Promise<void> {
+async function reindexAll(tools: CommandTools, asked: ReindexOptions): Promise<void> {
   let cursor: string | null = null;
-  const total = { segments: 0, records: 0 };
+  const total = { segments: 0, records: 0, skipped: 0 };
   do {
-    const body: Readonly<Record<string, string>> = { ...days, ...(cursor === null ? {} : { cursor }) };
+    const body: Readonly<Record<string, string | boolean>> = { ...asked, ...(cursor === null ? {} : { cursor }) };
     const done: z.infer<typeof Reindexed> = await tools.gateway.get(
       { method: "POST", path: "/v1/traces/reindex", body },
       Reindexed,
     );
     total.segments += done.segments;
     total.records += done.records;
+    total.skipped += done.skipped;
     cursor = done.next_cursor;
   } while (cursor !== null);
-  report(tools, total, [`${total.records} records in ${total.segments} segments are in the index`]);
+  report(tools, total, [
+    `${total.records} records in ${total.segments} segments are in the index`,
+    ...(total.skipped === 0 ? [] : [`${total.skipped} segments are younger than 15 minutes: run it again later`]),
+  ]);
 }

@@ -58,7 +58,7 @@ const cli = (args: readonly string[]): ReturnType<typeof runCli> =>
 
 async function runCron(): Promise<void> {
   const worker = await stage.gateway.miniflare.getWorker("gateway");
-  await worker.scheduled({ cron: "*/5 * * * *", scheduledTime: new Date() });
+  await worker.scheduled({ cron: "every job", scheduledTime: new Date() });
 }
 
 /** Everything that lies in D1 and R2, the full-text index's own pages among it. */
@@ -148,7 +148,9 @@ describe("the index", () => {
     const database = await stage.gateway.miniflare.getD1Database("DB", "gateway");
     await database.batch([database.prepare("DELETE FROM calls_text"), database.prepare("DELETE FROM calls")]);
     expect(await listed("session=shared")).toEqual([]);
-    const run = await cli(["traces", "reindex"]);
+    const young = await cli(["traces", "reindex"]);
+    expect(young.stdout).toMatch(/^0 records in 0 segments are in the index\n\d+ segments are younger than 15 minutes/);
+    const run = await cli(["traces", "reindex", "--recent"]);
     expect([run.code, run.stderr]).toEqual([0, ""]);
     expect(run.stdout).toMatch(/^\d+ records in \d+ segments are in the index/);
     expect(await listed("session=shared")).toEqual(before);

@@ -17,9 +17,16 @@ const day = z.string().check(z.regex(DAY, "expected a day such as 2026-11-25"));
 const Reindex = z.strictObject({
   from: z._default(day, "0000-01-01"),
   to: z._default(day, "9999-12-31"),
+  /** Segments of the last fifteen minutes too: for when the trace queue is known to be empty. */
+  recent: z._default(z.boolean(), false),
   cursor: z.optional(z.string().check(z.regex(/^\d{4}-\d{2}-\d{2}\/[0-9a-z.]{0,64}$/, "expected a `next_cursor`"))),
 });
-const Reindexed = z.object({ segments: z.int(), records: z.int(), next_cursor: z.nullable(z.string()) });
+const Reindexed = z.object({
+  segments: z.int(),
+  records: z.int(),
+  skipped: z.int(),
+  next_cursor: z.nullable(z.string()),
+});
 
 /** The routes. They stand before `/v1/traces/:id`, which would take them for traces. */
 export const traceStoreRoutes: readonly ApiRoute[] = [
@@ -42,7 +49,7 @@ export const traceStoreRoutes: readonly ApiRoute[] = [
     responses: {
       200: {
         description:
-          'application/x-ndjson. The last line is `{"interlock_export": {"records": …, "next_cursor": …}}`; without it the export is not whole',
+          'application/x-ndjson. The last line is `{"interlock_export": {"records": …, "next_cursor": …}}`; with `"failed": true` the rest could not be read, go on at its cursor; without it the export is not whole',
       },
     },
     answer: async (c) => {
@@ -74,15 +81,23 @@ export const traceStoreRoutes: readonly ApiRoute[] = [
     tag: "traces",
     permission: "config.write",
     body: Reindex,
-    responses: { 200: { description: "What was read; `next_cursor` is null once all is", schema: Reindexed } },
+    responses: {
+      200: {
+        description:
+          "What was read; `next_cursor` is null once all is. `skipped` segments are younger than 15 minutes: their messages may still be on their way. Refused while dead letters are parked",
+        schema: Reindexed,
+      },
+    },
     answer: async (c) => {
       const tenant = await tenantOf(c);
       if (!tenant.ok) return problem(tenant);
       const body = await readBody(c, Reindex);
       if (!body.ok) return problem(body);
-      const { from, to, cursor = null } = body.value;
-      const done = await reindexTraces(c.var.runtime.ports, tenant.value, { from, to, cursor });
-      return Response.json({ segments: done.segments, records: done.records, next_cursor: done.cursor });
+      const { from, to, recent, cursor = null } = body.value;
+      const done = await reindexTraces(c.var.runtime.ports, tenant.value, { from, to, cursor, hasRecent: recent });
+      if (!done.ok) return problem(done);
+      const { segments, records, skipped } = done.value;
+      return Response.json({ segments, records, skipped, next_cursor: done.value.cursor });
     },
   },
 ];
