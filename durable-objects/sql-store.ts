@@ -1,4 +1,5 @@
 // Touches an object's SQLite storage: one JSON state row, keyed JSON rows, and an outbox, all read and written synchronously.
+import { linesThatFit } from "../src/core/trace/fit-line.ts";
 import type { TraceRecord } from "../src/core/trace/record.ts";
 
 /** Storage step 1. Tables are made with the first write, so that reading a session never seen stores nothing. */
@@ -11,9 +12,24 @@ const STEP_1 = [
 /** Records sent to the queue at once. */
 const OUTBOX_BATCH = 25;
 
+/** The longest line that is kept as it is, in characters of at most three bytes. */
+const MAX_ROW_LENGTH = 600_000;
+
 /** Where an outbox sends its records. */
 export interface RecordQueue {
   send(body: string, options: { readonly contentType: "text" }): Promise<unknown>;
+}
+
+/** Whether the queue took a row, made as small as it must be for that: one too large would be refused for ever. */
+async function sendAll(queue: RecordQueue, body: string): Promise<boolean> {
+  try {
+    // A part that was taken before a refusal comes again with the row: what is stored twice is stored once.
+    for (const line of body.split("\n").flatMap((each) => linesThatFit(each)))
+      await queue.send(line, { contentType: "text" });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** One object's storage. Bodies are JSON texts that only their own object writes. */
@@ -93,8 +109,10 @@ export class SqlStore {
 
   /** Keeps any line of the trace queue until that has taken it; the same id twice is kept once. */
   addLine(id: string, line: string): void {
+    // A row holds two megabytes, and nothing here could send it whole.
+    const kept = line.length > MAX_ROW_LENGTH ? linesThatFit(line).join("\n") : line;
     this.#depth = undefined;
-    this.#ready().exec("INSERT INTO outbox (id, body) VALUES (?, ?) ON CONFLICT (id) DO NOTHING", id, line);
+    this.#ready().exec("INSERT INTO outbox (id, body) VALUES (?, ?) ON CONFLICT (id) DO NOTHING", id, kept);
   }
 
   /** Sends what waits; a record leaves the outbox only once the queue has taken it. Answers how many still wait. */
@@ -111,10 +129,7 @@ export class SqlStore {
       for (const row of rows) {
         // One record that is refused does not hold up those behind it.
         after = row.id;
-        const isTaken = await queue.send(row.body, { contentType: "text" }).then(
-          () => true,
-          () => false,
-        );
+        const isTaken = await sendAll(queue, row.body);
         if (isTaken) this.#sql.exec("DELETE FROM outbox WHERE id = ?", row.id);
         this.#depth = undefined;
       }

@@ -124,7 +124,7 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
       ANSWERED_MODEL_PATHS.includes(c.req.path) || apiRoutes.some((route) => patternOf(route.path).test(c.req.path));
     const refusal = isKnown
       ? refuse("method_not_allowed", `${c.req.path} does not answer ${c.req.method}`)
-      : refuse("not_found", `no route ${c.req.method} ${c.req.path}`);
+      : refuse("not_found", `no route ${c.req.method} ${c.req.path}${baseUrlHint(c.req.path)}`);
     return refused(c, refusal);
   });
   app.onError((error, c) => {
@@ -151,6 +151,14 @@ function refused(c: HttpContext, refusal: Refusal): Response {
   const isOpenAi = OPENAI_PATHS.test(c.req.path);
   if (ANTHROPIC_PATHS.test(c.req.path) || (isOpenAi && isAnthropicClient(c))) return anthropicError(refusal);
   return isOpenAi ? openAiError(refusal) : problem(refusal);
+}
+
+/** The commonest mistake of a new client, told. */
+function baseUrlHint(path: string): string {
+  if (/^\/(chat|responses|embeddings|completions)(\/|$)/.test(path))
+    return ": the base URL of OpenAI clients ends in /v1";
+  if (path.startsWith("/v1/v1/")) return ": the base URL of Anthropic clients has no /v1";
+  return path.startsWith("/v1beta/v1") ? ": the base URL of Google's clients has no /v1beta" : "";
 }
 
 /** The paths that a route pattern such as `/v1/keys/:id` stands for. */

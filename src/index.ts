@@ -7,6 +7,7 @@ import { runErasures } from "./jobs/erase.ts";
 import { exportTraces } from "./jobs/export-traces.ts";
 import { reconcile } from "./jobs/reconcile.ts";
 import { retain } from "./jobs/retention.ts";
+import { runJobs, type Job } from "./jobs/run-jobs.ts";
 import { runErrands } from "./jobs/run-errands.ts";
 import { notifyApprovers } from "./jobs/notify-approvers.ts";
 import { storeDeadLetters } from "./jobs/dead-letters.ts";
@@ -44,15 +45,16 @@ export default {
     const recorder = runtime.recorder((work) => context.waitUntil(work));
     return runErrands(ports, batch.messages, recorder);
   },
-  async scheduled(_controller, env, context) {
+  async scheduled({ cron }, env, context) {
     const runtime = runtimeOf(env);
     const { ports } = runtime;
-    await reconcile(ports);
-    await retain(ports);
-    await runErasures(ports);
-    await watchDrift(
-      ports,
-      runtime.recorder((work) => context.waitUntil(work)),
-    );
+    const recorder = runtime.recorder((work) => context.waitUntil(work));
+    const jobs: readonly Job[] = [
+      { name: "reconcile", cron: "*/5 * * * *", run: () => reconcile(ports) },
+      { name: "retention", cron: "1-59/5 * * * *", run: () => retain(ports) },
+      { name: "erasures", cron: "2-59/5 * * * *", run: () => runErasures(ports) },
+      { name: "drift", cron: "3-59/5 * * * *", run: () => watchDrift(ports, recorder) },
+    ];
+    await runJobs(jobs, cron);
   },
 } satisfies ExportedHandler<Env>;

@@ -263,5 +263,5 @@ async function runCrons(miniflare: Miniflare): Promise<void> {
   const now = new Date();
   if (now.getMinutes() % 5 !== 0) return;
   const worker = await miniflare.getWorker("gateway");
-  await worker.scheduled({ cron: "*/5 * * * *", scheduledTime: now });
+  await worker.scheduled({ cron: "every job", scheduledTime: now });
 }

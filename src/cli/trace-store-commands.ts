@@ -16,7 +16,12 @@ interface ExportOptions {
 const Trailer = z.object({
   interlock_export: z.object({ records: z.int(), next_cursor: z.nullable(z.string()) }),
 });
-const Reindexed = z.object({ segments: z.int(), records: z.int(), next_cursor: z.nullable(z.string()) });
+const Reindexed = z.object({
+  segments: z.int(),
+  records: z.int(),
+  skipped: z.int(),
+  next_cursor: z.nullable(z.string()),
+});
 
 /** Adds the `traces` commands. */
 export function addTraceStoreCommands(program: Command, terminal: Terminal): void {
@@ -99,7 +104,7 @@ async function* linesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<reado
 
 async function reindexAll(tools: CommandTools, days: Pick<ExportOptions, "from" | "to">): Promise<void> {
   let cursor: string | null = null;
-  const total = { segments: 0, records: 0 };
+  const total = { segments: 0, records: 0, skipped: 0 };
   do {
     const body: Readonly<Record<string, string>> = { ...days, ...(cursor === null ? {} : { cursor }) };
     const done: z.infer<typeof Reindexed> = await tools.gateway.get(
@@ -108,7 +113,11 @@ async function reindexAll(tools: CommandTools, days: Pick<ExportOptions, "from" 
     );
     total.segments += done.segments;
     total.records += done.records;
+    total.skipped += done.skipped;
     cursor = done.next_cursor;
   } while (cursor !== null);
-  report(tools, total, [`${total.records} records in ${total.segments} segments are in the index`]);
+  report(tools, total, [
+    `${total.records} records in ${total.segments} segments are in the index`,
+    ...(total.skipped === 0 ? [] : [`${total.skipped} segments are younger than 15 minutes: run it again later`]),
+  ]);
 }

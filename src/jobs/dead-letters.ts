@@ -1,33 +1,39 @@
-// Consumes the trace queue's dead letters: stores them after all, or parks them in R2 until somebody sends them again.
+// Consumes the trace queue's dead letters: stores them after all, or parks those that were tried alone in R2 until somebody sends them again.
 import { reportFailure, storeMessages, type StorePorts } from "./trace-index.ts";
 import { lettersOf, type TraceMessage } from "./trace-lines.ts";
 
-/** With so many failures in a row the store is down, and the rest is parked without being tried. */
+/** After so many failures in a row what is left of a batch comes again later, for the store seems to be down. */
 const DOWN_AFTER = 3;
+/** From this delivery on a message is parked untried rather than left to the queue, which drops it after a hundred. */
+const LAST_DELIVERIES = 90;
 
 /**
- * Stores what the trace queue gave up on, together and then each message alone, so that one which cannot be stored takes
- * no other with it. What is still not stored is parked; a message is acknowledged once it is stored or parked, and comes
- * again when neither was possible.
+ * Stores what the trace queue gave up on, together and then each message that failed alone, so that one which cannot be
+ * stored takes no other with it. What was tried alone and is still not stored is parked; a message is acknowledged once
+ * it is stored or parked, and comes again when neither was possible or it was not tried.
  */
 export async function storeDeadLetters(ports: StorePorts, messages: readonly TraceMessage[]): Promise<void> {
-  const stored = await storeMessages(ports, messages).then(
-    () => true,
-    () => false,
-  );
-  if (stored) for (const message of messages) message.ack();
-  else await storeOneByOne(ports, messages);
+  const failed = await storeMessages(ports, messages, { isRepeat: true });
+  for (const message of messages) if (!failed.has(message)) message.ack();
+  await storeOneByOne(ports, [...failed.keys()]);
 }
 
 async function storeOneByOne(ports: StorePorts, messages: readonly TraceMessage[]): Promise<void> {
   let failures = 0;
   let parked = 0;
   for (const message of messages) {
+    const isTried = failures < DOWN_AFTER;
     try {
-      const isStored = failures < DOWN_AFTER && (await storeMessages(ports, [message]).then(isTrue, isFalse));
-      failures = isStored ? 0 : failures + 1;
-      if (!isStored) await park(ports, message);
-      if (!isStored) parked += 1;
+      const isStored = isTried && (await storeMessages(ports, [message], { isRepeat: true })).size === 0;
+      if (isTried) failures = isStored ? 0 : failures + 1;
+      if (!isTried && message.attempts < LAST_DELIVERIES) {
+        message.retry();
+        continue;
+      }
+      if (!isStored) {
+        await park(ports, message);
+        parked += 1;
+      }
       message.ack();
     } catch (error) {
       reportFailure("dead_letter_not_parked", 1, error);
@@ -39,12 +45,4 @@ async function storeOneByOne(ports: StorePorts, messages: readonly TraceMessage[
 
 async function park({ deadLetters }: StorePorts, message: TraceMessage): Promise<void> {
   await Promise.all(lettersOf(message, "store_failed").map((letter) => deadLetters.park(letter)));
-}
-
-function isTrue(): boolean {
-  return true;
-}
-
-function isFalse(): boolean {
-  return false;
 }

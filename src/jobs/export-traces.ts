@@ -61,7 +61,7 @@ async function handle(ports: ExportPorts, message: ExportMessage): Promise<void>
   let attempts = message.attempts;
   for (let at = 0; at < order.lines.length; at += PIECE) {
     const piece = { ...order, lines: order.lines.slice(at, at + PIECE) };
-    const outcome = await sendPiece(ports, piece, entry, allow);
+    const outcome = await sendPiece(ports, piece, entry, allow).catch((error: unknown) => notSent(error, at));
     if (outcome.answer.type === "later" && attempts < MAX_ATTEMPTS) {
       await postpone(
         ports,
@@ -76,6 +76,13 @@ async function handle(ports: ExportPorts, message: ExportMessage): Promise<void>
     attempts = outcome.answer.type === "later" ? MAX_ATTEMPTS : 1;
   }
   message.ack();
+}
+
+/** What could not be read waits like what was not taken, so that what an exporter has taken before it is not sent again. */
+function notSent(error: unknown, at: number): Outcome {
+  if (at === 0) throw error;
+  const reason = error instanceof Error ? error.name : "unknown";
+  return { answer: { type: "later", reason, retryAfterMs: null }, spans: 0 };
 }
 
 /** Waits as long as the exporter asks; a message of which a piece has been taken is replaced by one for the rest. */
@@ -134,5 +141,10 @@ async function count(ports: ExportPorts, { tenant, exporter }: ExportOrder, { an
     console.error(JSON.stringify({ event: "export_dropped", tenant, exporter, spans: failed, reason: answer.reason }));
   }
   const failure = failed > 0 ? answer.reason : null;
-  await ports.exportLedger.add(tenant, exporter, { sent: spans - failed, failed, failure, at: ports.system.now() });
+  try {
+    await ports.exportLedger.add(tenant, exporter, { sent: spans - failed, failed, failure, at: ports.system.now() });
+  } catch {
+    // A figure that is too low is better than spans that are sent twice.
+    console.error(JSON.stringify({ event: "export_not_counted", tenant, exporter, spans }));
+  }
 }

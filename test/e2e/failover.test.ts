@@ -118,6 +118,14 @@ describe("a route", () => {
     expect(asked(name, "a", "b")).toEqual([1, 0]);
   });
 
+  test("tells nobody a credential that a provider repeats in the first event of a stream", async () => {
+    const { tenant } = await routed([{ steps: ["echo"], provider: { secret: "demo_model" } }]);
+    const answer = await ask(tenant, { stream: true });
+    expect(answer.status).toBe(502);
+    expect(answer.text).toContain("bad key");
+    expect(answer.text).not.toContain(stage.gateway.secrets.modelToken);
+  });
+
   test("asks the same candidate again as often as the route says, after as long as it is told", async () => {
     const { tenant, name } = await routed([{ steps: ["429-1", "503", "ok"] }], {
       retry: { max_attempts: 3, backoff_ms: 50 },
@@ -172,6 +180,14 @@ describe("a time that is up", () => {
       expect(framesOf(answer.text).at(-1)).toContain("upstream_timeout");
     }
     expect((await tenant.settled(`s-${name}`)).openHolds).toBe(0);
+  });
+
+  test("idle_ms is not put off by what came before the silence", async () => {
+    const { tenant } = await routed([{ steps: ["backlog"] }], { timeouts: { idle_ms: 300 } });
+    const startedAt = Date.now();
+    const answer = await ask(tenant, { stream: true, stream_options: { include_usage: true } });
+    expect(framesOf(answer.text).at(-1)).toContain("upstream_timeout");
+    expect(Date.now() - startedAt).toBeLessThan(2_000);
   });
 
   test("total_ms ends a stream however lively it is", async () => {

@@ -34,7 +34,10 @@ export async function startScriptedProvider(): Promise<ScriptedProvider> {
     request.on("end", () => {
       const [, name = "", steps = ""] = (request.url ?? "").split("/");
       const at = seen(name);
-      const asked = JSON.parse(Buffer.concat(chunks).toString("utf8")) as { model: string; stream?: boolean };
+      const asked = {
+        ...(JSON.parse(Buffer.concat(chunks).toString("utf8")) as { model: string; stream?: boolean }),
+        key: String(request.headers.authorization),
+      };
       at.models.push(asked.model);
       response.on("close", () => {
         if (!response.writableEnded) at.left += 1;
@@ -65,6 +68,8 @@ export async function startScriptedProvider(): Promise<ScriptedProvider> {
 }
 
 interface Asked {
+  /** What it came with as `authorization`. */
+  readonly key: string;
   readonly model: string;
   readonly stream?: boolean;
 }
@@ -94,11 +99,13 @@ const EVENTS: Readonly<Record<string, readonly string[]>> = {
   mid: ["role", "text", ERROR],
   pause: ["role", HANG],
   silence: ["role", "text", HANG],
+  backlog: ["role", ...Array.from({ length: 60 }, () => "text"), HANG],
+  echo: ["echo"],
 };
 
 const USAGE = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
 
-function answer({ model, stream }: Asked, response: ServerResponse, events: readonly string[]): void {
+function answer({ model, stream, key }: Asked, response: ServerResponse, events: readonly string[]): void {
   if (stream !== true) {
     const message = { role: "assistant", content: `by ${model}` };
     response.writeHead(200, { "content-type": "application/json" }).end(
@@ -127,7 +134,12 @@ function answer({ model, stream }: Asked, response: ServerResponse, events: read
   }
   for (const event of events) {
     if (event === HANG) return;
-    response.write(event === "role" ? (whole[0] ?? "") : event === "text" ? (whole[1] ?? "") : event);
+    const frames: Readonly<Record<string, string | undefined>> = {
+      role: whole[0],
+      text: whole[1],
+      echo: `data: ${JSON.stringify({ error: { message: `bad key ${key}`, type: "authentication_error" } })}\n\n`,
+    };
+    response.write(frames[event] ?? event);
   }
   response.end();
 }

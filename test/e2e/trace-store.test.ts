@@ -58,7 +58,7 @@ const cli = (args: readonly string[]): ReturnType<typeof runCli> =>
 
 async function runCron(): Promise<void> {
   const worker = await stage.gateway.miniflare.getWorker("gateway");
-  await worker.scheduled({ cron: "*/5 * * * *", scheduledTime: new Date() });
+  await worker.scheduled({ cron: "every job", scheduledTime: new Date() });
 }
 
 /** Everything that lies in D1 and R2, the full-text index's own pages among it. */

@@ -94,6 +94,9 @@ async function run(
     readonly attempts?: number;
     readonly exporter?: string;
     readonly body?: unknown;
+    /** The first line whose piece cannot be read. */
+    readonly unreadableFrom?: number;
+    readonly isUncounted?: boolean;
   } = {},
 ): Promise<Run> {
   const { lines = 60, attempts = 1, exporter = "backend" } = given;
@@ -133,7 +136,10 @@ async function run(
         scan: unused,
         blank: unused,
         removeBefore: unused,
-        read: (_, __, asked) => Promise.resolve(asked.map(record)),
+        read: (_, __, asked) =>
+          asked.some((line) => line >= (given.unreadableFrom ?? lines))
+            ? Promise.reject(new Error("R2 internal error"))
+            : Promise.resolve(asked.map(record)),
       },
       exporter: {
         send: (request) => {
@@ -149,6 +155,7 @@ async function run(
       },
       exportLedger: {
         add: (_, __, figures) => {
+          if (given.isUncounted === true) return Promise.reject(new Error("D1 is overloaded"));
           counted.push(figures);
           return Promise.resolve();
         },
@@ -192,6 +199,14 @@ describe("an order", () => {
     expect(queued[0]?.delay).toBe(7);
     expect(queued[0]?.orders[0]?.lines).toEqual(Array.from({ length: 35 }, (_, at) => at + 25));
     expect(counted.map((each) => each.sent)).toEqual([25]);
+  });
+
+  test("of which a piece cannot be read, or counted, sends nothing twice", async () => {
+    const unread = await run([], { unreadableFrom: 30 });
+    expect([unread.sent.length, unread.message.ack.mock.calls.length]).toEqual([1, 1]);
+    expect(unread.queued.flatMap(({ orders }) => orders).map(({ lines }) => lines.length)).toEqual([35]);
+    const uncounted = await run([], { isUncounted: true });
+    expect([uncounted.sent.length, uncounted.message.ack.mock.calls.length]).toEqual([3, 1]);
   });
 
   test("that is refused is dropped and counted, and its other pieces are still tried", async () => {

@@ -148,7 +148,7 @@ describe("raw records", () => {
     expect(await store.purge(tenant.id, Date.now() + day / 2, 10)).toBe(0);
     expect(await store.purge(tenant.id, Date.now() + 2 * day, 10)).toBe(1);
     await store.put(record as unknown as Parameters<typeof store.put>[0], Date.now() + day);
-    expect(await store.remove(tenant.id, hex)).toBe(1);
+    expect(await store.remove(tenant.id, hex, await store.days(tenant.id))).toBe(1);
     expect(await store.read(tenant.id, hex, Date.now())).toEqual([]);
   });
 });

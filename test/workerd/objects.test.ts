@@ -1,4 +1,6 @@
 // Proves the objects inside workerd: exact limits under parallel calls, one effect per key, alarms, evictions, and what a call writes.
+import { readRecord } from "../../src/core/trace/read-record.ts";
+import { recordOf } from "./stored-records.ts";
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { NOTHING } from "../../src/core/budget/amounts.ts";
@@ -260,6 +262,32 @@ describe("a ledger that stops", () => {
       },
       { timeout: 10_000, interval: 100 },
     );
+  });
+
+  it("sends a record too large for the queue without its bodies, and those behind it", async () => {
+    const tenant = await createTenant({});
+    const sent: string[] = [];
+    const queue = vi.spyOn(bindings.TRACES, "send").mockImplementation(async (body) => {
+      if (new TextEncoder().encode(String(body)).byteLength > 128_000) throw new Error("message too large");
+      sent.push(String(body));
+      return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } };
+    });
+    const records = [
+      recordOf(tenant.id, { seq: null }, "é".repeat(90_000)),
+      recordOf(tenant.id, { seq: null }, "small"),
+    ];
+    await bindings.SESSION_LEDGER.getByName(`${tenant.id}/large`).stash(records);
+    await runDurableObjectAlarm(ledgerOf(tenant.id, "large"));
+    expect((await bindings.SESSION_LEDGER.getByName(`${tenant.id}/large`).read()).outboxDepth).toBe(0);
+    queue.mockRestore();
+    const read = sent.flatMap((text) => readRecord(text) ?? []).filter(({ index }) => index.tenant === tenant.id);
+    const bodies = new Map(read.map(({ index, payloads }) => [index.trace_hex, payloads[0]]));
+    expect(bodies.get(records[0]?.index.trace_hex ?? "")).toMatchObject({
+      body: null,
+      bytes: 90_000,
+      digest: expect.stringMatching(/./),
+    });
+    expect(bodies.get(records[1]?.index.trace_hex ?? "")).toMatchObject({ body: "small" });
   });
 
   it("keeps records that the queue refused until it takes them, and stops calls at its bound", async () => {

@@ -53,6 +53,14 @@ export class DurableBreakers implements Breakers {
     }
   }
 
+  async abandon(tenant: string, { key, id }: Pick<ProbeAsk, "key" | "id">): Promise<void> {
+    try {
+      await this.#namespace.getByName(tenant).release({ callId: id, slots: [], probes: [key] });
+    } catch {
+      // It ends by itself.
+    }
+  }
+
   /** What is to be told of a breaker so far, this sample included. */
   #count(tenant: string, { key, settings, hasFailed, isSlow, probe }: BreakerSample): KeyedReport {
     const id = `${tenant}/${key}`;

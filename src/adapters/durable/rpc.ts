@@ -90,6 +90,12 @@ export interface RemoteTenantLedger {
     rates: readonly RateNeed[],
     upstream: UpstreamAsk,
   ): Promise<GrantReply>;
+  /** Gives back slots and probes of a call. */
+  release(released: {
+    readonly callId: string;
+    readonly slots: readonly string[];
+    readonly probes: readonly string[];
+  }): Promise<void>;
   /** Whether a breaker has changed. */
   report(reports: readonly KeyedReport[]): Promise<boolean>;
   setSwitch(set: Omit<Switch, "set_at">, told: ToldAt): Promise<TenantReply>;

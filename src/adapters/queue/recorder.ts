@@ -74,8 +74,11 @@ export class QueueRecorder {
   async #sendAll(): Promise<void> {
     const batch = this.#waiting;
     this.#waiting = [];
-    const lines = await Promise.all(batch.map((each) => this.#line(each)));
-    for (const message of messagesOf(lines)) await this.#sendOne(message);
+    // A message is of one tenant, so that what cannot be stored of one brings back nothing of another.
+    for (const group of Map.groupBy(batch, ({ record }) => record.index.tenant).values()) {
+      const lines = await Promise.all(group.map((each) => this.#line(each)));
+      for (const message of messagesOf(lines)) await this.#sendOne(message);
+    }
   }
 
   /** The record's line as it may leave: the one place where records are scrubbed, masked and sampled. */

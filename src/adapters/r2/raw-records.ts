@@ -29,9 +29,11 @@ export function r2RawStore(bucket: R2Bucket, masking: MaskingKeys): RawStore {
       );
       return opened.flatMap((record) => (record === undefined || record.expires_at <= now ? [] : [record]));
     },
-    remove: async (tenant, traceHex) => {
-      const days = await daysOf(bucket, tenant);
-      const listed = await Promise.all(days.map((day) => namesUnder(bucket, `${day}${traceHex}/`)));
+    days: async (tenant) => (await daysOf(bucket, tenant)).map((day) => day.split("/")[2] ?? ""),
+    remove: async (tenant, traceHex, days) => {
+      const listed = await Promise.all(
+        days.map((day) => namesUnder(bucket, addressOf(tenant, { day, traceHex, spanId: "" }))),
+      );
       return removeAll(bucket, listed.flat());
     },
     purge: async (tenant, now, limit) => {

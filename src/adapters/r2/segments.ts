@@ -30,15 +30,20 @@ export function r2Segments(bucket: R2Bucket, system: System): Segments {
       const { delimitedPrefixes } = await bucket.list({ prefix, delimiter: "/" });
       return delimitedPrefixes.map((day) => day.slice(prefix.length, -1)).toSorted();
     },
-    list: async (tenant, day, { cursor, limit }) => {
+    list: async (tenant, day, { cursor, limit, storedBefore = Number.POSITIVE_INFINITY }) => {
       const prefix = `segments/${tenant}/${day}/`;
       const found = await bucket.list({
         prefix,
         limit,
         ...(cursor === null ? {} : { startAfter: `${prefix}${cursor}` }),
       });
-      const segments = found.objects.map(({ key }) => key);
-      return { segments, cursor: found.truncated ? (segments.at(-1)?.slice(prefix.length) ?? null) : null };
+      const segments = found.objects.filter(({ uploaded }) => uploaded.getTime() < storedBefore).map(({ key }) => key);
+      const last = found.truncated ? found.objects.at(-1)?.key : undefined;
+      return {
+        segments,
+        skipped: found.objects.length - segments.length,
+        cursor: last?.slice(prefix.length) ?? null,
+      };
     },
     scan: async (tenant, segment) => {
       const found = await linesOf(bucket, tenant, segment);

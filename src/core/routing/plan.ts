@@ -81,9 +81,13 @@ export function planRoute(config: ActiveConfig, asked: string, seed: string): Ou
   if (route !== undefined) return planOfRoute(config, { asked, route, seed });
   const model = config.model(asked);
   if (model === undefined)
-    return refuse("unknown_model", `no model "${asked}" in the tenant's config`, {
-      mistakes: [{ path: "model", message: "expected a configured model, or a route" }],
-    });
+    return refuse(
+      "unknown_model",
+      `no model "${asked}" in the tenant's config: GET /v1/models lists what a key may ask for`,
+      {
+        mistakes: [{ path: "model", message: "expected a configured model, a route, an agent, or `auto`" }],
+      },
+    );
   return accept({
     asked,
     candidates: [{ model, timeouts: timeoutsOf(model.provider, []) }],

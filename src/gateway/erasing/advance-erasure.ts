@@ -20,12 +20,17 @@ const STEPS: Readonly<Record<ErasureProgress["phase"], (ports: ErasurePorts, era
 };
 
 /**
- * Takes so many steps of an erasure at most. Every step is one that can be taken again: what it removes is counted where
+ * Takes so many steps of an erasure at most, and none once what may be spent is. Every step is one that can be taken again: what it removes is counted where
  * it is removed, and where it stops before its progress is stored, the next begins with what is left.
  */
-export async function advanceErasure(ports: ErasurePorts, begun: Erasure, steps: number): Promise<Erasure> {
+export async function advanceErasure(
+  ports: ErasurePorts,
+  begun: Erasure,
+  steps: number,
+  isSpent: () => boolean = () => false,
+): Promise<Erasure> {
   let erasure = begun;
-  for (let step = 0; step < steps && isDue(erasure, ports.system.now()); step += 1) {
+  for (let step = 0; step < steps && !isSpent() && isDue(erasure, ports.system.now()); step += 1) {
     const next = await STEPS[erasure.progress.phase](ports, { ...erasure, status: "running" });
     if (!(await ports.erasures.save(erasure, next))) return erasure;
     erasure = next;

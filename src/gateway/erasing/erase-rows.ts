@@ -16,12 +16,11 @@ import {
   eraseResponses,
   forgetCalls,
   forgetSessions,
+  tracesAtOnce,
   type ErasurePorts,
   type Forgotten,
 } from "./forget-objects.ts";
 
-/** Rows of the subject that one step begins with. */
-const PER_STEP = 100;
 /** Rows that one transaction deletes. */
 const PER_DELETE = 500;
 const HOUR_MS = 3_600_000;
@@ -29,16 +28,14 @@ const HOUR_MS = 3_600_000;
 /** One step through the index. Its phase stays `rows` until no row is left, or as much is known as a look at the segments takes. */
 export async function eraseRows(ports: ErasurePorts, erasure: Erasure): Promise<Erasure> {
   const { tenant, requestedAt: before, progress } = erasure;
-  const rows = await ports.keeping.rowsOf(tenant, erasure, { before, limit: PER_STEP });
+  const days = await ports.raw.days(tenant);
+  // Rows that one step begins with: as many as there may be traces to look for.
+  const rows = await ports.keeping.rowsOf(tenant, erasure, { before, limit: tracesAtOnce(days) });
   if (rows.length === 0) return { ...erasure, progress: { ...progress, phase: "lists", cursor: null } };
   const { known, victims } = await hangingOn(ports, erasure, rows);
   const calls = await forgetCalls(ports, tenant, known.calls);
   const sessions = await forgetSessions(ports, tenant, await sessionsOver(ports, erasure, victims));
-  const raw = await eraseRaw(
-    ports,
-    tenant,
-    victims.map(({ index }) => index.trace_hex),
-  );
+  const raw = await eraseRaw(ports, tenant, { traces: victims.map(({ index }) => index.trace_hex), days });
   const responses = await eraseResponses(
     ports,
     tenant,

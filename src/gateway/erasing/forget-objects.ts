@@ -69,10 +69,23 @@ export async function forgetLeft(
   return { calls, sessions: await forgetSessions(ports, tenant, of("session")) };
 }
 
-/** Deletes what was kept unmasked of traces, whoever's it is; answers how many records. */
-export async function eraseRaw({ raw }: ErasurePorts, tenant: string, traces: Iterable<string>): Promise<number> {
+/** Requests of the store that one step makes for what was kept unmasked: a trace may lie on any of the days kept. */
+const RAW_REQUESTS = 400;
+
+/** Of how many traces one step can delete what was kept unmasked on so many days. */
+export function tracesAtOnce(days: readonly string[]): number {
+  return Math.max(1, Math.min(100, Math.floor(RAW_REQUESTS / (days.length + 1))));
+}
+
+/** Deletes what was kept unmasked of traces on these days, whoever's it is; answers how many records. */
+export async function eraseRaw(
+  { raw }: ErasurePorts,
+  tenant: string,
+  { traces, days }: { readonly traces: Iterable<string>; readonly days: readonly string[] },
+): Promise<number> {
+  if (days.length === 0) return 0;
   let removed = 0;
-  for (const trace of new Set(traces)) removed += await raw.remove(tenant, trace);
+  for (const trace of new Set(traces)) removed += await raw.remove(tenant, trace, days);
   return removed;
 }
 

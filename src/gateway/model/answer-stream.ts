@@ -7,6 +7,7 @@ import type { ModelAnswer, PlannedCall } from "./admitted-call.ts";
 import type { Attempt, AttemptResult } from "./attempt.ts";
 import { both, together, type ChunkTransform } from "./chunk-transform.ts";
 import { FrameFilter } from "./frame-filter.ts";
+import { passedBack } from "./passed-back.ts";
 import type { Learnt, ModelCallStatus } from "./record-model-call.ts";
 import { CAPTURE_CHARS, relay, type StreamEnd } from "./relay.ts";
 import type { ModelCallTally } from "./settle-model-call.ts";
@@ -42,7 +43,7 @@ export function answerStream(
     () => tally.settleAtHold("failed", refuse("upstream_failed", "the stream could not be relayed")),
   );
   around.defer(settled.finally(() => watch.over()));
-  const headers = new Headers(answered.headers);
+  const headers = passedBack(answered.headers);
   if (translation !== undefined) headers.set("content-type", EVENT_STREAM);
   return { ok: true, status: answered.status, headers, body: relayed.body, meta: tally.meta };
 }

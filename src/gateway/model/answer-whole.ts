@@ -4,6 +4,7 @@ import { refuse, type Outcome } from "../../core/errors.ts";
 import { locateMembers } from "../../core/json/members.ts";
 import type { PlannedCall, ModelAnswer } from "./admitted-call.ts";
 import { retryAfterOf, type Attempt, type AttemptResult } from "./attempt.ts";
+import { passedBack } from "./passed-back.ts";
 import type { Learnt } from "./record-model-call.ts";
 import type { ModelCallTally } from "./settle-model-call.ts";
 
@@ -37,8 +38,8 @@ export function answerWhole(
     seed: tally.spanId,
   });
   if (translated === undefined)
-    return { ok: true, status: answered.status, headers: answered.headers, body: answer.bytes, meta };
-  const headers = new Headers(answered.headers);
+    return { ok: true, status: answered.status, headers: passedBack(answered.headers), body: answer.bytes, meta };
+  const headers = passedBack(answered.headers);
   headers.set("content-type", "application/json");
   const retryAfterMs = retryAfterOf(answered.status, answered.headers, answer.text);
   if (retryAfterMs !== null) headers.set("retry-after", String(Math.ceil(retryAfterMs / 1000)));

@@ -30,9 +30,12 @@ export class AttemptClock {
   constructor(timeouts: Timeouts, call: AbortSignal) {
     this.#timeouts = timeouts;
     const follow = (): void => this.end(stopOf(call) ?? "caller_left");
-    if (call.aborted) follow();
-    else call.addEventListener("abort", follow, { once: true });
     this.#unfollow = () => call.removeEventListener("abort", follow);
+    if (call.aborted) {
+      follow();
+      return;
+    }
+    call.addEventListener("abort", follow, { once: true });
     if (timeouts.connectMs !== null) this.#start("connect", timeouts.connectMs);
     this.#start("first_byte", timeouts.firstByteMs);
     this.#start("total", timeouts.totalMs);
@@ -82,7 +85,8 @@ export class AttemptClock {
   }
 
   #clear(stop: Stop): void {
-    clearTimeout(this.#timers.get(stop) ?? null);
+    const timer = this.#timers.get(stop);
+    if (timer !== undefined) clearTimeout(timer);
     this.#timers.delete(stop);
   }
 }

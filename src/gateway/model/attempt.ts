@@ -1,4 +1,5 @@
 // Makes one attempt at one provider, up to where its answer begins: until then another one may still answer.
+import type { Usage } from "../../core/budget/price.ts";
 import type { ModelCall } from "../../core/call.ts";
 import type { ActiveConfig } from "../../core/config/published.ts";
 import type { ModelError } from "../../core/dialect/reply.ts";
@@ -7,6 +8,7 @@ import { refuse, type Refusal } from "../../core/errors.ts";
 import { locateMembers } from "../../core/json/members.ts";
 import {
   GARBLED,
+  isUnbilled,
   LOST,
   OVER,
   TIMED_OUT,
@@ -45,8 +47,9 @@ export interface Failure {
   readonly httpStatus: number | undefined;
   readonly credential: string | undefined;
   readonly retryAfterMs: number | null;
-  /** What came, where anything did. */
+  /** What came, where anything did, without the tenant's credential; and what it says was used. */
   readonly text: string | undefined;
+  readonly usage: Usage | undefined;
   readonly stop: Stop | undefined;
 }
 
@@ -63,6 +66,8 @@ export type AttemptResult =
       readonly answered: ProviderAnswer;
       readonly answer: WholeAnswer;
       readonly verdict: Verdict | undefined;
+      /** Whether a failure has surely billed nothing. */
+      readonly isUnbilled: boolean;
     }
   | {
       readonly type: "stream";
@@ -129,20 +134,30 @@ async function readWhole({ clock, exchange }: Attempt, answered: ProviderAnswer)
       verdict: verdictOfStop(clock.stop) ?? LOST,
       isUnbilled: false,
       text: undefined,
+      usage: undefined,
       stop: clock.stop,
     });
   }
   clock.over();
-  return { type: "whole", answered, answer, verdict: verdictOfWhole(exchange, answered.status, answer.text) };
+  return { type: "whole", answered, answer, ...meaningOfWhole(exchange, answered.status, answer.text) };
 }
 
-/** What a whole answer means that is none: an error by its status, told inside it, or no JSON at all. */
-function verdictOfWhole({ dialect }: Exchange, status: number, text: string): Verdict | undefined {
-  if (status >= 400) return verdictOfStatus(status);
+/**
+ * What a whole answer means that is none: an error by its status, told inside it, or no JSON at all; and whether it has
+ * surely billed nothing.
+ */
+function meaningOfWhole(
+  { dialect }: Exchange,
+  status: number,
+  text: string,
+): { readonly verdict: Verdict | undefined; readonly isUnbilled: boolean } {
+  if (status >= 400) return { verdict: verdictOfStatus(status), isUnbilled: isUnbilled(status) };
   const object = locateMembers(text);
-  if (object === undefined) return GARBLED;
-  const { error } = wireOf(dialect).whole(object);
-  return error === undefined ? undefined : verdictOfKind(error.kind);
+  if (object === undefined) return { verdict: GARBLED, isUnbilled: false };
+  const { error, usage } = wireOf(dialect).whole(object);
+  return error === undefined
+    ? { verdict: undefined, isUnbilled: false }
+    : { verdict: verdictOfKind(error.kind), isUnbilled: usage === undefined };
 }
 
 /** An answer's bytes and text; one that echoes the tenant's credential loses it, so that no agent ever sees it. */
@@ -160,7 +175,10 @@ async function beginStream(
 ): Promise<AttemptResult> {
   const body = answered.body ?? new ReadableStream<Uint8Array>({ start: (controller) => controller.close() });
   const peeked = await peek(body, wireOf(exchange.dialect), mayFailOver);
-  const failure = peekedFailure(peeked, answered, clock);
+  const failure = peekedFailure(withoutCredential(peeked, answered.credential, exchange), answered, {
+    clock,
+    exchange,
+  });
   if (failure === undefined) {
     clock.began();
     return { type: "stream", answered, peeked, body };
@@ -170,12 +188,22 @@ async function beginStream(
   return failed(failure);
 }
 
+/** A beginning that echoes the tenant's credential loses it before anybody is told of it. */
+function withoutCredential(peeked: Peeked, credential: string | undefined, { dialect }: Exchange): Peeked {
+  const isEchoed =
+    peeked.opening.type === "error" && credential !== undefined && holdsCredential(peeked.text, [credential]);
+  if (!isEchoed) return peeked;
+  const text = scrub(peeked.text, [credential]);
+  return { ...peeked, text, opening: wireOf(dialect).opening(text) };
+}
+
 function peekedFailure(
   { isBroken, opening, text }: Peeked,
   answered: ProviderAnswer,
-  clock: AttemptClock,
+  { clock, exchange }: Pick<Attempt, "clock" | "exchange">,
 ): Failure | undefined {
-  const shared = { ...heard(answered), text: text === "" ? undefined : text, stop: clock.stop };
+  const usage = opening.type === "error" ? wireOf(exchange.dialect).streamed(text).usage : undefined;
+  const shared = { ...heard(answered), text: text === "" ? undefined : text, usage, stop: clock.stop };
   if (isBroken) {
     const refusal = stoppedRefusal(clock.stop, "the model provider's stream did not begin in time");
     return {
@@ -190,7 +218,7 @@ function peekedFailure(
       ...shared,
       refusal: inBandRefusal(opening.error),
       verdict: verdictOfKind(opening.error.kind),
-      isUnbilled: true,
+      isUnbilled: usage === undefined,
     };
   if (text.trim() !== "") return undefined;
   const refusal = refuse("upstream_failed", "the model provider's stream was empty");
@@ -207,7 +235,8 @@ export function inBandRefusal(error: ModelError): Refusal {
 function unanswered(response: Exclude<ModelResponse, { type: "answered" }>, clock: AttemptClock): Failure {
   const { stop } = clock;
   clock.over();
-  const shared = { httpStatus: undefined, credential: undefined, retryAfterMs: null, text: undefined, stop };
+  const nothing = { httpStatus: undefined, credential: undefined, retryAfterMs: null, text: undefined };
+  const shared = { ...nothing, usage: undefined, stop };
   if (response.type === "blocked")
     return { ...shared, refusal: refuse("egress_blocked", response.message), verdict: UNSENT, isUnbilled: true };
   const stopped = stoppedRefusal(stop, "the model provider sent no answer in time");

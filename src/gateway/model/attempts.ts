@@ -1,14 +1,14 @@
 // Makes a call's attempts, one provider after another, until one of them begins to answer; what was charged for nothing is told.
 import { accept, GatewayFault, refuse, type Outcome, type Refusal } from "../../core/errors.ts";
 import { nextAttempt } from "../../core/policy/retry.ts";
-import { isUnbilled } from "../../core/routing/failover.ts";
 import type { Candidate, RoutePlan } from "../../core/routing/plan.ts";
 import type { Ports } from "../ports.ts";
 import type { ModelAnswer, PlannedCall } from "./admitted-call.ts";
+import { stopOf } from "./attempt-clock.ts";
 import { retryAfterOf, type AttemptResult, type Failure } from "./attempt.ts";
 import { raceHedge, type Hedge } from "./hedge.ts";
 import type { ModelCallTally } from "./settle-model-call.ts";
-import { attemptOnce, deliver, verdictOf, type Attempts, type Made } from "./try.ts";
+import { attemptOnce, deliver, settleFailure, verdictOf, type Attempts, type Made } from "./try.ts";
 
 /**
  * Tries candidates in order, each as often as the route says, until one answers. The last failure is the answer where
@@ -50,7 +50,15 @@ function hedgeOf({ hedgeMs }: RoutePlan, [first, second]: readonly Candidate[]):
 
 async function stoppedRefusal({ watch }: PlannedCall, left: readonly Candidate[]): Promise<Refusal | undefined> {
   if (await watch.isHaltedNow()) return refuse("halted", "a person has stopped these calls");
+  if (watch.signal.aborted) return stoppedBefore(watch.signal);
   return left.length === 0 ? refuse("internal", "no candidate was left to try") : undefined;
+}
+
+/** What ended the call before its next attempt was sent. */
+function stoppedBefore(signal: AbortSignal): Refusal {
+  return stopOf(signal) === "halted"
+    ? refuse("halted", "a person has stopped this call while it ran")
+    : refuse("caller_left", "the caller has left");
 }
 
 /** Tries the first that is left, and the second too where the route hedges and the first is slow. */
@@ -116,7 +124,8 @@ async function passOn(
     return accept(tally);
   }
   tally.answeredBy(attempt, failure.httpStatus, failure.credential);
-  tally.settleAtHold("failed", failure.refusal);
+  if (result.type === "failed") settleFailure(tally, result.failure);
+  else tally.settleAtHold("failed", failure.refusal);
   return admitAgain(remaining);
 }
 
@@ -125,7 +134,7 @@ function failureOf(result: AttemptResult): Pick<Failure, "refusal" | "isUnbilled
   const { answered } = result;
   return {
     refusal: refuse("upstream_failed", `the model provider answered ${answered.status}`),
-    isUnbilled: isUnbilled(answered.status),
+    isUnbilled: result.type === "whole" && result.isUnbilled,
     httpStatus: answered.status,
     credential: answered.credential,
   };

@@ -15,8 +15,8 @@ export interface Hedge {
 /** A runner in the race. */
 interface Runner {
   readonly running: Promise<Made>;
-  /** Its attempt, once it is under way. */
-  attempt: Attempt | undefined;
+  /** Ends it, also before its attempt is under way. */
+  readonly stop: () => void;
 }
 
 /**
@@ -46,20 +46,21 @@ function start(
   { tally, candidate }: { readonly tally: ModelCallTally; readonly candidate: Candidate },
 ): Runner {
   let attempt: Attempt | undefined;
+  let isUnwanted = false;
   const running = attemptOnce(ports, attempts, {
     tally,
     candidate,
     isLast: false,
     onStart: (started) => {
       attempt = started;
+      if (isUnwanted) started.clock.end("outrun");
     },
   });
-  return {
-    running,
-    get attempt() {
-      return attempt;
-    },
+  const stop = (): void => {
+    isUnwanted = true;
+    attempt?.clock.end("outrun");
   };
+  return { running, stop };
 }
 
 async function winnerOf(
@@ -76,7 +77,7 @@ async function winnerOf(
 
 /** Ends the one that is not wanted, and closes its admission. */
 async function end({ planned }: Attempts, loser: Runner): Promise<void> {
-  loser.attempt?.clock.end("outrun");
+  loser.stop();
   const made = await loser.running;
   if (made.result.type === "stream") {
     await made.result.body.cancel().catch(() => undefined);

@@ -89,7 +89,7 @@ export function answerKept(
       tally,
       candidate,
       attempt,
-      result: { type: "whole", answered, answer: { bytes, text: answer.text }, verdict: undefined },
+      result: { type: "whole", answered, answer: { bytes, text: answer.text }, verdict: undefined, isUnbilled: false },
     });
   }
   clock.over();

@@ -183,7 +183,7 @@ function admissionOf(
     holdId: tally.spanId,
     scopes: scopesOf(config, call.context),
     want: wantOf(call, candidates, plan.system),
-    expiresAt: holdExpiry(tally.startedAt, candidates),
+    expiresAt: holdExpiry(tally.startedAt, candidates, plan.retry),
     ref: refOf(config, call.context, { spanId: tally.spanId, subject: candidates[0]?.model.name ?? call.fields.model }),
     stop: stopOf(decision.reasons) ?? null,
     stopAndAsk: config.actor(call.context.actor)?.stop_and_ask ?? null,
@@ -216,8 +216,7 @@ async function runAdmitted(
   } catch (error) {
     watch.over();
     // Whatever broke, no hold stays open for it.
-    for (const tally of tallies)
-      tally.settleAtHold("failed", refuse("internal", "the gateway failed while the call ran"));
+    for (const tally of tallies) tally.settleFault(refuse("internal", "the gateway failed while the call ran"));
     throw error;
   }
 }

@@ -39,7 +39,7 @@ export class ProviderHealth {
   async mayAsk({ model }: Candidate): Promise<Outcome<null>> {
     const breaker = breakerOf(model.providerName, model.provider);
     const listed = breaker === undefined ? undefined : this.#listed.find(({ key }) => key === breaker.key);
-    if (breaker === undefined || listed === undefined) return accept(null);
+    if (breaker === undefined || listed === undefined || this.#probes.has(breaker.key)) return accept(null);
     const now = this.#ports.system.now();
     if (now < listed.until) return unavailable(model.providerName, listed.until - now);
     const probe = this.#ports.system.randomHex(8);
@@ -53,7 +53,8 @@ export class ProviderHealth {
   tell({ model }: Candidate, result: AttemptResult, durationMs: number): void {
     const breaker = breakerOf(model.providerName, model.provider);
     const isFault = faultOf(result);
-    if (breaker === undefined || isFault === undefined) return;
+    if (isFault === undefined) return this.abandon({ model });
+    if (breaker === undefined) return;
     const { key, settings } = breaker;
     const sample = {
       key,
@@ -62,7 +63,17 @@ export class ProviderHealth {
       isSlow: settings.slowMs !== null && durationMs >= settings.slowMs,
       probe: this.#probes.get(key) ?? null,
     };
+    this.#probes.delete(key);
     this.#defer(this.#ports.breakers.report(this.#tenant, [sample]));
+  }
+
+  /** Gives leave to probe back where nothing was found out. */
+  abandon({ model: { providerName } }: Pick<Candidate, "model">): void {
+    const key = `provider:${providerName}`;
+    const id = this.#probes.get(key);
+    if (id === undefined) return;
+    this.#probes.delete(key);
+    this.#defer(this.#ports.breakers.abandon(this.#tenant, { key, id }));
   }
 }
 

@@ -92,24 +92,31 @@ class WatchedCopy {
   watch(piping: Promise<void>): void {
     const over = piping.catch(() => undefined);
     const look = async (): Promise<void> => {
-      while (!(await pause(this.#clock.idleMs / 4, over))) if (await this.#next(over)) return;
+      while (!(await pause(this.#clock.idleMs / 4, over))) if (await this.#drain(over)) return;
     };
     this.#watching = look();
   }
 
-  /** Reads one chunk, in at most the longest silence; whether the copy is at its end. */
-  async #next(over: Promise<void>): Promise<boolean> {
+  /** Reads what has come, and then one chunk more, in at most the longest silence; whether the copy is at its end. */
+  async #drain(over: Promise<void>): Promise<boolean> {
     const reader = this.#copy.getReader();
-    const silence = setTimeout(() => this.#clock.end("idle"), (this.#clock.idleMs * 3) / 4);
+    const read = async (): Promise<boolean> => {
+      const { done, value } = await reader.read();
+      if (value !== undefined) this.#text += this.#decoder.decode(value, { stream: true });
+      return done;
+    };
     try {
-      const next = await reader.read();
-      if (!next.done) this.#text += this.#decoder.decode(next.value, { stream: true });
-      return next.done;
+      let reading = read();
+      while (await Promise.race([reading.then(() => true), soon()])) {
+        if (await reading) return true;
+        reading = read();
+      }
+      const silence = setTimeout(() => this.#clock.end("idle"), this.#clock.idleMs);
+      return await reading.finally(() => clearTimeout(silence));
     } catch {
       await over;
       return true;
     } finally {
-      clearTimeout(silence);
       reader.releaseLock();
     }
   }
@@ -133,6 +140,12 @@ class WatchedCopy {
     }
     return this.#text;
   }
+}
+
+/** What is queued is read before this resolves. */
+async function soon(): Promise<false> {
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  return false;
 }
 
 /** Waits so long, or until something else is over; answers whether it is. */

@@ -39,6 +39,7 @@ export class ModelCallTally {
   #httpStatus: number | undefined;
   #credentials: readonly string[];
   #keptAgeS: number | undefined;
+  #isSent = false;
   #isClosed = false;
 
   constructor(ports: Ports, facts: TallyFacts, meta: CallMeta) {
@@ -110,13 +111,29 @@ export class ModelCallTally {
     this.#attempts.push({ attempt, endedAt: undefined, httpStatus, error: undefined });
   }
 
+  /** Notes that something is about to be sent: from now on it may be billed. */
+  isSending(): void {
+    this.#isSent = true;
+  }
+
+  /** Closes it for a fault of ours: at its hold, unless nothing was ever sent. */
+  settleFault(refusal: Refusal): void {
+    if (this.#isSent) this.settleAtHold("failed", refusal);
+    else this.settleUnsent(refusal);
+  }
+
   /** Notes an attempt that another one follows. */
   failed(
     attempt: Attempt,
     { httpStatus, credential, refusal }: Pick<Failure, "httpStatus" | "credential" | "refusal">,
   ): void {
     if (credential !== undefined) this.#credentials = [...this.#credentials, credential];
-    this.#attempts.push({ attempt, endedAt: this.#ports.system.now(), httpStatus, error: refusal.code });
+    this.#attempts.push({
+      attempt,
+      endedAt: this.#ports.system.now(),
+      httpStatus,
+      error: (httpStatus ?? 0) >= 400 ? `upstream_${httpStatus}` : refusal.code,
+    });
   }
 
   /** Records a call that was refused before anything was held. */

@@ -1,6 +1,6 @@
 // Makes one try of a call: one candidate, worded for it, on one admission; and ends the admission with what it came to.
 import { refuse, type Outcome, type Refusal } from "../../core/errors.ts";
-import { UNSENT, type Verdict } from "../../core/routing/failover.ts";
+import { OVER, UNSENT, type Verdict } from "../../core/routing/failover.ts";
 import type { Candidate } from "../../core/routing/plan.ts";
 import type { Ports } from "../ports.ts";
 import type { ModelAnswer, PlannedCall } from "./admitted-call.ts";
@@ -56,25 +56,34 @@ export async function attemptOnce(
     seed: tally.spanId,
     nowMs: startedAt,
   });
-  if (!worded.ok) return { tally, candidate, attempt: undefined, result: unsent(worded) };
+  if (!worded.ok) {
+    health.abandon(candidate);
+    return { tally, candidate, attempt: undefined, result: unsent(worded) };
+  }
   const clock = new AttemptClock(candidate.timeouts, watch.signal);
   const attempt: Attempt = { spanId: ports.system.randomHex(8), candidate, exchange: worded.value, startedAt, clock };
   onStart?.(attempt);
+  if (clock.signal.aborted) {
+    health.abandon(candidate);
+    return { tally, candidate, attempt: undefined, result: unsent(refuse("caller_left", "nobody waits for it"), OVER) };
+  }
+  tally.isSending();
   const result = await makeAttempt(ports, attempt, { call, config, mayFailOver: !isLast });
   health.tell(candidate, result, ports.system.now() - startedAt);
   return { tally, candidate, attempt, result };
 }
 
 /** Nothing was sent to this candidate: another one may still take the call. */
-function unsent(refusal: Refusal): AttemptResult {
+function unsent(refusal: Refusal, verdict = UNSENT): AttemptResult {
   const failure: Failure = {
     refusal,
-    verdict: UNSENT,
+    verdict,
     isUnbilled: true,
     httpStatus: undefined,
     credential: undefined,
     retryAfterMs: null,
     text: undefined,
+    usage: undefined,
     stop: undefined,
   };
   return { type: "failed", failure };
@@ -103,9 +112,16 @@ function deliverFailure(tally: ModelCallTally, failure: Failure | undefined): Mo
   const refusal = failure?.refusal ?? refuse("internal", "the attempt was never made");
   const { meta } = tally;
   if (failure === undefined) tally.settleUnsent(refusal);
-  else if (failure.text !== undefined)
+  else settleFailure(tally, failure);
+  return { ok: false, refusal, meta };
+}
+
+/** Closes an admission with a failure: at what it says was used, at nothing where it surely cost nothing, else at its hold. */
+export function settleFailure(tally: ModelCallTally, failure: Failure): void {
+  const { refusal } = failure;
+  if (failure.text !== undefined)
     tally.settleLearnt("failed", {
-      usage: undefined,
+      usage: failure.usage,
       responseText: failure.text,
       contentType: "text/event-stream",
       errorType: refusal.code,
@@ -113,5 +129,4 @@ function deliverFailure(tally: ModelCallTally, failure: Failure | undefined): Mo
     });
   else if (failure.isUnbilled) tally.settleUnsent(refusal);
   else tally.settleAtHold(failure.stop === "caller_left" ? "caller_left" : "failed", refusal);
-  return { ok: false, refusal, meta };
 }

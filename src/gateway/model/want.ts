@@ -50,10 +50,14 @@ function wantOfOne({ fields, body, bodyBytes, dialect }: ModelCall, { model }: C
  * When a hold that nobody settles counts as spent: attempts begin within the first candidate's longest time, and the last
  * one may take its own.
  */
-export function holdExpiry(startedAt: number, candidates: readonly Candidate[]): number {
+export function holdExpiry(
+  startedAt: number,
+  candidates: readonly Candidate[],
+  { maxAttempts }: Pick<RoutePlan["retry"], "maxAttempts">,
+): number {
   const [first] = candidates;
   const longest = Math.max(0, ...candidates.map(({ timeouts }) => timeouts.totalMs));
-  const attempts = candidates.length === 1 ? 0 : (first?.timeouts.totalMs ?? 0);
+  const attempts = candidates.length === 1 && maxAttempts === 1 ? 0 : (first?.timeouts.totalMs ?? 0);
   return startedAt + attempts + longest + HOLD_GRACE_MS;
 }
 
@@ -61,10 +65,10 @@ export function holdExpiry(startedAt: number, candidates: readonly Candidate[]):
 export function routeAskOf(call: ModelCall, { routing }: RoutePlan, startedAt: number): RouteAsk | undefined {
   if (routing === undefined) return undefined;
   const { plans, isSticky, clean, tainted, degrade } = routing;
-  const choices = plans.map(({ tier = "", candidates, system }) => ({
+  const choices = plans.map(({ tier = "", candidates, system, retry }) => ({
     tier,
     want: wantOf(call, candidates, system),
-    expiresAt: holdExpiry(startedAt, candidates),
+    expiresAt: holdExpiry(startedAt, candidates, retry),
     subject: candidates[0]?.model.name ?? call.fields.model,
   }));
   return { isSticky, choices, clean, tainted, degrade };

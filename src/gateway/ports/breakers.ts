@@ -29,4 +29,6 @@ export interface Breakers {
    * Never throws: without an answer, nobody probes.
    */
   probe(tenant: string, asked: ProbeAsk): Promise<{ readonly retryAfterMs: number | null }>;
+  /** Gives leave back that told nothing of the upstream. Never throws: leave that stays out ends by itself. */
+  abandon(tenant: string, probe: Pick<ProbeAsk, "key" | "id">): Promise<void>;
 }

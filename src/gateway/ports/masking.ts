@@ -25,8 +25,10 @@ export interface RawStore {
   put(record: TraceRecord, expiresAt: number): Promise<void>;
   /** What is still kept of a trace; one whose time is over is not answered, whether or not it is purged. */
   read(tenant: string, traceHex: string, now: number): Promise<readonly RawRecord[]>;
-  /** Deletes what is kept of a trace; answers how many records. */
-  remove(tenant: string, traceHex: string): Promise<number>;
+  /** The days of which something of a tenant is kept: places where records of any trace may lie. */
+  days(tenant: string): Promise<readonly string[]>;
+  /** Deletes what is kept of a trace on these days, one request for each of them; answers how many records. */
+  remove(tenant: string, traceHex: string, days: readonly string[]): Promise<number>;
   /** Deletes records of a tenant whose time is over, at most so many; answers how many. */
   purge(tenant: string, now: number, limit: number): Promise<number>;
 }

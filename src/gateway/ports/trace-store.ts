@@ -66,12 +66,15 @@ export interface Segments {
   read(tenant: string, segment: string, lines: readonly number[]): Promise<readonly TraceRecord[]>;
   /** The UTC days (yyyy-mm-dd) on which segments of a tenant were stored, oldest first. */
   days(tenant: string): Promise<readonly string[]>;
-  /** Segments of one day, in order of their keys. `cursor` is that of the page before. */
+  /**
+   * Segments of one day, in order of their keys. `cursor` is that of the page before. Those that were not stored before
+   * an instant (epoch milliseconds), where one is given, are left out and counted as `skipped`.
+   */
   list(
     tenant: string,
     day: string,
-    page: { readonly cursor: string | null; readonly limit: number },
-  ): Promise<{ readonly segments: readonly string[]; readonly cursor: string | null }>;
+    page: { readonly cursor: string | null; readonly limit: number; readonly storedBefore?: number },
+  ): Promise<{ readonly segments: readonly string[]; readonly skipped: number; readonly cursor: string | null }>;
   /** Every record of a segment with its line, offloaded bodies left where they are; blanked lines are none. */
   scan(tenant: string, segment: string): Promise<readonly StoredRecord[]>;
   /**

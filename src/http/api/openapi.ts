@@ -30,7 +30,7 @@ export function openApiDocument(
 ): Readonly<Record<string, unknown>> {
   const paths: Record<string, Record<string, unknown>> = {};
   const add = (path: string, method: string, operation: unknown): void => {
-    const shown = path.replaceAll(/:(\w+)/g, "{$1}");
+    const shown = path.replaceAll(/\/:(\w+)/g, "/{$1}");
     paths[shown] = { ...paths[shown], [method.toLowerCase()]: operation };
   };
   for (const route of routes) add(route.path, route.method, operationOf(route));
@@ -145,7 +145,7 @@ function describedOperation(route: DescribedRoute): Readonly<Record<string, unkn
 }
 
 function parametersOf(route: DescribedRoute): { readonly parameters?: readonly unknown[] } {
-  const inPath = [...route.path.matchAll(/:(\w+)/g)].map((match): Parameter => ({
+  const inPath = [...route.path.matchAll(/\/:(\w+)/g)].map((match): Parameter => ({
     name: match[1] ?? "",
     in: "path",
     description: "",

@@ -10,37 +10,76 @@ import { pathParameter, type ApiRoute } from "./route.ts";
 /** The version of the API and the Worker. */
 export const VERSION = "0.1.0";
 
-const described: readonly DescribedRoute[] = [
-  {
+/** What a call of a model may be refused for, on every surface in its vendor's own shape. */
+const MODEL_REFUSALS: Readonly<Record<number, string>> = {
+  400: "The body is not valid, or has no counterpart at the model's provider; the field is named",
+  401: "No valid API key",
+  403: "The policy, the actor or the session does not allow it",
+  404: "No such model",
+  413: "The body is larger than 16 MiB",
+  429: "A budget is used up (not to be retried), or the provider's own limit",
+  502: "The provider could not be used",
+  503: "Records cannot be kept, nothing is published, or every provider is left alone",
+  504: "The provider did not answer in time",
+};
+
+/** A call of a model: a path, its name, what it is, and the members that it must have. */
+function modelRoute(path: string, operationId: string, summary: string, required: readonly string[]): DescribedRoute {
+  return {
     method: "POST",
-    path: "/v1/chat/completions",
-    operationId: "createChatCompletion",
+    path,
+    operationId,
     parameters: CALL_HEADERS,
-    refusals: {
-      400: "The body is not valid; `param` names the field",
-      401: "No valid API key",
-      403: "The policy, the actor or the session does not allow it",
-      404: "No such model",
-      413: "The body is larger than 16 MiB",
-      429: "A budget is used up (`insufficient_quota`, not to be retried), or the provider's own limit",
-      502: "The provider could not be used",
-      503: "Records cannot be kept, or nothing is published",
-      504: "The provider did not answer in time",
-    },
-    summary: "OpenAI chat completions, streaming and not; unknown fields pass through untouched",
+    refusals: MODEL_REFUSALS,
+    summary,
     tag: "models",
-    request: {
-      type: "object",
-      required: ["model", "messages"],
-      properties: { model: { type: "string" }, messages: { type: "array", items: {} } },
-      additionalProperties: true,
-    },
-  },
+    request: { type: "object", required, properties: { model: { type: "string" } }, additionalProperties: true },
+  };
+}
+
+const described: readonly DescribedRoute[] = [
+  modelRoute(
+    "/v1/chat/completions",
+    "createChatCompletion",
+    "OpenAI chat completions, streaming and not; unknown fields pass through untouched where the provider speaks the dialect",
+    ["model", "messages"],
+  ),
+  modelRoute("/v1/responses", "createResponse", "OpenAI Responses, streaming and not", ["model", "input"]),
+  modelRoute("/v1/embeddings", "createEmbedding", "OpenAI embeddings", ["model", "input"]),
+  modelRoute("/v1/messages", "createMessage", "Anthropic messages, streaming and not", [
+    "model",
+    "max_tokens",
+    "messages",
+  ]),
+  modelRoute("/v1/messages/count_tokens", "countTokens", "Tokens of an Anthropic request; nothing is made or charged", [
+    "model",
+    "messages",
+  ]),
+  modelRoute("/v1beta/models/:model:generateContent", "generateContent", "Gemini, whole", ["contents"]),
+  modelRoute("/v1beta/models/:model:streamGenerateContent", "streamGenerateContent", "Gemini, as a stream", [
+    "contents",
+  ]),
+  modelRoute("/v1beta/models/:model:countTokens", "countGeminiTokens", "Tokens of a Gemini request", []),
+  ...(
+    [
+      ["GET", "/v1/responses/:id", "retrieveResponse", "A kept response"],
+      ["DELETE", "/v1/responses/:id", "deleteResponse", "Deletes a kept response"],
+      ["GET", "/v1/responses/:id/input_items", "listResponseInput", "The input of a kept response"],
+      ["GET", "/v1beta/models", "listGeminiModels", "The models that the key's actors may use, in Google's shape"],
+    ] as const
+  ).map(([method, path, operationId, summary]): DescribedRoute => ({
+    method,
+    path,
+    operationId,
+    summary,
+    tag: "models",
+  })),
   {
     method: "GET",
     path: "/v1/models",
     operationId: "listModels",
-    summary: "The models that the key's actors may use, in OpenAI's shape",
+    summary:
+      "The models, routes and agents that the key's actors may use: in OpenAI's shape, or in Anthropic's or Google's for their clients",
     tag: "models",
   },
   {

@@ -19,7 +19,12 @@ const Reindex = z.strictObject({
   to: z._default(day, "9999-12-31"),
   cursor: z.optional(z.string().check(z.regex(/^\d{4}-\d{2}-\d{2}\/[0-9a-z.]{0,64}$/, "expected a `next_cursor`"))),
 });
-const Reindexed = z.object({ segments: z.int(), records: z.int(), next_cursor: z.nullable(z.string()) });
+const Reindexed = z.object({
+  segments: z.int(),
+  records: z.int(),
+  skipped: z.int(),
+  next_cursor: z.nullable(z.string()),
+});
 
 /** The routes. They stand before `/v1/traces/:id`, which would take them for traces. */
 export const traceStoreRoutes: readonly ApiRoute[] = [
@@ -74,7 +79,13 @@ export const traceStoreRoutes: readonly ApiRoute[] = [
     tag: "traces",
     permission: "config.write",
     body: Reindex,
-    responses: { 200: { description: "What was read; `next_cursor` is null once all is", schema: Reindexed } },
+    responses: {
+      200: {
+        description:
+          "What was read; `next_cursor` is null once all is. `skipped` segments are younger than 15 minutes: their messages may still be on their way. Refused while dead letters are parked",
+        schema: Reindexed,
+      },
+    },
     answer: async (c) => {
       const tenant = await tenantOf(c);
       if (!tenant.ok) return problem(tenant);
@@ -82,7 +93,9 @@ export const traceStoreRoutes: readonly ApiRoute[] = [
       if (!body.ok) return problem(body);
       const { from, to, cursor = null } = body.value;
       const done = await reindexTraces(c.var.runtime.ports, tenant.value, { from, to, cursor });
-      return Response.json({ segments: done.segments, records: done.records, next_cursor: done.cursor });
+      if (!done.ok) return problem(done);
+      const { segments, records, skipped } = done.value;
+      return Response.json({ segments, records, skipped, next_cursor: done.value.cursor });
     },
   },
 ];

@@ -87,19 +87,26 @@ const TELLING = /"(?:usage|error)"\s*:\s*[{"]|"finish_reason"\s*:\s*"/;
 
 function streamed(text: string): StreamSaid {
   const objects: JsonObject[] = [];
+  let isDone = false;
   for (const { data } of eventsOf(text)) {
+    if (data === "[DONE]") isDone = true;
     if (objects.length > 0 && !TELLING.test(data)) continue;
     const value = readJson(data);
     if (isJsonObject(value)) objects.push(value);
   }
   const first = objects[0];
+  const reasons = objects.flatMap((object) => finishReasons(object["choices"]));
   return {
-    isDone: /data:\s*\[DONE\]\s*$/.test(text.slice(-64)),
+    isDone,
     error: objects.map(errorIn).find((error) => error !== undefined),
-    usage: objects.map((object) => readOpenAiUsage(object["usage"])).findLast((usage) => usage !== undefined),
+    // Before its end a stream can only say what it has used so far.
+    usage:
+      isDone || reasons.length > 0
+        ? objects.map((object) => readOpenAiUsage(object["usage"])).findLast((usage) => usage !== undefined)
+        : undefined,
     model: textOf(first?.["model"]),
     id: textOf(first?.["id"]),
-    finishReasons: objects.flatMap((object) => finishReasons(object["choices"])),
+    finishReasons: reasons,
   };
 }
 

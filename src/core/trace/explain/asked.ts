@@ -28,10 +28,18 @@ function tellModel(step: Step): readonly Sentence[] {
   return [
     tell(
       record,
-      `${nameOf(step)}, at ${iso(started_at)}, asked model ${quoted(subject)}${upstream} for a completion${settings.length === 0 ? "" : `: ${settings.join(", ")}`}${intentOf(record)}.`,
+      `${nameOf(step)}, at ${iso(started_at)}, asked model ${quoted(subject)}${upstream}${routeOf(record)} for a completion${settings.length === 0 ? "" : `: ${settings.join(", ")}`}${intentOf(record)}.`,
     ),
     ...(offered.length === 0 ? [] : [tell(record, `${nameOf(step)} offered the model tools ${quotedList(offered)}.`)]),
   ];
+}
+
+/** Under which name the model was asked for, where that is another. */
+function routeOf(record: TraceRecord): string {
+  const named = textAttr(record, ATTR.routeAsked);
+  const reason = textAttr(record, ATTR.routeReason);
+  if (named === undefined || named === record.index.subject) return "";
+  return `, which stands for ${quoted(named)}${reason === undefined ? "" : ` (${quoted(reason)})`},`;
 }
 
 function grantOf(record: TraceRecord): string | undefined {

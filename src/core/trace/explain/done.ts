@@ -20,25 +20,45 @@ function attemptsIn(record: TraceRecord): readonly Span[] {
 function tellModel(step: Step): readonly Sentence[] {
   return step.runs.flatMap((record) => {
     if (record.index.kind === "ledger") return [];
-    const status = numberAttr(record, ATTR.httpStatus);
-    if (status === undefined) return [tell(record, `${nameOf(step)}: ${unansweredText(record)}.`)];
-    const model = textAttr(record, ATTR.responseModel);
-    const id = textAttr(record, ATTR.responseId);
-    const reasons = listAttr(record, ATTR.finishReasons);
-    const provider = textAttr(record, ATTR.provider) ?? record.index.upstream;
-    const parts = [
-      model === undefined ? undefined : `as model ${quoted(model)}`,
-      id === undefined ? undefined : `under id ${quoted(id)}`,
-      reasons.length === 0 ? undefined : `ending with ${quotedList(reasons)}`,
-    ].filter((each) => each !== undefined);
-    const said = parts.length === 0 ? "" : `, ${parts.join(", ")}`;
-    return [
-      tell(
-        record,
-        `${nameOf(step)} was sent to provider ${quoted(provider ?? "unnamed")}, which answered HTTP ${status} within ${record.index.duration_ms} ms${said}.`,
-      ),
-    ];
+    const earlier = attemptsIn(record).slice(0, -1);
+    return [...earlier.map((span) => tellModelAttempt(step, record, span)), ...tellAnswer(step, record)];
   });
+}
+
+/** An attempt at a model that another one followed. */
+function tellModelAttempt(step: Step, record: TraceRecord, span: Span): Sentence {
+  const number = numberAttr(record, ATTR.attempt, span) ?? 1;
+  const model = textAttr(record, ATTR.requestModel, span) ?? "unnamed";
+  const provider = textAttr(record, ATTR.provider, span) ?? "unnamed";
+  const status = numberAttr(record, ATTR.httpStatus, span);
+  const cause = textAttr(record, ATTR.errorType, span);
+  const answer = status === undefined ? "no status came back" : `HTTP ${status} came back`;
+  return tell(
+    record,
+    `Attempt ${number} of ${nameOf(step).toLowerCase()} went to model ${quoted(model)} of provider ${quoted(provider)} at ${iso(span.start_ms)} and took ${span.end_ms - span.start_ms} ms: ${answer}${cause === undefined ? "" : ` (${quoted(cause)})`}, and another was made.`,
+    { spans: [span.span_id, record.index.span_id] },
+  );
+}
+
+function tellAnswer(step: Step, record: TraceRecord): readonly Sentence[] {
+  const status = numberAttr(record, ATTR.httpStatus);
+  if (status === undefined) return [tell(record, `${nameOf(step)}: ${unansweredText(record)}.`)];
+  const model = textAttr(record, ATTR.responseModel);
+  const id = textAttr(record, ATTR.responseId);
+  const reasons = listAttr(record, ATTR.finishReasons);
+  const provider = textAttr(record, ATTR.provider) ?? record.index.upstream;
+  const parts = [
+    model === undefined ? undefined : `as model ${quoted(model)}`,
+    id === undefined ? undefined : `under id ${quoted(id)}`,
+    reasons.length === 0 ? undefined : `ending with ${quotedList(reasons)}`,
+  ].filter((each) => each !== undefined);
+  const said = parts.length === 0 ? "" : `, ${parts.join(", ")}`;
+  return [
+    tell(
+      record,
+      `${nameOf(step)} was sent to provider ${quoted(provider ?? "unnamed")}, which answered HTTP ${status} within ${record.index.duration_ms} ms${said}.`,
+    ),
+  ];
 }
 
 /** Nothing is billed only where the provider was surely not reached. */
