@@ -23,6 +23,10 @@ const Reindexed = z.object({
   next_cursor: z.nullable(z.string()),
 });
 
+interface ReindexOptions extends Pick<ExportOptions, "from" | "to"> {
+  readonly recent?: boolean;
+}
+
 /** Adds the `traces` commands. */
 export function addTraceStoreCommands(program: Command, terminal: Terminal): void {
   const traces =
@@ -43,9 +47,8 @@ export function addTraceStoreCommands(program: Command, terminal: Terminal): voi
     .description("add to the index what it lacks of the stored segments")
     .option("--from <day>", "first day of storing, yyyy-mm-dd")
     .option("--to <day>", "last day of storing, yyyy-mm-dd")
-    .action((options: Pick<ExportOptions, "from" | "to">, command: Command) =>
-      reindexAll(toolsOf(command, terminal), options),
-    );
+    .option("--recent", "segments of the last fifteen minutes too: once the trace queue is empty")
+    .action((options: ReindexOptions, command: Command) => reindexAll(toolsOf(command, terminal), options));
 }
 
 async function exportAll(tools: CommandTools, { from, to, format, output }: ExportOptions): Promise<void> {
@@ -102,11 +105,11 @@ async function* linesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<reado
   yield [rest];
 }
 
-async function reindexAll(tools: CommandTools, days: Pick<ExportOptions, "from" | "to">): Promise<void> {
+async function reindexAll(tools: CommandTools, asked: ReindexOptions): Promise<void> {
   let cursor: string | null = null;
   const total = { segments: 0, records: 0, skipped: 0 };
   do {
-    const body: Readonly<Record<string, string>> = { ...days, ...(cursor === null ? {} : { cursor }) };
+    const body: Readonly<Record<string, string | boolean>> = { ...asked, ...(cursor === null ? {} : { cursor }) };
     const done: z.infer<typeof Reindexed> = await tools.gateway.get(
       { method: "POST", path: "/v1/traces/reindex", body },
       Reindexed,

@@ -24,7 +24,8 @@ type ExportPorts = Pick<Ports, "index" | "segments" | "keeping">;
 
 /**
  * Lines of an export, newest first, page by page; the last line is the trailer, `{"interlock_export": …}`, with the
- * cursor of what is left (`null` for nothing). An export without a trailer is not whole.
+ * cursor of what is left (`null` for nothing). Where a page cannot be read the trailer says so (`"failed": true`), with
+ * the cursor of that page: the next export goes on there. An export without a trailer is not whole.
  */
 export async function* exportTraces(
   ports: ExportPorts,
@@ -35,13 +36,36 @@ export async function* exportTraces(
   let count = 0;
   do {
     const limit = Math.min(PAGE, most - count);
-    const page = await ports.index.list(tenant, { ...filter, limit, ...(cursor === null ? {} : { cursor }) });
-    const lines = format === "rows" ? await rowsOf(ports, tenant, page) : await recordsOf(ports, tenant, page);
-    count += page.rows.length;
-    cursor = page.nextCursor;
-    yield lines;
+    const asked = { ...filter, limit, ...(cursor === null ? {} : { cursor }) };
+    const read = await readPage(ports, tenant, { asked, format }).catch((error: unknown) =>
+      notRead(tenant, count, error),
+    );
+    if (read === undefined) {
+      yield [JSON.stringify({ interlock_export: { records: count, next_cursor: cursor, failed: true } })];
+      return;
+    }
+    count += read.page.rows.length;
+    cursor = read.page.nextCursor;
+    yield read.lines;
   } while (cursor !== null && count < most);
   yield [JSON.stringify({ interlock_export: { records: count, next_cursor: cursor } })];
+}
+
+async function readPage(
+  ports: ExportPorts,
+  tenant: string,
+  { asked, format }: { readonly asked: TraceFilter; readonly format: ExportFormat },
+): Promise<{ readonly page: TracePage; readonly lines: readonly string[] }> {
+  const page = await ports.index.list(tenant, asked);
+  const lines = format === "rows" ? await rowsOf(ports, tenant, page) : await recordsOf(ports, tenant, page);
+  return { page, lines };
+}
+
+/** Where nothing has been exported yet, the whole export fails: there is no place to go on from. */
+function notRead(tenant: string, count: number, error: unknown): undefined {
+  if (count === 0) throw error;
+  const reason = error instanceof Error ? error.name : "unknown";
+  console.error(JSON.stringify({ event: "trace_export_failed", tenant, reason }));
 }
 
 async function rowsOf({ keeping }: ExportPorts, tenant: string, { rows }: TracePage): Promise<readonly string[]> {

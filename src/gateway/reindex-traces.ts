@@ -20,6 +20,14 @@ export interface Reindexed {
   readonly cursor: string | null;
 }
 
+/** What is asked for. `hasRecent`: segments of the retry window take part, for the queue is known to be empty. */
+export interface ReindexAsk {
+  readonly from: string;
+  readonly to: string;
+  readonly cursor: string | null;
+  readonly hasRecent?: boolean;
+}
+
 /**
  * Reads the segments of some days (yyyy-mm-dd, both inclusive), the oldest first, and adds what the index lacks. What is
  * still to be stored by the queue must not be added here before: it would have no event in the audit chain and count in
@@ -28,7 +36,7 @@ export interface Reindexed {
 export async function reindexTraces(
   { segments, rebuilt, deadLetters, system }: Pick<Ports, "segments" | "rebuilt" | "deadLetters" | "system">,
   tenant: string,
-  { from, to, cursor }: { readonly from: string; readonly to: string; readonly cursor: string | null },
+  { from, to, cursor, hasRecent = false }: ReindexAsk,
 ): Promise<Outcome<Reindexed>> {
   const parked = await deadLetters.list(tenant, { limit: 1 });
   if (parked.letters.length > 0)
@@ -43,7 +51,7 @@ export async function reindexTraces(
   const page = await segments.list(tenant, day, {
     cursor: day === at ? within : null,
     limit: PER_CALL,
-    storedBefore: system.now() - RETRY_WINDOW_MS,
+    ...(hasRecent ? {} : { storedBefore: system.now() - RETRY_WINDOW_MS }),
   });
   let records = 0;
   for (const segment of page.segments) {

@@ -148,7 +148,9 @@ describe("the index", () => {
     const database = await stage.gateway.miniflare.getD1Database("DB", "gateway");
     await database.batch([database.prepare("DELETE FROM calls_text"), database.prepare("DELETE FROM calls")]);
     expect(await listed("session=shared")).toEqual([]);
-    const run = await cli(["traces", "reindex"]);
+    const young = await cli(["traces", "reindex"]);
+    expect(young.stdout).toMatch(/^0 records in 0 segments are in the index\n\d+ segments are younger than 15 minutes/);
+    const run = await cli(["traces", "reindex", "--recent"]);
     expect([run.code, run.stderr]).toEqual([0, ""]);
     expect(run.stdout).toMatch(/^\d+ records in \d+ segments are in the index/);
     expect(await listed("session=shared")).toEqual(before);

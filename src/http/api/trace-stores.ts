@@ -17,6 +17,8 @@ const day = z.string().check(z.regex(DAY, "expected a day such as 2026-11-25"));
 const Reindex = z.strictObject({
   from: z._default(day, "0000-01-01"),
   to: z._default(day, "9999-12-31"),
+  /** Segments of the last fifteen minutes too: for when the trace queue is known to be empty. */
+  recent: z._default(z.boolean(), false),
   cursor: z.optional(z.string().check(z.regex(/^\d{4}-\d{2}-\d{2}\/[0-9a-z.]{0,64}$/, "expected a `next_cursor`"))),
 });
 const Reindexed = z.object({
@@ -47,7 +49,7 @@ export const traceStoreRoutes: readonly ApiRoute[] = [
     responses: {
       200: {
         description:
-          'application/x-ndjson. The last line is `{"interlock_export": {"records": …, "next_cursor": …}}`; without it the export is not whole',
+          'application/x-ndjson. The last line is `{"interlock_export": {"records": …, "next_cursor": …}}`; with `"failed": true` the rest could not be read, go on at its cursor; without it the export is not whole',
       },
     },
     answer: async (c) => {
@@ -91,8 +93,8 @@ export const traceStoreRoutes: readonly ApiRoute[] = [
       if (!tenant.ok) return problem(tenant);
       const body = await readBody(c, Reindex);
       if (!body.ok) return problem(body);
-      const { from, to, cursor = null } = body.value;
-      const done = await reindexTraces(c.var.runtime.ports, tenant.value, { from, to, cursor });
+      const { from, to, recent, cursor = null } = body.value;
+      const done = await reindexTraces(c.var.runtime.ports, tenant.value, { from, to, cursor, hasRecent: recent });
       if (!done.ok) return problem(done);
       const { segments, records, skipped } = done.value;
       return Response.json({ segments, records, skipped, next_cursor: done.value.cursor });
