@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { canonicalJson } from "../../src/core/json/canonical.ts";
-import { parseExactJson } from "../../src/core/json/exact.ts";
+import { MAX_DEPTH, parseExactJson } from "../../src/core/json/exact.ts";
 import { duplicateKey, locateMembers, memberText, withMembers } from "../../src/core/json/members.ts";
 import { formatUsd, parseUsd, usdFromJson } from "../../src/core/units/money.ts";
 import { readTraceId, toolCallId } from "../../src/core/units/identifier.ts";
@@ -54,6 +54,21 @@ describe("exact JSON", () => {
     expect(parseExactJson('{"a":"\\ud83d\\ude00"}')).toEqual({ ok: true, value: { a: "😀" } });
   });
   it("refuses what is no JSON", () => expect(parseExactJson("{")).toEqual({ ok: false, reason: "syntax" }));
+  it.each([
+    ["[", "1", "]"],
+    ["[", "9007199254740991", "]"],
+    ['{"a":', '"[[{\\"{{"', "}"],
+  ])("reads %s%s%s as deep as it may be, and names what is deeper as that", (open, inner, close) => {
+    const nested = (depth: number): string => open.repeat(depth) + inner + close.repeat(depth);
+    expect(parseExactJson(nested(MAX_DEPTH)).ok).toBe(true);
+    expect(() => JSON.stringify(parseExactJson(nested(MAX_DEPTH)))).not.toThrow();
+    for (const depth of [MAX_DEPTH + 1, 5_000, 100_000])
+      expect(parseExactJson(nested(depth))).toEqual({ ok: false, reason: "too_deep" });
+  });
+  it("counts neither neighbours nor what stands in texts as deep", () => {
+    expect(parseExactJson(`[${"[1],".repeat(5_000)}2]`).ok).toBe(true);
+    expect(parseExactJson(JSON.stringify(["[".repeat(5_000), '\\"{'.repeat(5_000)])).ok).toBe(true);
+  });
 });
 
 describe("canonical JSON (RFC 8785)", () => {

@@ -45,7 +45,7 @@ FROM told GROUP BY tool HAVING failed > 0 ORDER BY failed_escalated DESC, failed
   COUNT(DISTINCT CASE WHEN c.task_id IS NOT NULL THEN c.session_id || char(10) || c.task_id END) AS tasks,
   SUM(c.cost_micro_usd) AS cost_micro_usd, SUM(CASE WHEN c.task_id IS NOT NULL THEN c.cost_micro_usd ELSE 0 END) AS task_cost_micro_usd,
   SUM(c.input_tokens) AS input_tokens, SUM(c.output_tokens) AS output_tokens
-FROM calls c WHERE ${WINDOW} AND c.kind IN ('chat', 'execute_tool', 'ledger') AND c.status <> 'replayed'
+FROM calls c WHERE ${WINDOW} AND c.kind IN ('chat', 'embeddings', 'count_tokens', 'execute_tool', 'ledger') AND c.status <> 'replayed'
 GROUP BY c.release ORDER BY cost_micro_usd DESC, calls DESC LIMIT ?4`,
 
   "denials-by-rule": `WITH denied AS MATERIALIZED (
@@ -58,7 +58,7 @@ GROUP BY r.value ORDER BY denials DESC, rule LIMIT ?4`,
   "slowest-upstreams": `WITH placed AS (
   SELECT c.upstream, c.duration_ms, c.status, c.trace_id, ROW_NUMBER() OVER (PARTITION BY c.upstream ORDER BY c.duration_ms) AS place,
     COUNT(*) OVER (PARTITION BY c.upstream) AS calls
-  FROM calls c WHERE ${WINDOW} AND c.upstream IS NOT NULL AND c.kind IN ('chat', 'execute_tool') AND c.status IN ${SENT})
+  FROM calls c WHERE ${WINDOW} AND c.upstream IS NOT NULL AND c.kind IN ('chat', 'embeddings', 'count_tokens', 'execute_tool') AND c.status IN ${SENT})
 SELECT upstream, MAX(calls) AS calls, SUM(status IN ('failed', 'unknown')) AS failed,
   MIN(CASE WHEN place * 100 >= calls * 50 THEN duration_ms END) AS p50_ms, MIN(CASE WHEN place * 100 >= calls * 95 THEN duration_ms END) AS p95_ms,
   MIN(CASE WHEN place * 100 >= calls * 99 THEN duration_ms END) AS p99_ms, MAX(duration_ms) AS slowest_ms,

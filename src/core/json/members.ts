@@ -17,7 +17,8 @@ export interface ObjectText {
   readonly bodyStart: number;
 }
 
-const QUOTE = 34;
+/** Character codes of what JSON is made of. */
+export const QUOTE = 34;
 const BACKSLASH = 92;
 
 /**
@@ -79,7 +80,7 @@ function endsAfter(text: string, at: number): boolean {
 }
 
 /** Offset behind the closing quote of the string that opens at `start`, or -1. */
-function stringEnd(text: string, start: number): number {
+export function stringEnd(text: string, start: number): number {
   let at = start + 1;
   for (;;) {
     const quote = text.indexOf('"', at);
@@ -100,10 +101,11 @@ function endOfValue(text: string, start: number): number {
   return at;
 }
 
-const OPEN_BRACE = 123;
-const CLOSE_BRACE = 125;
-const OPEN_BRACKET = 91;
-const CLOSE_BRACKET = 93;
+/** Character codes of brackets. */
+export const OPEN_BRACE = 123;
+export const CLOSE_BRACE = 125;
+export const OPEN_BRACKET = 91;
+export const CLOSE_BRACKET = 93;
 
 function endOfNested(text: string, start: number): number {
   let depth = 0;

@@ -46,6 +46,8 @@ export interface CallSurroundings {
   readonly callerSignal: AbortSignal;
   /** Changes a stream that is in the caller's dialect already, on its last step to the caller. */
   readonly shows?: ChunkTransform;
+  /** Told before an answer is given that another call was given before. */
+  readonly onRepeated?: () => void;
   /** Told once, when the answer is over. */
   readonly onAnswered?: (answered: Answered) => void;
 }

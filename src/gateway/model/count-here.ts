@@ -8,7 +8,7 @@ import { codecOf } from "../../core/dialect/registry.ts";
 import { providerDialects } from "../../core/dialect/provider-dialects.ts";
 import { refuse } from "../../core/errors.ts";
 import { isJsonObject } from "../../core/json/canonical.ts";
-import { parseExactJson } from "../../core/json/exact.ts";
+import { parseExactJson, TOO_DEEP } from "../../core/json/exact.ts";
 import type { RoutePlan } from "../../core/routing/plan.ts";
 import type { ModelAnswer } from "./admitted-call.ts";
 import type { ModelCallTally } from "./settle-model-call.ts";
@@ -26,7 +26,8 @@ export function countHere(
 ): ModelAnswer {
   const read = parseExactJson(body.text);
   if (!read.ok || !isJsonObject(read.value)) {
-    const refusal = refuse("invalid_request", "the body is not valid JSON");
+    const isDeep = !read.ok && read.reason === "too_deep";
+    const refusal = refuse("invalid_request", isDeep ? TOO_DEEP : "the body is not valid JSON");
     tally.recordRefusal(refusal);
     return { ok: false, refusal, meta: tally.meta };
   }

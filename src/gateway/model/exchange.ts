@@ -8,7 +8,7 @@ import { providerDialects } from "../../core/dialect/provider-dialects.ts";
 import { codecOf, wireOf } from "../../core/dialect/registry.ts";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
-import { parseExactJson } from "../../core/json/exact.ts";
+import { parseExactJson, TOO_DEEP } from "../../core/json/exact.ts";
 import { locateMembers } from "../../core/json/members.ts";
 import { originalName, safeName } from "../../core/dialect/tool-names.ts";
 import { withoutTaken } from "../../core/release/prompt.ts";
@@ -172,6 +172,7 @@ function readExact(text: string): Outcome<JsonObject> {
   const read = parseExactJson(text);
   if (read.ok)
     return isJsonObject(read.value) ? accept(read.value) : refuse("invalid_request", "the body is not a JSON object");
+  if (read.reason === "too_deep") return refuse("invalid_request", TOO_DEEP);
   if (read.reason === "syntax") return refuse("invalid_request", "the body is not valid JSON");
   return refuse("untranslatable", `${read.path}: ${read.source} would not stay the same in another dialect`, {
     mistakes: [{ path: read.path, message: "expected a number or text that stays exact" }],

@@ -84,6 +84,7 @@ async function runKept(
 ): Promise<ModelAnswer> {
   const admitted = await admit(ports, planned, { tally, candidates: [] });
   if (!admitted.ok) return { ok: false, refusal: admitted, meta: tally.meta };
+  planned.around.onRepeated?.();
   return answerKept(ports, { planned, wordings: new Wordings(planned.call, planned.plan), tally }, kept);
 }
 

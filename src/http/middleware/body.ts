@@ -1,7 +1,7 @@
 // Reads request bodies: bounded, valid UTF-8, and JSON without lost digits.
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import type { Json } from "../../core/json/canonical.ts";
-import { parseExactJson } from "../../core/json/exact.ts";
+import { parseExactJson, TOO_DEEP } from "../../core/json/exact.ts";
 import type { HttpContext } from "../context.ts";
 
 /** The largest body of a model call: 16 MiB. */
@@ -59,6 +59,7 @@ export async function readBodyJson(c: HttpContext): Promise<Outcome<Json>> {
   if (!body.ok) return body;
   const parsed = parseExactJson(body.value.text);
   if (parsed.ok) return accept(parsed.value);
+  if (parsed.reason === "too_deep") return refuse("invalid_request", TOO_DEEP);
   if (parsed.reason === "syntax") return refuse("invalid_request", "the body is not valid JSON");
   if (parsed.reason === "lone_surrogate") {
     return refuse("invalid_request", `the text at "${parsed.path}" holds a lone surrogate`, {

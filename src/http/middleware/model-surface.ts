@@ -5,8 +5,7 @@ import { wireOf } from "../../core/dialect/registry.ts";
 import { accept, refuse, type Outcome, type Refusal } from "../../core/errors.ts";
 import { duplicateKey, locateMembers } from "../../core/json/members.ts";
 import { explainTo, isAgentOnly, toldRefusal } from "../../core/policy/disclosure.ts";
-import type { ModelAnswer } from "../../gateway/model/admitted-call.ts";
-import type { ChunkTransform } from "../../gateway/model/chunk-transform.ts";
+import type { CallSurroundings, ModelAnswer } from "../../gateway/model/admitted-call.ts";
 import { callModel } from "../../gateway/model/model-call.ts";
 import { deferOf, type HttpContext } from "../context.ts";
 import { authenticate, authorize } from "./authenticate.ts";
@@ -100,12 +99,16 @@ export async function readModelCall(
   return accept(call);
 }
 
-/** Makes the call; what it is refused for is told as far as the caller may know. `shows` changes a stream on its last step. */
-export async function runModelCall(c: HttpContext, call: ModelCall, shows?: ChunkTransform): Promise<ModelAnswer> {
+/** Makes the call; what it is refused for is told as far as the caller may know. */
+export async function runModelCall(
+  c: HttpContext,
+  call: ModelCall,
+  more: Pick<CallSurroundings, "shows" | "onRepeated"> = {},
+): Promise<ModelAnswer> {
   const { runtime } = c.var;
   const defer = deferOf(c);
-  const around = { defer, recorder: runtime.recorder(defer), callerSignal: c.req.raw.signal };
-  const calling = callModel(runtime.ports, call, shows === undefined ? around : { ...around, shows });
+  const around = { ...more, defer, recorder: runtime.recorder(defer), callerSignal: c.req.raw.signal };
+  const calling = callModel(runtime.ports, call, around);
   // A caller that leaves must not end the settlement: the runtime drops a handler that nothing else waits for.
   defer(calling.catch(() => undefined));
   const answer = await calling;

@@ -8,12 +8,12 @@ const BLANK_LINE = /\r\n\r\n|\n\n|\r\r/g;
 export class ResponseFrames implements ChunkTransform {
   readonly #decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
   readonly #encoder = new TextEncoder();
-  readonly #shown: Shown;
+  readonly #shown: () => Shown;
   readonly #onOver: (response: string) => void;
   readonly #pending: string[] = [];
 
   /** `onOver` is told the text of the response that ends the stream, as it is shown. */
-  constructor(shown: Shown, onOver: (response: string) => void) {
+  constructor(shown: () => Shown, onOver: (response: string) => void) {
     this.#shown = shown;
     this.#onOver = onOver;
   }
@@ -62,7 +62,7 @@ export class ResponseFrames implements ChunkTransform {
     const lines = frame.split(/(?<=\r\n|\n|\r(?!\n))/);
     const data = lines.filter((line) => line.startsWith("data:"));
     const text = data.map((line) => line.replace(/^data: ?/, "").replace(/[\r\n]+$/, "")).join("\n");
-    const shown = shownEvent(text, this.#shown);
+    const shown = shownEvent(text, this.#shown());
     if (shown === undefined) return frame;
     if (shown.over !== undefined) this.#onOver(shown.over);
     const changed = `data: ${shown.data}${/[\r\n]+$/.exec(data[0] ?? "")?.[0] ?? ""}`;

@@ -14,11 +14,16 @@ export function signatureOf(call: JsonObject): Signed | undefined {
   return origin === undefined || own?.["value"] === undefined ? undefined : { origin, value: own["value"] };
 }
 
+/** The member that hands Gemini's own state back to its chat surface: a signature, and nothing else that a caller put there. */
+export function googleSigned(signed: Signed | undefined): JsonObject {
+  const signature = signed?.origin === "generate" ? signed.value : undefined;
+  return typeof signature === "string" ? { extra_content: { google: { thought_signature: signature } } } : {};
+}
+
 /** The member that carries it. */
 export function carried(signed: Signed | undefined): JsonObject {
   if (signed === undefined) return {};
   const { origin, value } = signed;
-  return origin === "generate" && typeof value === "string"
-    ? { extra_content: { google: { thought_signature: value } } }
-    : { extra_content: { interlock: { origin, value } } };
+  const google = googleSigned(signed);
+  return Object.keys(google).length > 0 ? google : { extra_content: { interlock: { origin, value } } };
 }

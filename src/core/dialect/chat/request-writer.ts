@@ -14,7 +14,7 @@ import type { Outcome } from "../../errors.ts";
 import type { JsonObject } from "../../json/canonical.ts";
 import { at, Findings, itemsOf, present } from "../findings.ts";
 import { safeName } from "../tool-names.ts";
-import { carried } from "./foreign-state.ts";
+import { googleSigned } from "./foreign-state.ts";
 
 /** The most sequences that OpenAI stops at. */
 const MAX_STOPS = 4;
@@ -131,7 +131,7 @@ function writeAssistant(parts: readonly Part[], path: string, findings: Findings
             id: part.id,
             type: "function",
             function: { name: safeName(part.name), arguments: part.args },
-            ...carried(part.signed?.origin === "generate" ? part.signed : undefined),
+            ...googleSigned(part.signed),
           },
         ]
       : [],

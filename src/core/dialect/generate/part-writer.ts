@@ -3,7 +3,7 @@ import type { DocumentPart, ImagePart, Part, ReasoningPart, ToolCallPart, ToolRe
 import { at, present, type Findings } from "../findings.ts";
 import { isJsonObject, type JsonObject } from "../../json/canonical.ts";
 import { parseExactJson } from "../../json/exact.ts";
-import { placeOf, writeSignature } from "./signatures.ts";
+import { ownSignature, placeOf } from "./signatures.ts";
 
 /** What parts are written for. */
 export interface PartTarget {
@@ -32,13 +32,13 @@ export function writeParts(parts: readonly Part[], path: string, target: PartTar
 
 /** Of parallel calls only the first is signed. */
 function signatureOf({ signed }: ToolCallPart, foreign: string | undefined): string | undefined {
-  return signed?.origin === "generate" ? writeSignature(signed) : foreign;
+  return (signed === undefined ? undefined : ownSignature(signed)) ?? foreign;
 }
 
 /** Only what Gemini signed goes back; a signature that stood on a text stands there again. */
 function writeReasoning({ text, signed }: ReasoningPart, written: JsonObject[]): void {
-  if (signed?.origin !== "generate") return;
-  const thoughtSignature = writeSignature(signed);
+  const thoughtSignature = signed === undefined ? undefined : ownSignature(signed);
+  if (signed === undefined || thoughtSignature === undefined) return;
   const place = placeOf(signed);
   const last = written.at(-1);
   if (place === undefined) written.push({ text, thought: true, thoughtSignature });

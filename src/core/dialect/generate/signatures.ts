@@ -19,13 +19,16 @@ export type Place = "text" | "alone";
 
 /** The thought signature of some state: Gemini's own unchanged, that of another dialect packed. */
 export function writeSignature(signed: Signed): string {
-  if (signed.origin === "generate") return ownSignature(signed.value);
+  if (signed.origin === "generate") return ownSignature(signed) ?? "";
   const bytes = new TextEncoder().encode(MARK + JSON.stringify({ origin: signed.origin, value: signed.value }));
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }
 
-function ownSignature(value: Json): string {
-  return textOf(value) ?? textOf(objectOf(value)?.["signature"]) ?? "";
+/** Gemini's own signature; `undefined` for what is none: state lies with the caller, who may put anything in its place. */
+export function ownSignature({ origin, value }: Signed): string | undefined {
+  if (origin !== "generate") return undefined;
+  const signature = textOf(value) ?? textOf(objectOf(value)?.["signature"]) ?? "";
+  return signature === "" || isForeign(signature) ? undefined : signature;
 }
 
 /** The state behind a thought signature; `undefined` for a packed one that was changed on the way. */

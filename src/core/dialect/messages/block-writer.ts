@@ -3,6 +3,7 @@ import type { CacheHint, MediaSource, Part, ReasoningPart, ToolCallPart, ToolRes
 import { safeName } from "../tool-names.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
 import { at, present, type Findings } from "../findings.ts";
+import { isCarrier } from "./foreign-state.ts";
 
 /** The blocks of some parts; what Anthropic has no word for is found, with its path. Texts without any character are left out. */
 export function writeParts(parts: readonly Part[], path: string, findings: Findings): readonly JsonObject[] {
@@ -67,12 +68,19 @@ function writeReasoning({ text, signed }: ReasoningPart): JsonObject | undefined
   return signed?.origin === "messages" ? ownBlock(text, signed.value) : undefined;
 }
 
-/** The block of Anthropic's own signed state. */
-export function ownBlock(text: string, value: Json): JsonObject {
+/**
+ * The block of Anthropic's own signed state; `undefined` for what is neither a signature nor data of Anthropic's. State lies
+ * with the caller between answer and request, who may put anything in its place.
+ */
+export function ownBlock(text: string, value: Json): JsonObject | undefined {
   const state = isJsonObject(value) ? value : {};
-  return typeof state["data"] === "string"
-    ? { type: "redacted_thinking", data: state["data"] }
-    : { type: "thinking", thinking: text, signature: state["signature"] ?? "" };
+  const { data, signature } = state;
+  if (isOpaque(data)) return { type: "redacted_thinking", data };
+  return isOpaque(signature) ? { type: "thinking", thinking: text, signature } : undefined;
+}
+
+function isOpaque(value: Json | undefined): value is string {
+  return typeof value === "string" && value !== "" && !isCarrier(value);
 }
 
 /** The arguments of a call as the object that Anthropic wants; `undefined` for what is none, which nobody repairs. */

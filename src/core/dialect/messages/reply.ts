@@ -105,9 +105,8 @@ function writePart(part: ReplyPart): readonly JsonObject[] {
  * Anthropic's: it comes back with the next request.
  */
 function thinkingBlock({ text, signed }: Extract<ReplyPart, { type: "reasoning" }>): JsonObject {
-  return signed?.origin === "messages"
-    ? ownBlock(text, signed.value)
-    : { type: "thinking", thinking: text, signature: carry(signed) };
+  const own = signed?.origin === "messages" ? ownBlock(text, signed.value) : undefined;
+  return own ?? { type: "thinking", thinking: text, signature: carry(signed) };
 }
 
 /** A call before its arguments. Arguments that are no object stay the text that the model wrote. */

@@ -1,10 +1,10 @@
 // Decides how a conversation reads as an Anthropic request, and what of it Anthropic has no word for.
-import type { Conversation, ReasoningWish, ToolChoice, ToolOffer, Turn } from "../conversation.ts";
+import type { Conversation, Part, ReasoningWish, ToolChoice, ToolOffer, Turn } from "../conversation.ts";
 import type { Target } from "../dialect.ts";
 import type { Outcome } from "../../errors.ts";
 import type { JsonObject } from "../../json/canonical.ts";
 import { safeName } from "../tool-names.ts";
-import { writeCache, writeParts } from "./block-writer.ts";
+import { ownBlock, writeCache, writeParts } from "./block-writer.ts";
 import { Findings, present } from "../findings.ts";
 import { takesSystemInside, thinksAdaptively } from "./model-features.ts";
 
@@ -174,8 +174,14 @@ function budgeted(
 function isWithoutThoughts(turns: readonly Turn[]): boolean {
   const asked = turns.findLast(({ role }) => role === "assistant");
   const isAnswered = turns.at(-1)?.parts.some(({ type }) => type === "tool_result") === true;
-  const hasThoughts = asked?.parts.some((part) => part.type === "reasoning" && part.signed?.origin === "messages");
+  const hasThoughts = asked?.parts.some((part) => isOwnThought(part));
   return isAnswered && hasThoughts === false;
+}
+
+function isOwnThought(part: Part): boolean {
+  return (
+    part.type === "reasoning" && part.signed?.origin === "messages" && ownBlock("", part.signed.value) !== undefined
+  );
 }
 
 function isForced(choice: ToolChoice | undefined): boolean {

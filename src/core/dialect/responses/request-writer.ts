@@ -13,8 +13,9 @@ import type {
   Turn,
 } from "../conversation.ts";
 import type { Target } from "../dialect.ts";
-import { at, Findings, objectOf, present } from "../findings.ts";
+import { at, Findings, present } from "../findings.ts";
 import { safeName } from "../tool-names.ts";
+import { ownReasoning } from "./foreign-state.ts";
 import { isReasoningModel } from "./owned.ts";
 
 /** Wishes that chat has a word for and Responses have none. */
@@ -122,7 +123,7 @@ function writeSaid(part: Part, path: string, findings: Findings): JsonObject | u
         content: [{ type: "refusal", refusal: part.text }],
       };
     case "reasoning":
-      return part.signed?.origin === "responses" ? objectOf(part.signed.value) : undefined;
+      return part.signed?.origin === "responses" ? ownReasoning(part.signed.value) : undefined;
     case "tool_call":
       return { type: "function_call", call_id: safeId(part.id), name: safeName(part.name), arguments: part.args };
     case "image":

@@ -65,13 +65,14 @@ export interface Shown {
   readonly body: ObjectText;
   readonly previous: string | null;
   readonly isKept: boolean;
+  /** The id in place of the answer's own, where another call was given that answer before. */
+  readonly id?: string | undefined;
 }
 
 /** What a response has in place where nobody who wrote it knew better. */
 const UNKNOWN: readonly Json[] = [null, "auto", true];
 /** Members that a response repeats from its request. */
 const REPEATED = [
-  "instructions",
   "max_output_tokens",
   "max_tool_calls",
   "metadata",
@@ -87,9 +88,13 @@ const REPEATED = [
   "user",
 ] as const;
 
-/** What of a response its caller sees otherwise: whether it is kept, what it goes on from, and what was asked for where the answer cannot know. */
-function shownMembers(response: ObjectText, { body, previous, isKept }: Shown): ReadonlyMap<string, string> {
-  const told = new Map<string, string>();
+/**
+ * What of a response its caller sees otherwise: whether it is kept, what it goes on from, and what was asked for where the
+ * answer cannot know. `instructions` are always the caller's own: the provider may repeat a prompt that was put before them.
+ */
+function shownMembers(response: ObjectText, { body, previous, isKept, id }: Shown): ReadonlyMap<string, string> {
+  const told = new Map([["instructions", memberText(body, "instructions") ?? "null"]]);
+  if (id !== undefined) told.set("id", JSON.stringify(id));
   for (const key of REPEATED) {
     const asked = memberText(body, key) ?? "null";
     if (asked !== "null" && isUnknown(memberValue(response, key))) told.set(key, asked);
