@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import type { V4MiniflareOptions } from "miniflare";
-import { plainModel, pacedModel } from "./load/loads.ts";
+import { plainModel, pacedModel, surfaceModels } from "./load/loads.ts";
 import { stopTree } from "./machine/children.ts";
 import { compatibilityDate, compileWorker, modulesOf, quote, serveWorkerd, workerCode } from "./machine/workerd.ts";
 import { allLoads, type Build, chatPath, type Target } from "./targets/target.ts";
@@ -164,8 +164,18 @@ function tenantConfig(upstreamUrl: string): unknown {
         base_url: `${upstreamUrl}/v1`,
         secret: "bench-openai",
       },
+      openai: { kind: "openai", base_url: `${upstreamUrl}/v1`, secret: "bench-openai" },
+      anthropic: { kind: "anthropic", base_url: `${upstreamUrl}/v1`, secret: "bench-openai" },
+      gemini: { kind: "gemini", base_url: `${upstreamUrl}/v1beta`, secret: "bench-openai" },
     },
-    models: { [plainModel]: model, [pacedModel]: model },
+    models: {
+      [plainModel]: model,
+      [pacedModel]: model,
+      [surfaceModels.chat]: model,
+      [surfaceModels.responses]: { ...model, provider: "openai" },
+      [surfaceModels.messages]: { ...model, provider: "anthropic" },
+      [surfaceModels.generate]: { ...model, provider: "gemini" },
+    },
     actors: { [actor]: { models: ["*"], budgets: { session: { usd: 100_000 } } } },
     egress: { allow: [new URL(upstreamUrl).host] },
   };

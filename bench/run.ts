@@ -1,29 +1,19 @@
 // Entry of `npm run bench`: starts the targets, measures them in interleaved rounds, reports.
-import { existsSync, mkdirSync } from "node:fs";
-import path from "node:path";
 import { type Flags, parseFlags } from "./flags.ts";
 import { benchPolicy } from "./policy.ts";
 import { chooseGenerator, generatorVersion } from "./load/generator.ts";
 import { closeConnections } from "./load/stream-client.ts";
-import { mayPin, ownScratchFolder, pinSelf, stopAll, stopAllOnExit } from "./machine/children.ts";
+import { mayPin, pinSelf, stopAll, stopAllOnExit } from "./machine/children.ts";
+import { makeScratch } from "./machine/scratch.ts";
 import { workerdVersion } from "./machine/workerd.ts";
 import { measureRounds } from "./measure/rounds.ts";
 import { machine, writeResults } from "./report/results-file.ts";
 import { summarise } from "./report/summary.ts";
 import { renderTables } from "./report/tables.ts";
-import { type Scratch, startTargets } from "./targets/start-targets.ts";
+import { benchSurfaces } from "./surfaces/bench-surfaces.ts";
+import { startTargets } from "./targets/start-targets.ts";
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
-
-function makeScratch(): Scratch {
-  const run = `run-${process.pid}`;
-  const disk = ownScratchFolder(path.join(import.meta.dirname, ".cache", run));
-  mkdirSync(disk, { recursive: true });
-  if (!existsSync("/dev/shm")) return { disk, tmpfs: undefined };
-  const tmpfs = ownScratchFolder(path.join("/dev/shm", `interlock-bench-${process.pid}`));
-  mkdirSync(tmpfs, { recursive: true });
-  return { disk, tmpfs };
-}
 
 function describeSetting(flags: Flags): void {
   const { cpu, cores, memory_gib: memory } = machine();
@@ -79,6 +69,7 @@ async function main(): Promise<void> {
 
 try {
   if (process.argv[2] === "policy") say(benchPolicy().join("\n"));
+  else if (process.argv[2] === "surfaces") process.exitCode = await benchSurfaces(process.argv.slice(3), say);
   else await main();
 } catch (fault) {
   process.stderr.write(`${fault instanceof Error ? fault.message : String(fault)}\n`);

@@ -18,6 +18,14 @@ export const streamFrames = 24;
 export const pacedModel = "paced-30";
 export const plainModel = "gpt-4o-mini";
 
+/** Models by the dialect that their provider speaks; a call in another dialect is translated. */
+export const surfaceModels = {
+  chat: "bench-chat",
+  responses: "bench-responses",
+  messages: "bench-messages",
+  generate: "bench-generate",
+} as const;
+
 /** Sessions the load is spread over, sent as `Interlock-Session` to every target alike. */
 export const sessionIds: readonly string[] = Array.from(
   { length: 64 },

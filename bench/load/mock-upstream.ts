@@ -1,7 +1,8 @@
-// A fast stand-in for an OpenAI-compatible provider: fixed answers, as JSON or as an SSE stream.
+// A fast stand-in for providers of every dialect: fixed answers, as JSON or as an SSE stream.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pacedModel, plainModel, streamFrames } from "./loads.ts";
+import { answerAt, type MockAnswer } from "./mock-dialects.ts";
 
 const created = 1_790_000_000;
 const usage = {
@@ -72,6 +73,12 @@ const wantsUsage = /"include_usage"\s*:\s*true/;
 
 async function reply(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = await readBody(request);
+  const path = request.url ?? "";
+  const other = answerAt(path);
+  if (other !== undefined) {
+    replyIn(other, path.includes(":stream") || wantsStream.test(body), response);
+    return;
+  }
   if (!wantsStream.test(body)) {
     response.writeHead(200, {
       "content-type": "application/json",
@@ -90,6 +97,17 @@ async function reply(request: IncomingMessage, response: ServerResponse): Promis
   else for (const chunk of frames) response.write(chunk);
   if (asked) response.write(usageFrame);
   response.end(doneFrame);
+}
+
+function replyIn({ whole, frames: parts }: MockAnswer, isStream: boolean, response: ServerResponse): void {
+  if (!isStream) {
+    response.writeHead(200, { "content-type": "application/json", "content-length": whole.byteLength });
+    response.end(whole);
+    return;
+  }
+  response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache" });
+  for (const part of parts) response.write(part);
+  response.end();
 }
 
 async function writePaced(response: ServerResponse, paceMs: number): Promise<void> {

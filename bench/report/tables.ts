@@ -52,7 +52,8 @@ function firstByteCells(row: FirstByteRow): readonly string[] {
   ];
 }
 
-function table(title: string, header: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A table of text, its first column to the left. */
+export function table(title: string, header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)));
   const line = (cells: readonly string[]): string =>
     cells

@@ -28,6 +28,7 @@ export function answerStream(
   const { around, plan, watch } = planned;
   const { exchange, clock } = attempt;
   const translation = exchange.translation?.stream();
+  const read = readingOf(attempt);
   const relayed = relay({
     first: peeked.bytes,
     rest: body,
@@ -35,10 +36,10 @@ export function answerStream(
     mayBeLong: tally.grantedOutput > LONG_OUTPUT_TOKENS,
     clock,
     drains: plan.drains,
-    closingFrame: (end) => shown(around.shows, closingFrame(attempt, end, translation)),
+    closingFrame: (end) => shown(around.shows, closingFrame(attempt, end, { translation, read })),
   });
   const settled = relayed.end.then(
-    (end) => settle(planned, tally, attempt, { end, told: translation?.error }),
+    (end) => settle(planned, tally, attempt, { end, said: read(end), told: translation?.error }),
     () => tally.settleAtHold("failed", refuse("upstream_failed", "the stream could not be relayed")),
   );
   around.defer(settled.finally(() => watch.over()));
@@ -56,7 +57,8 @@ export function replayStream(
   const translation = attempt.exchange.translation?.stream();
   const transform = transformOf(planned, attempt, translation);
   const replayed = transform === undefined ? bytes : together([transform.pass(bytes), transform.flush()]);
-  settle(planned, tally, attempt, { end: { ending: "ended", text }, told: translation?.error });
+  const end: StreamEnd = { ending: "ended", text };
+  settle(planned, tally, attempt, { end, said: readingOf(attempt)(end), told: translation?.error });
   const headers = new Headers({ "content-type": translation === undefined ? contentType : EVENT_STREAM });
   return { ok: true, status: 200, headers, body: replayed ?? new Uint8Array(), meta: tally.meta };
 }
@@ -79,15 +81,26 @@ function shown(shows: ChunkTransform | undefined, frames: string | undefined): s
   return last === undefined ? undefined : new TextDecoder().decode(last);
 }
 
-/** A stream that is over, and the error its caller was told in another dialect, if any. */
+type Reading = (end: StreamEnd) => StreamSaid;
+
+/** Reads what a stream said once, however often it is asked: before its last frame, and when it is settled. */
+function readingOf({ exchange }: Attempt): Reading {
+  let last: { readonly end: StreamEnd; readonly said: StreamSaid } | undefined;
+  return (end) => {
+    if (last?.end !== end) last = { end, said: wireOf(exchange.dialect).streamed(end.text) };
+    return last.said;
+  };
+}
+
+/** A stream that is over, what it said, and the error its caller was told in another dialect, if any. */
 interface Over {
   readonly end: StreamEnd;
+  readonly said: StreamSaid;
   readonly told: ModelError | undefined;
 }
 
-function settle({ around }: PlannedCall, tally: ModelCallTally, attempt: Attempt, { end, told }: Over): void {
+function settle({ around }: PlannedCall, tally: ModelCallTally, attempt: Attempt, { end, said, told }: Over): void {
   const { exchange, candidate } = attempt;
-  const said = wireOf(exchange.dialect).streamed(end.text);
   const status = statusOf(end, { ...said, error: said.error ?? told });
   tally.settleLearnt(status, learntFrom(end, said, { status, told }));
   around.onAnswered?.({
@@ -122,7 +135,7 @@ const KINDS: Readonly<Record<StreamEnd["ending"], ModelErrorKind>> = {
 function closingFrame(
   { exchange }: Attempt,
   end: StreamEnd,
-  translation: StreamTranslation | undefined,
+  { translation, read }: { readonly translation: StreamTranslation | undefined; readonly read: Reading },
 ): string | undefined {
   const broken = CLOSING[end.ending];
   if (translation !== undefined) {
@@ -130,9 +143,8 @@ function closingFrame(
     if (end.ending === "ended") return undefined;
     return translation.broken({ kind: KINDS[end.ending], ...broken });
   }
-  const wire = wireOf(exchange.dialect);
-  const said = wire.streamed(end.text);
-  return said.isDone || said.error !== undefined ? undefined : wire.closing(broken, said);
+  const said = read(end);
+  return said.isDone || said.error !== undefined ? undefined : wireOf(exchange.dialect).closing(broken, said);
 }
 
 function statusOf(end: StreamEnd, said: StreamSaid): ModelCallStatus {
