@@ -31,14 +31,14 @@ describe("what acts or costs elsewhere", () => {
     [{ service_tier: "scale" }, ["service_tier"]],
     [{ service_tier: 1 }, ["service_tier"]],
   ])("is refused by name: %j", (more, paths) => {
-    const read = chatWire.readFields(bodyOf(more));
+    const read = chatWire.readFields(bodyOf(more), {});
     expect(read).toMatchObject({ ok: false, code: "unsupported", mistakes: paths.map((path) => ({ path })) });
     expect(read.ok ? "" : read.detail).toContain(`${paths.at(-1) ?? ""}: `);
   });
 
   it("is found under an escaped key", () => {
     const body = locateMembers(String.raw`{"model":"m","messages":[],"web\u005fsearch_options":{}}`);
-    expect(body === undefined ? undefined : chatWire.readFields(body)).toMatchObject({ code: "unsupported" });
+    expect(body === undefined ? undefined : chatWire.readFields(body, {})).toMatchObject({ code: "unsupported" });
   });
 
   it.each<[Record<string, unknown>]>([
@@ -49,6 +49,6 @@ describe("what acts or costs elsewhere", () => {
     [{ service_tier: "flex", best_of: 1 }],
     [{ service_tier: null, metadata: { plugins: "x" } }],
   ])("is not what the caller runs itself: %j", (more) => {
-    expect(chatWire.readFields(bodyOf(more))).toMatchObject({ ok: true, value: { model: "m" } });
+    expect(chatWire.readFields(bodyOf(more), {})).toMatchObject({ ok: true, value: { model: "m" } });
   });
 });
