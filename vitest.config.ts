@@ -9,6 +9,7 @@ const TEST_SECRETS_KEY = Buffer.alloc(32, 7).toString("base64");
 const LONG = [
   "audit",
   "coverage",
+  "credentials",
   "erasure",
   "limits",
   "masking",
