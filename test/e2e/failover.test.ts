@@ -190,6 +190,23 @@ describe("a time that is up", () => {
     expect(Date.now() - startedAt).toBeLessThan(2_000);
   });
 
+  test("is not waited for once a translated stream has told its caller of an error", async () => {
+    const { tenant, name } = await routed([{ steps: ["garbage"] }]);
+    const startedAt = Date.now();
+    const answer = await stage.send(
+      "POST",
+      "/v1/messages",
+      { model: "r", max_tokens: 50, messages, stream: true },
+      { key: tenant.agent, headers: { "Interlock-Session": `s-${name}` } },
+    );
+    expect(answer.text).toContain("event: error");
+    expect(answer.text).not.toContain("message_stop");
+    expect(Date.now() - startedAt).toBeLessThan(3_000);
+    await until("the provider to be left", async () => scripted.left(`${name}a`) === 1 || undefined);
+    const { call } = await tenant.tracedCall(traceIdOf(answer));
+    expect(call.status).toBe("failed");
+  });
+
   test("total_ms ends a stream however lively it is", async () => {
     const { tenant } = await routed([{ steps: ["silence"] }], { timeouts: { total_ms: 300 } });
     const answer = await ask(tenant, { stream: true });

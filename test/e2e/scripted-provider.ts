@@ -101,6 +101,7 @@ const EVENTS: Readonly<Record<string, readonly string[]>> = {
   silence: ["role", "text", HANG],
   backlog: ["role", ...Array.from({ length: 60 }, () => "text"), HANG],
   echo: ["echo"],
+  garbage: ["role", "text", "data: no json\n\n", HANG],
 };
 
 const USAGE = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };

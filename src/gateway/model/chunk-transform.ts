@@ -6,6 +6,8 @@ export interface ChunkTransform {
   pass(chunk: Uint8Array): Uint8Array | undefined;
   /** What goes out once the upstream has ended properly. */
   flush(): Uint8Array | undefined;
+  /** Whether it has told the caller of an error, after which nothing comes: the rest need not be read. */
+  readonly isBroken?: boolean;
 }
 
 /** The one change behind the other; without either, nothing is changed. */
@@ -17,6 +19,9 @@ export function both(
   return {
     pass: (chunk) => passed(second, first.pass(chunk)),
     flush: () => together([passed(second, first.flush()), second.flush()]),
+    get isBroken() {
+      return first.isBroken === true || second.isBroken === true;
+    },
   };
 }
 

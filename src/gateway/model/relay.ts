@@ -168,8 +168,9 @@ async function relayPaced(options: RelayOptions, writable: WritableStream<Uint8A
   ]);
   const reader = toCaller.getReader({ mode: "byob" });
   let buffer = new ArrayBuffer(READ_BUFFER_BYTES);
-  const read = async (): Promise<Uint8Array | undefined> => {
-    await new Promise((resolve) => setTimeout(resolve, READ_PAUSE_MS));
+  const read = async (hasShown: boolean): Promise<Uint8Array | undefined> => {
+    // Until the caller has seen anything, nothing is worth waiting for.
+    if (hasShown) await new Promise((resolve) => setTimeout(resolve, READ_PAUSE_MS));
     const next = await reader.read(new Uint8Array(buffer));
     if (next.done) return undefined;
     // Handed back to the next read: the filter and the writer are done with it by then.
@@ -177,7 +178,7 @@ async function relayPaced(options: RelayOptions, writable: WritableStream<Uint8A
     return next.value;
   };
   const end = await pump(options, writable, { read, cancel: (why) => reader.cancel(why) });
-  if (end.ending !== "ended") stop.abort();
+  if (end.ending !== "ended" || options.transform?.isBroken === true) stop.abort();
   await draining;
   return end;
 }
@@ -207,7 +208,8 @@ class Capture {
 }
 
 interface Source {
-  readonly read: () => Promise<Uint8Array | undefined>;
+  /** The next chunk; `hasShown` says whether anything has gone to the caller yet. */
+  readonly read: (hasShown: boolean) => Promise<Uint8Array | undefined>;
   readonly cancel: (why: unknown) => Promise<void>;
 }
 
@@ -228,8 +230,10 @@ async function pump(options: RelayOptions, writable: WritableStream<Uint8Array>,
   };
   writer.closed.catch(left);
   const silence = new Silence(clock);
+  let hasShown = false;
   const write = async (bytes: Uint8Array | undefined): Promise<void> => {
     if (bytes === undefined || hasLeft) return;
+    hasShown = true;
     // A caller that reads slowly holds the stream up: that is no silence of the provider's.
     silence.hold();
     try {
@@ -241,10 +245,14 @@ async function pump(options: RelayOptions, writable: WritableStream<Uint8Array>,
   };
   let ending: StreamEnding = "ended";
   try {
-    for (let chunk: Uint8Array | undefined = options.first; chunk !== undefined; chunk = await source.read()) {
+    for (let chunk: Uint8Array | undefined = options.first; chunk !== undefined; chunk = await source.read(hasShown)) {
       silence.broken();
       capture.add(decoder.decode(chunk, { stream: true }));
       await write(transform === undefined ? chunk : transform.pass(chunk));
+      if (transform?.isBroken === true) {
+        cancel("the rest is of no use");
+        break;
+      }
     }
     if (hasLeft || clock.signal.aborted) ending = endingOf(hasLeft, clock.stop);
     else await write(transform?.flush());

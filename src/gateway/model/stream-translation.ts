@@ -28,6 +28,10 @@ export class StreamTranslation implements ChunkTransform {
     return this.#error;
   }
 
+  get isBroken(): boolean {
+    return this.#error !== undefined;
+  }
+
   pass(chunk: Uint8Array): Uint8Array | undefined {
     const events = this.#parser.push(this.#decoder.decode(chunk, { stream: true }));
     return this.#encoded(events.map(({ data, name }) => this.#written(this.#reader.push(data, name))).join(""));
