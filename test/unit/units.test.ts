@@ -38,13 +38,12 @@ describe("exact JSON", () => {
   );
   it("names the place of a number that does not fit", () =>
     expect(parseExactJson('{"a":{"b":[1,{"c":1e400}]},"d":1}')).toMatchObject({ ok: false, path: "a.b.1.c" }));
-  it("reads no whole number that a double does not hold, and every one that is safe", () => {
+  it("reads a whole number if, and only if, it comes out again as it went in", () => {
     const whole = fc.bigInt({ min: -(10n ** 19n), max: 10n ** 19n });
     fc.assert(
       fc.property(whole, (n) => {
-        const { ok } = parseExactJson(`[${n}]`);
-        if (BigInt(Number(n)) !== n) expect(ok).toBe(false);
-        if (Number.isSafeInteger(Number(n))) expect(ok).toBe(true);
+        // A double is shown by the shortest digits that name it: what they say is what the next reader gets.
+        expect(parseExactJson(`[${n}]`).ok).toBe(String(Number(n)) === String(n));
       }),
     );
   });
