@@ -191,7 +191,7 @@ describe("a time that is up", () => {
   });
 
   test("is not waited for once a translated stream has told its caller of an error", async () => {
-    const { tenant, name } = await routed([{ steps: ["garbage"] }]);
+    const { tenant, name } = await routed([{ steps: ["garbage"] }], { timeouts: { idle_ms: 4_000 } });
     const startedAt = Date.now();
     const answer = await stage.send(
       "POST",

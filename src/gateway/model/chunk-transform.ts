@@ -6,7 +6,7 @@ export interface ChunkTransform {
   pass(chunk: Uint8Array): Uint8Array | undefined;
   /** What goes out once the upstream has ended properly. */
   flush(): Uint8Array | undefined;
-  /** Whether it has told the caller of an error, after which nothing comes: the rest need not be read. */
+  /** Whether it has told the caller of an error, after which nothing comes. */
   readonly isBroken?: boolean;
 }
 

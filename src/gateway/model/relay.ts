@@ -178,7 +178,7 @@ async function relayPaced(options: RelayOptions, writable: WritableStream<Uint8A
     return next.value;
   };
   const end = await pump(options, writable, { read, cancel: (why) => reader.cancel(why) });
-  if (end.ending !== "ended" || options.transform?.isBroken === true) stop.abort();
+  if (end.ending !== "ended") stop.abort();
   await draining;
   return end;
 }
@@ -231,8 +231,9 @@ async function pump(options: RelayOptions, writable: WritableStream<Uint8Array>,
   writer.closed.catch(left);
   const silence = new Silence(clock);
   let hasShown = false;
+  let isOver = false;
   const write = async (bytes: Uint8Array | undefined): Promise<void> => {
-    if (bytes === undefined || hasLeft) return;
+    if (bytes === undefined || hasLeft || isOver) return;
     hasShown = true;
     // A caller that reads slowly holds the stream up: that is no silence of the provider's.
     silence.hold();
@@ -249,9 +250,10 @@ async function pump(options: RelayOptions, writable: WritableStream<Uint8Array>,
       silence.broken();
       capture.add(decoder.decode(chunk, { stream: true }));
       await write(transform === undefined ? chunk : transform.pass(chunk));
-      if (transform?.isBroken === true) {
-        cancel("the rest is of no use");
-        break;
+      // The caller need not wait for the rest, which may still tell what was used.
+      if (transform?.isBroken === true && !isOver) {
+        isOver = true;
+        writer.close().catch(() => undefined);
       }
     }
     if (hasLeft || clock.signal.aborted) ending = endingOf(hasLeft, clock.stop);
