@@ -1,6 +1,6 @@
 // Holds the usage frame of a chat stream back that its caller did not ask for; every other byte passes as it came.
 import { isUsageOnlyFrame, lastBoundary } from "../../core/stream/frames.ts";
-import type { ChunkTransform } from "./chunk-transform.ts";
+import { together, type ChunkTransform } from "./chunk-transform.ts";
 
 /** A frame longer than this is passed on as it comes. */
 const MAX_FRAME_BYTES = 2 * 1024 * 1024;
@@ -12,7 +12,7 @@ export class FrameFilter implements ChunkTransform {
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: false });
 
   pass(chunk: Uint8Array): Uint8Array | undefined {
-    const all = this.#rest === undefined ? chunk : joined(this.#rest, chunk);
+    const all = together([this.#rest, chunk]) ?? chunk;
     const cut = lastBoundary(all);
     // Copied: the chunk's own buffer goes back to the next read.
     this.#rest = cut === all.byteLength ? undefined : all.slice(cut);
@@ -32,11 +32,4 @@ export class FrameFilter implements ChunkTransform {
     const kept = text.split(/(?<=\r?\n\r?\n)/).filter((frame) => !isUsageOnlyFrame(frame));
     return kept.length === 0 ? undefined : new TextEncoder().encode(kept.join(""));
   }
-}
-
-function joined(left: Uint8Array, right: Uint8Array): Uint8Array {
-  const out = new Uint8Array(left.byteLength + right.byteLength);
-  out.set(left);
-  out.set(right, left.byteLength);
-  return out;
 }

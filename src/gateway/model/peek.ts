@@ -1,5 +1,6 @@
 // Looks at a stream until its first event shows whether it is an answer, then gives it back unread from there.
 import type { Opening, Wire } from "../../core/dialect/dialect.ts";
+import { together } from "./chunk-transform.ts";
 
 /** What was seen of a stream's beginning. */
 export interface Peeked {
@@ -40,21 +41,5 @@ export async function peek(
   } finally {
     reader.releaseLock();
   }
-  const [only] = chunks;
-  return {
-    bytes: chunks.length === 1 && only !== undefined ? only : concat(chunks, size),
-    text,
-    opening,
-    isBroken: false,
-  };
-}
-
-function concat(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return all;
+  return { bytes: together(chunks) ?? new Uint8Array(), text, opening, isBroken: false };
 }

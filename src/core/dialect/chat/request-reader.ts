@@ -5,6 +5,7 @@ import type { Outcome } from "../../errors.ts";
 import { textOf } from "../body-fields.ts";
 import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
 import { at, Findings, itemsOf, objectOf, present, wordOf } from "../findings.ts";
+import { EXPECTED_EFFORT, functionOffer, readEffort, readFlag } from "../openai-words.ts";
 import { mergedTurns } from "../turns.ts";
 import { readAssistant, readContent, readToolResult } from "./message-reader.ts";
 
@@ -30,7 +31,7 @@ export function readRequest(body: JsonObject, fields: CallFields, findings = new
     turns: readTurns(body["messages"], findings),
     tools: readTools(body["tools"], findings),
     ...readToolChoice(body["tool_choice"], findings),
-    ...present("parallelToolCalls", flag(body, "parallel_tool_calls", findings)),
+    ...present("parallelToolCalls", readFlag(body, "parallel_tool_calls", findings)),
     ...present("maxOutput", fields.maxOutput),
     ...readSampling(body, findings),
     ...readOutput(body["response_format"], findings),
@@ -128,14 +129,7 @@ function readTool(tool: JsonObject, path: string, findings: Findings): readonly 
     findings.invalid(at(path, "function.name"), "expected a name");
     return [];
   }
-  return [
-    {
-      name,
-      ...present("description", textOf(offered["description"])),
-      schema: objectOf(offered["parameters"]) ?? { type: "object", properties: {} },
-      ...present("strict", typeof offered["strict"] === "boolean" ? offered["strict"] : undefined),
-    },
-  ];
+  return [functionOffer(name, offered)];
 }
 
 function readToolChoice(value: Json | undefined, findings: Findings): { readonly toolChoice?: ToolChoice } {
@@ -146,13 +140,6 @@ function readToolChoice(value: Json | undefined, findings: Findings): { readonly
   if (choice["type"] === "function" && name !== undefined) return { toolChoice: { type: "tool", name } };
   findings.foreign("tool_choice", "expected none, auto, required or a function by its name");
   return {};
-}
-
-function flag(body: JsonObject, key: string, findings: Findings): boolean | undefined {
-  const value = body[key] ?? undefined;
-  if (value === undefined || typeof value === "boolean") return value;
-  findings.invalid(key, "expected true or false");
-  return undefined;
 }
 
 type Sampling = Pick<
@@ -211,12 +198,10 @@ function readOutput(value: Json | undefined, findings: Findings): { readonly out
   };
 }
 
-const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh"] as const;
-
 function readReasoning(value: Json | undefined, findings: Findings): { readonly reasoning?: ReasoningWish } {
   if ((value ?? null) === null) return {};
-  const effort = value === "max" ? "xhigh" : EFFORTS.find((each) => each === value);
+  const effort = readEffort(value);
   if (effort !== undefined) return { reasoning: { effort } };
-  findings.invalid("reasoning_effort", `expected one of ${EFFORTS.join(", ")}, max`);
+  findings.invalid("reasoning_effort", EXPECTED_EFFORT);
   return {};
 }

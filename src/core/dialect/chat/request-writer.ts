@@ -4,7 +4,6 @@ import type {
   MediaSource,
   OutputFormat,
   Part,
-  ReasoningWish,
   ToolOffer,
   ToolResultPart,
   Turn,
@@ -13,6 +12,7 @@ import type { Target } from "../dialect.ts";
 import type { Outcome } from "../../errors.ts";
 import type { JsonObject } from "../../json/canonical.ts";
 import { at, Findings, itemsOf, present } from "../findings.ts";
+import { effortOf } from "../openai-words.ts";
 import { safeName } from "../tool-names.ts";
 import { googleSigned } from "./foreign-state.ts";
 
@@ -188,20 +188,6 @@ function writeOutput(output: OutputFormat | undefined): JsonObject | undefined {
         },
       };
   }
-}
-
-/** Tokens from which on a budget reads as a word. */
-const BUDGETS = [
-  [8_192, "high"],
-  [2_048, "medium"],
-  [1, "low"],
-] as const;
-
-/** A word for how hard to think: the caller's own, else the one its budget of tokens comes nearest to. */
-function effortOf(reasoning: ReasoningWish | undefined): string | undefined {
-  if (reasoning?.effort !== undefined) return reasoning.effort;
-  if (reasoning?.budgetTokens === 0) return "none";
-  return BUDGETS.find(([from]) => (reasoning?.budgetTokens ?? 0) >= from)?.[1];
 }
 
 /** The request with a system text before everything else. */

@@ -5,6 +5,7 @@ import { textOf } from "../body-fields.ts";
 import type { Conversation, OutputFormat, ReasoningWish, ToolChoice, ToolOffer, Turn } from "../conversation.ts";
 import type { CallFields } from "../dialect.ts";
 import { at, Findings, itemsOf, objectOf, present, wordOf } from "../findings.ts";
+import { EXPECTED_EFFORT, functionOffer, readEffort, readFlag } from "../openai-words.ts";
 import { mergedTurns } from "../turns.ts";
 import { readInput } from "./input-reader.ts";
 
@@ -38,7 +39,7 @@ export function readRequest(body: JsonObject, fields: CallFields): Outcome<Conve
     turns: readTurns(body, findings),
     tools: readTools(body["tools"], findings),
     ...readToolChoice(body["tool_choice"], findings),
-    ...present("parallelToolCalls", flag(body, "parallel_tool_calls", findings)),
+    ...present("parallelToolCalls", readFlag(body, "parallel_tool_calls", findings)),
     ...present("maxOutput", fields.maxOutput),
     ...present("temperature", number(body, "temperature", findings)),
     ...present("topP", number(body, "top_p", findings)),
@@ -106,14 +107,7 @@ function readTool(tool: JsonObject, path: string, findings: Findings): readonly 
     findings.invalid(at(path, "name"), "expected a name");
     return [];
   }
-  return [
-    {
-      name,
-      ...present("description", textOf(tool["description"])),
-      schema: objectOf(tool["parameters"]) ?? { type: "object", properties: {} },
-      ...present("strict", typeof tool["strict"] === "boolean" ? tool["strict"] : undefined),
-    },
-  ];
+  return [functionOffer(name, tool)];
 }
 
 function readToolChoice(value: Json | undefined, findings: Findings): { readonly toolChoice?: ToolChoice } {
@@ -124,13 +118,6 @@ function readToolChoice(value: Json | undefined, findings: Findings): { readonly
   if (choice["type"] === "function" && name !== undefined) return { toolChoice: { type: "tool", name } };
   findings.foreign("tool_choice", "expected none, auto, required or a function by its name");
   return {};
-}
-
-function flag(body: JsonObject, key: string, findings: Findings): boolean | undefined {
-  const value = body[key] ?? undefined;
-  if (value === undefined || typeof value === "boolean") return value;
-  findings.invalid(key, "expected true or false");
-  return undefined;
 }
 
 function number(body: JsonObject, key: string, findings: Findings): number | undefined {
@@ -170,7 +157,6 @@ function readFormat(format: JsonObject, findings: Findings): { readonly output?:
   };
 }
 
-const EFFORTS = ["none", "minimal", "low", "medium", "high", "xhigh"] as const;
 const REASONING_MEMBERS = new Set(["effort", "summary", "generate_summary", "mode", "context"]);
 
 function readReasoning(value: Json | undefined, findings: Findings): { readonly reasoning?: ReasoningWish } {
@@ -180,16 +166,14 @@ function readReasoning(value: Json | undefined, findings: Findings): { readonly 
   if (![null, "auto"].includes(textOf(reasoning["context"]) ?? null)) findings.foreign("reasoning.context");
   const summary = reasoning["summary"] ?? reasoning["generate_summary"] ?? null;
   const wish: ReasoningWish = {
-    ...present("effort", readEffort(reasoning["effort"] ?? null, findings)),
+    ...present("effort", effortIn(reasoning["effort"] ?? null, findings)),
     ...present("isShown", summary === null ? undefined : true),
   };
   return Object.keys(wish).length === 0 ? {} : { reasoning: wish };
 }
 
-function readEffort(word: Json, findings: Findings): ReasoningWish["effort"] {
-  // The most there is, in any dialect's words.
-  const effort = word === "max" ? "xhigh" : EFFORTS.find((each) => each === word);
-  if (word !== null && effort === undefined)
-    findings.invalid("reasoning.effort", `expected one of ${EFFORTS.join(", ")}, max`);
+function effortIn(word: Json, findings: Findings): ReasoningWish["effort"] {
+  const effort = readEffort(word);
+  if (word !== null && effort === undefined) findings.invalid("reasoning.effort", EXPECTED_EFFORT);
   return effort;
 }

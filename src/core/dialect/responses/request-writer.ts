@@ -14,6 +14,7 @@ import type {
 } from "../conversation.ts";
 import type { Target } from "../dialect.ts";
 import { at, Findings, present } from "../findings.ts";
+import { effortOf } from "../openai-words.ts";
 import { safeName } from "../tool-names.ts";
 import { ownReasoning } from "./foreign-state.ts";
 import { isReasoningModel } from "./owned.ts";
@@ -198,17 +199,11 @@ function writeOutput(output: OutputFormat | undefined): JsonObject | undefined {
   }
 }
 
-/** Tokens from which on a budget reads as a word. */
-const BUDGETS = [
-  [8_192, "high"],
-  [2_048, "medium"],
-  [1, "low"],
-] as const;
-
 function writeReasoning(reasoning: ReasoningWish | undefined): JsonObject | undefined {
   if (reasoning === undefined) return undefined;
-  const { effort, budgetTokens = 0, isShown } = reasoning;
-  const word = effort ?? (reasoning.budgetTokens === 0 ? "none" : BUDGETS.find(([from]) => budgetTokens >= from)?.[1]);
-  const written = { ...present("effort", word), ...present("summary", isShown === true ? "auto" : undefined) };
+  const written = {
+    ...present("effort", effortOf(reasoning)),
+    ...present("summary", reasoning.isShown === true ? "auto" : undefined),
+  };
   return Object.keys(written).length === 0 ? undefined : written;
 }
