@@ -6,7 +6,7 @@ import type { Switch } from "../core/policy/switches.ts";
 import type { Pointers } from "../core/release/sealed.ts";
 import type { ListedBreaker } from "../core/state/breaker.ts";
 import type { CallMeta } from "./call-meta.ts";
-import type { Ports } from "./ports.ts";
+import type { ModelPorts } from "./ports.ts";
 
 /** The facts of a call. The config refuses `not_configured` while the tenant has published nothing: nothing would be allowed. */
 export interface Facts {
@@ -18,7 +18,7 @@ export interface Facts {
 }
 
 /** Reads the facts of a call: config version and switches no older than the controls' bound. */
-export async function readFacts(ports: Ports, context: CallContext): Promise<Facts> {
+export async function readFacts(ports: ModelPorts, context: CallContext): Promise<Facts> {
   const { tenant } = context.principal;
   const { switches, breakers, releases } = await ports.controls.current(tenant);
   const config = await ports.configs.active(tenant);

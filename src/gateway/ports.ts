@@ -350,6 +350,12 @@ export interface Recorder {
 /** Work that goes on after the answer. */
 export type Defer = (work: Promise<unknown>) => void;
 
+/** The ports through which something outside is changed, and what stands around that. */
+type ActingPorts = "tools" | "toolCalls" | "callList" | "inbox" | "links" | "webhooks";
+
+/** Everything that a model call needs. No tool can be reached with it. */
+export type ModelPorts = Omit<Ports, ActingPorts>;
+
 /** Everything a call needs. */
 export interface Ports extends TracePlane {
   readonly system: System;

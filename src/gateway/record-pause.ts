@@ -3,7 +3,7 @@ import { sha256Hex } from "../core/json/digest.ts";
 import type { SessionPause, SessionReply } from "../core/state/session-messages.ts";
 import { ACT_ATTR, actTrace } from "../core/trace/act.ts";
 import type { CallContext } from "../core/call.ts";
-import type { Ports, Recorder } from "./ports.ts";
+import type { ModelPorts, Recorder } from "./ports.ts";
 import { recordAct } from "./record-act.ts";
 
 /**
@@ -11,7 +11,7 @@ import { recordAct } from "./record-act.ts";
  * the call began is recorded already. Calls that meet the same pause at once tell the same record, which is stored once.
  */
 export function recordPause(
-  ports: Pick<Ports, "system">,
+  ports: Pick<ModelPorts, "system">,
   recorder: Recorder,
   {
     context,

@@ -10,6 +10,7 @@ import { providerRuleMistakes } from "./check-providers.ts";
 import { routeMistakes } from "./check-routes.ts";
 import { checkPolicy, type PolicyCheck } from "./check-policy.ts";
 import { checkRouting, routingTestMistakes } from "./check-routing.ts";
+import { evalMistakes } from "./check-evals.ts";
 import { releaseMistakes, releaseWarnings } from "./check-releases.ts";
 import { probeUrl, requestMistakes, requestWarnings } from "./check-tool-request.ts";
 import type { ConfigDocument, ModelEntry, ProviderEntry, ToolEntry } from "./document.ts";
@@ -103,6 +104,7 @@ function referenceMistakes(
     ...routeMistakes(document),
     ...actorMistakes(document),
     ...releaseMistakes(document),
+    ...evalMistakes(document),
     ...approvalMistakes(document, around),
     ...exportMistakes(document, around),
     ...noticeMistakes("trace.alerts", { ...document.trace.alerts, fallback: undefined }, document, around),

@@ -16,6 +16,7 @@ import {
   StopAndAskDocument,
   TIERS,
 } from "./policy-document.ts";
+import { EvalsDocument } from "./eval-document.ts";
 import { ReleaseSections } from "./release-document.ts";
 import { RoutingDocument } from "./routing-document.ts";
 import { TraceDocument } from "./trace-document.ts";
@@ -133,6 +134,7 @@ export const ConfigDocument = z.strictObject({
   /** What `model: "auto"` stands for. */
   routing: z.optional(RoutingDocument),
   ...ReleaseSections,
+  evals: z.prefault(EvalsDocument, {}),
   policy: z.prefault(PolicyDocument, {}),
   approvals: z.prefault(ApprovalsDocument, {}),
   idempotency: z._default(IdempotencyDocument, {}),

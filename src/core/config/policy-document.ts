@@ -13,7 +13,8 @@ export const name = z
     z.regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, "expected a letter, then up to 63 letters, digits, `_`, `.` or `-`"),
   );
 const pattern = z.string().check(z.minLength(1), z.maxLength(128));
-const duration = z
+/** A duration in a config: text such as `15m`, or whole seconds. */
+export const duration = z
   .union([z.string(), z.int()])
   .check(
     z.refine(

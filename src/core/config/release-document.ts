@@ -1,7 +1,8 @@
 // Decides the shape of what a config says of prompts, and of agents with their releases.
 import * as z from "zod/mini";
 import { MAX_TEMPLATE_CHARS, MAX_VALUE_CHARS } from "../release/prompt.ts";
-import { name } from "./policy-document.ts";
+import { OUTCOMES } from "../trace/outcome.ts";
+import { duration, name } from "./policy-document.ts";
 
 /** A release's or a prompt version's id: a letter or digit, then up to 63 letters, digits, `_`, `.` or `-`. */
 export const versionName = z
@@ -60,6 +61,36 @@ const ReleaseDocument = z.strictObject({
   policy: z.optional(PolicyPinDocument),
 });
 
+/** What has to be known of a release before it may answer anybody. */
+const EvidenceDocument = z.strictObject({
+  /** Suites that must have said SHIP to the very digest that is to be promoted. */
+  suites: z.array(name).check(z.minLength(1, "expected at least one suite"), z.maxLength(20)),
+  /** After this long a verdict no longer counts. */
+  max_age: z._default(duration, "30d"),
+});
+
+/** What ends a canary by itself. */
+const WatchDocument = z.strictObject({
+  /** What the canary is held against the live release on; each at its share of `alpha`. */
+  metrics: z._default(
+    z.array(z.enum(["errors", "denials", "good_outcomes", "cost", "latency"])).check(z.minLength(1)),
+    ["errors", "denials", "cost", "latency"],
+  ),
+  /** The chance of a false alarm over the canary's whole life, all metrics together. */
+  alpha: z._default(
+    z.number().check(z.gte(0.001, "expected from 0.001 to 0.2"), z.lte(0.2, "expected from 0.001 to 0.2")),
+    0.05,
+  ),
+  /** Sessions on each side below which nothing is decided. */
+  min_sessions: z._default(z.int().check(z.gte(20, "expected at least 20")), 100),
+  /** Reported outcomes that count as good. */
+  good: z._default(z.array(z.enum(OUTCOMES)), ["resolved"]),
+  /** Changes smaller than this are no reason to end it: a share for rates, a relative one for cost and latency. */
+  margin: z._default(z.number().check(z.gte(0, "expected from 0 to 1"), z.lte(1, "expected from 0 to 1")), 0),
+  /** Whether the canary is ended when it is found worse; else people are only told. */
+  rollback: z._default(z.boolean(), true),
+});
+
 /** One agent: a name that callers ask for like a model. */
 const AgentDocument = z.strictObject({
   releases: z.record(versionName, ReleaseDocument),
@@ -72,6 +103,8 @@ const AgentDocument = z.strictObject({
       weight: z.int().check(z.gte(1), z.lte(100)),
     }),
   ),
+  evidence: z.optional(EvidenceDocument),
+  watch: z.optional(WatchDocument),
 });
 
 /** The `prompts` and `agents` sections. */
@@ -82,5 +115,9 @@ export const ReleaseSections = {
 
 /** One release of a parsed document. */
 export type ReleaseEntry = z.infer<typeof ReleaseDocument>;
+/** The parsed terms of a canary's watch. */
+export type WatchEntry = z.infer<typeof WatchDocument>;
+/** The parsed terms of what a promotion needs. */
+export type EvidenceEntry = z.infer<typeof EvidenceDocument>;
 /** One agent of a parsed document. */
 export type AgentEntry = z.infer<typeof AgentDocument>;

@@ -20,7 +20,7 @@ import {
 import type { Candidate } from "../../core/routing/plan.ts";
 import { holdsCredential, scrub } from "../../core/trace/scrub.ts";
 import { writeTraceparent } from "../../core/trace/trace-context.ts";
-import type { Ports } from "../ports.ts";
+import type { ModelPorts } from "../ports.ts";
 import type { ModelResponse } from "../ports/models.ts";
 import { isTimeout, type AttemptClock, type Stop } from "./attempt-clock.ts";
 import type { Exchange } from "./exchange.ts";
@@ -87,7 +87,7 @@ export interface Attempting {
 
 /** Makes the attempt. Never throws for what the provider does. */
 export async function makeAttempt(
-  ports: Ports,
+  ports: ModelPorts,
   attempt: Attempt,
   { call, config, mayFailOver }: Attempting,
 ): Promise<AttemptResult> {

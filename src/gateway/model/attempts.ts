@@ -2,7 +2,7 @@
 import { accept, GatewayFault, refuse, type Outcome, type Refusal } from "../../core/errors.ts";
 import { nextAttempt } from "../../core/policy/retry.ts";
 import type { Candidate, RoutePlan } from "../../core/routing/plan.ts";
-import type { Ports } from "../ports.ts";
+import type { ModelPorts } from "../ports.ts";
 import type { ModelAnswer, PlannedCall } from "./admitted-call.ts";
 import { stopOf } from "./attempt-clock.ts";
 import { retryAfterOf, type AttemptResult, type Failure } from "./attempt.ts";
@@ -15,7 +15,7 @@ import { attemptOnce, deliver, settleFailure, verdictOf, type Attempts, type Mad
  * none does. After an attempt that may have been billed the next one has an admission of its own.
  */
 export async function tryCandidates(
-  ports: Ports,
+  ports: ModelPorts,
   attempts: Attempts,
   { tally: first, candidates }: { readonly tally: ModelCallTally; readonly candidates: readonly Candidate[] },
 ): Promise<ModelAnswer> {
@@ -63,7 +63,7 @@ function stoppedBefore(signal: AbortSignal): Refusal {
 
 /** Tries the first that is left, and the second too where the route hedges and the first is slow. */
 async function tryFirst(
-  ports: Ports,
+  ports: ModelPorts,
   attempts: Attempts,
   { tally, left, made }: { readonly tally: ModelCallTally; readonly left: readonly Candidate[]; readonly made: number },
 ): Promise<Made> {
@@ -81,7 +81,7 @@ async function tryFirst(
 
 /** Who is tried next, and after how long; `undefined` where what the last attempt came to has to stand. */
 function nextTry(
-  ports: Ports,
+  ports: ModelPorts,
   { plan }: PlannedCall,
   { result }: Made,
   {

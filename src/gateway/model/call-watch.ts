@@ -1,7 +1,7 @@
 // Watches a running call: a caller that leaves, a kill switch that is set, or a switch owner that does not answer, ends it.
 import { haltOf } from "../../core/policy/switches.ts";
 import type { CallContext } from "../../core/call.ts";
-import type { Ports } from "../ports.ts";
+import type { ModelPorts } from "../ports.ts";
 
 /** How often a running call looks at the kill switches. */
 const LOOK_EVERY_MS = 500;
@@ -10,14 +10,14 @@ const MAX_BLIND_LOOKS = 3;
 
 /** The watch over one call, whatever attempts it makes. */
 export class CallWatch {
-  readonly #ports: Ports;
+  readonly #ports: ModelPorts;
   readonly #context: CallContext;
   readonly #callerSignal: AbortSignal;
   readonly #abort = new AbortController();
   #timer: ReturnType<typeof setInterval> | null = null;
   #failures = 0;
 
-  constructor(ports: Ports, context: CallContext, callerSignal: AbortSignal) {
+  constructor(ports: ModelPorts, context: CallContext, callerSignal: AbortSignal) {
     this.#ports = ports;
     this.#context = context;
     this.#callerSignal = callerSignal;

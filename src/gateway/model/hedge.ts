@@ -1,6 +1,6 @@
 // Asks a second provider where the first is slow to begin; whichever begins first answers, and the other is ended and charged.
 import type { Candidate } from "../../core/routing/plan.ts";
-import type { Ports } from "../ports.ts";
+import type { ModelPorts } from "../ports.ts";
 import type { Attempt } from "./attempt.ts";
 import type { ModelCallTally } from "./settle-model-call.ts";
 import { attemptOnce, deliver, verdictOf, type Attempts, type Made } from "./try.ts";
@@ -25,7 +25,7 @@ interface Runner {
  * billed nothing. Where both fail, the failure that came last is what is answered.
  */
 export async function raceHedge(
-  ports: Ports,
+  ports: ModelPorts,
   attempts: Attempts,
   { tally, first, second, afterMs }: Hedge & { readonly tally: ModelCallTally },
 ): Promise<Made> {
@@ -41,7 +41,7 @@ export async function raceHedge(
 }
 
 function start(
-  ports: Ports,
+  ports: ModelPorts,
   attempts: Attempts,
   { tally, candidate }: { readonly tally: ModelCallTally; readonly candidate: Candidate },
 ): Runner {

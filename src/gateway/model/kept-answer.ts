@@ -2,7 +2,7 @@
 import type { ModelCall } from "../../core/call.ts";
 import { sha256Hex } from "../../core/json/digest.ts";
 import type { Candidate } from "../../core/routing/plan.ts";
-import type { Ports } from "../ports.ts";
+import type { ModelPorts } from "../ports.ts";
 import type { KeptAnswer } from "../ports/answer-cache.ts";
 import { replayStream } from "./answer-stream.ts";
 import type { Answered, ModelAnswer, PlannedCall } from "./admitted-call.ts";
@@ -40,7 +40,7 @@ export function cacheDigest({ call, config, plan }: Pick<PlannedCall, "call" | "
 
 /** What is kept for a call, with the candidate whose model gave it; one that is no candidate any more is not used. */
 export async function findKept(
-  ports: Ports,
+  ports: ModelPorts,
   call: ModelCall,
   { digest, candidates }: { readonly digest: string; readonly candidates: readonly Candidate[] },
 ): Promise<Kept | undefined> {
@@ -57,7 +57,7 @@ export interface Kept {
 
 /** Answers with what is kept, on an admission that holds nothing. */
 export function answerKept(
-  ports: Ports,
+  ports: ModelPorts,
   {
     planned,
     wordings,
@@ -99,7 +99,7 @@ export function answerKept(
 
 /** Keeps what was answered, if it ended well and all of it is there. */
 export async function keepAnswer(
-  ports: Ports,
+  ports: ModelPorts,
   { call, plan }: PlannedCall,
   { digest, answered }: { readonly digest: string; readonly answered: Answered },
 ): Promise<void> {

@@ -11,7 +11,7 @@ import type { ListedBreaker } from "../../core/state/breaker.ts";
 import type { CallMeta } from "../call-meta.ts";
 import { ledgerRefusal, refOf, refusalOf, scopesOf } from "../enforce.ts";
 import { readFacts } from "../facts.ts";
-import type { Ports } from "../ports.ts";
+import type { ModelPorts } from "../ports.ts";
 import { recordPause } from "../record-pause.ts";
 import type { Answered, CallSurroundings, ModelAnswer, PlannedCall } from "./admitted-call.ts";
 import { tryCandidates } from "./attempts.ts";
@@ -28,7 +28,7 @@ import { holdExpiry, routeAskOf, wantOf } from "./want.ts";
  * case of whichever candidate answers; each hold is settled exactly once, whether the answer ends, breaks or is abandoned.
  * One ledger hop before the upstream, one after; one more for each attempt that may have been billed for nothing.
  */
-export async function callModel(ports: Ports, asked: ModelCall, around: CallSurroundings): Promise<ModelAnswer> {
+export async function callModel(ports: ModelPorts, asked: ModelCall, around: CallSurroundings): Promise<ModelAnswer> {
   const { config: found, switches, breakers, releases, meta } = await readFacts(ports, asked.context);
   if (!found.ok) return { ok: false, refusal: found, meta };
   const config = found.value;
@@ -67,7 +67,7 @@ export async function callModel(ports: Ports, asked: ModelCall, around: CallSurr
 }
 
 /** The call, told to keep what it is answered. */
-function keeping(ports: Ports, planned: PlannedCall, digest: string): PlannedCall {
+function keeping(ports: ModelPorts, planned: PlannedCall, digest: string): PlannedCall {
   const { around } = planned;
   const onAnswered = (answered: Answered): void => {
     around.onAnswered?.(answered);
@@ -78,7 +78,7 @@ function keeping(ports: Ports, planned: PlannedCall, digest: string): PlannedCal
 
 /** Admits the call for nothing, so that pauses and counts hold for it too, and answers with what is kept. */
 async function runKept(
-  ports: Ports,
+  ports: ModelPorts,
   planned: PlannedCall,
   { tally, kept }: { readonly tally: ModelCallTally; readonly kept: Kept },
 ): Promise<ModelAnswer> {
@@ -89,7 +89,7 @@ async function runKept(
 }
 
 async function runCall(
-  ports: Ports,
+  ports: ModelPorts,
   planned: PlannedCall,
   around: { readonly tally: ModelCallTally; readonly breakers: readonly ListedBreaker[] },
 ): Promise<ModelAnswer> {
@@ -103,7 +103,7 @@ async function runCall(
 }
 
 function tallyOf(
-  ports: Ports,
+  ports: ModelPorts,
   {
     call,
     plan,
@@ -133,7 +133,7 @@ function shownRoute({ candidates, tier, reason, release }: RoutePlan): Partial<C
 
 /** Opens a hold for the worst case of these candidates, and records what the ledger refuses. */
 async function admit(
-  ports: Ports,
+  ports: ModelPorts,
   planned: PlannedCall,
   {
     tally,
@@ -179,7 +179,7 @@ function admissionOf(
     readonly candidates: readonly Candidate[];
     readonly plan: RoutePlan;
   },
-): Parameters<Ports["sessions"]["admit"]>[0] {
+): Parameters<ModelPorts["sessions"]["admit"]>[0] {
   return {
     holdId: tally.spanId,
     scopes: scopesOf(config, call.context),
@@ -192,7 +192,7 @@ function admissionOf(
 }
 
 async function runAdmitted(
-  ports: Ports,
+  ports: ModelPorts,
   planned: PlannedCall,
   { tally: first, breakers }: { readonly tally: ModelCallTally; readonly breakers: readonly ListedBreaker[] },
 ): Promise<ModelAnswer> {

@@ -4,7 +4,7 @@ import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { breakerSettings } from "../../core/policy/upstream.ts";
 import type { Candidate } from "../../core/routing/plan.ts";
 import type { BreakerSettings, ListedBreaker } from "../../core/state/breaker.ts";
-import type { Defer, Ports } from "../ports.ts";
+import type { Defer, ModelPorts } from "../ports.ts";
 import type { AttemptResult } from "./attempt.ts";
 
 /** A probe ends in this time, or counts as abandoned. */
@@ -17,7 +17,7 @@ interface Breaker {
 
 /** The providers of one call as its tenant's breakers see them. */
 export class ProviderHealth {
-  readonly #ports: Ports;
+  readonly #ports: ModelPorts;
   readonly #tenant: string;
   readonly #listed: readonly ListedBreaker[];
   readonly #defer: Defer;
@@ -25,7 +25,7 @@ export class ProviderHealth {
   readonly #probes = new Map<string, string>();
 
   constructor(
-    ports: Ports,
+    ports: ModelPorts,
     tenant: string,
     around: { readonly breakers: readonly ListedBreaker[]; readonly defer: Defer },
   ) {

@@ -12,7 +12,7 @@ import { ATTR } from "../../core/trace/attributes.ts";
 import { providerAttributes, samplingAttributes, UNKNOWN_PROVIDER } from "../../core/trace/inference-attributes.ts";
 import type { Attributes, IndexRow, RecordKind, Span } from "../../core/trace/record.ts";
 import type { Attempt } from "./attempt.ts";
-import type { Defer, Ports, Recorder } from "../ports.ts";
+import type { Defer, ModelPorts, Recorder } from "../ports.ts";
 import { buildRecord, callAttributes, callerColumns, decisionSpan, type RecordedBody } from "../record.ts";
 
 /** What a call's facts were. */
@@ -81,7 +81,7 @@ export interface ModelCallOver {
 }
 
 /** Records one model call: its span, its decision, its request and its answer, free of credentials. */
-export function recordModelCall(ports: Ports, recorder: Recorder, over: ModelCallOver): void {
+export function recordModelCall(ports: ModelPorts, recorder: Recorder, over: ModelCallOver): void {
   const endedAt = ports.system.now();
   const request: RecordedBody = { name: "request", contentType: "application/json", text: over.facts.call.body.text };
   const { learnt } = over;

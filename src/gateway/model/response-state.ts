@@ -16,7 +16,7 @@ import { accept, refuse, type Outcome, type Refusal } from "../../core/errors.ts
 import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
 import { isTooDeep, TOO_DEEP } from "../../core/json/exact.ts";
 import { locateMembers, memberText } from "../../core/json/members.ts";
-import type { Ports } from "../ports.ts";
+import type { ModelPorts } from "../ports.ts";
 import type { KeptResponse, ResponseOwner } from "../ports/response-states.ts";
 
 /** How long responses are kept. */
@@ -28,7 +28,7 @@ const MAX_REFERENCES = 256;
 /** Items that are loaded at once. */
 const AT_ONCE = 6;
 
-type StatePorts = Pick<Ports, "responseStates" | "system">;
+type StatePorts = Pick<ModelPorts, "responseStates" | "system">;
 
 /** A call with everything it goes on from in its input, and how its answer is shown. */
 export interface ContinuedCall {

@@ -8,7 +8,7 @@ import type { RoutePlan } from "../../core/routing/plan.ts";
 import type { SessionReply } from "../../core/state/session-messages.ts";
 import type { CallMeta } from "../call-meta.ts";
 import { isDenial } from "../enforce.ts";
-import type { Ports } from "../ports.ts";
+import type { ModelPorts } from "../ports.ts";
 import type { Attempt, Failure } from "./attempt.ts";
 import {
   recordModelCall,
@@ -30,7 +30,7 @@ type Admitted = SessionReply & { readonly type: "admitted" };
 export class ModelCallTally {
   readonly spanId: string;
   readonly startedAt: number;
-  readonly #ports: Ports;
+  readonly #ports: ModelPorts;
   #facts: TallyFacts;
   readonly #attempts: MadeAttempt[] = [];
   #meta: CallMeta;
@@ -42,7 +42,7 @@ export class ModelCallTally {
   #isSent = false;
   #isClosed = false;
 
-  constructor(ports: Ports, facts: TallyFacts, meta: CallMeta) {
+  constructor(ports: ModelPorts, facts: TallyFacts, meta: CallMeta) {
     this.#ports = ports;
     this.#facts = facts;
     this.#meta = meta;

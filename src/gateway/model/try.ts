@@ -2,7 +2,7 @@
 import { refuse, type Outcome, type Refusal } from "../../core/errors.ts";
 import { OVER, UNSENT, type Verdict } from "../../core/routing/failover.ts";
 import type { Candidate } from "../../core/routing/plan.ts";
-import type { Ports } from "../ports.ts";
+import type { ModelPorts } from "../ports.ts";
 import type { ModelAnswer, PlannedCall } from "./admitted-call.ts";
 import { answerStream } from "./answer-stream.ts";
 import { answerWhole } from "./answer-whole.ts";
@@ -41,7 +41,7 @@ export interface Try {
 
 /** Makes one try. */
 export async function attemptOnce(
-  ports: Ports,
+  ports: ModelPorts,
   { planned, wordings, health }: Attempts,
   { tally, candidate, isLast, onStart }: Try,
 ): Promise<Made> {
