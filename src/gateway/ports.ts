@@ -35,6 +35,7 @@ import type { ResolvedTool } from "../core/config/published.ts";
 import type { ToldAt } from "../core/trace/act.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { AnswerCache } from "./ports/answer-cache.ts";
+import type { EvalDatasets, EvalQueue, EvalRuns } from "./ports/evals.ts";
 import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
 import type { Releases } from "./ports/releases.ts";
@@ -377,4 +378,7 @@ export interface Ports extends TracePlane {
   readonly answerCache: AnswerCache;
   readonly responseStates: ResponseStates;
   readonly tools: Tools;
+  readonly evalDatasets: EvalDatasets;
+  readonly evalRuns: EvalRuns;
+  readonly evalQueue: EvalQueue;
 }
