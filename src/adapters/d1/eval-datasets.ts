@@ -4,7 +4,8 @@ import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod/mini";
 import { RISKS, type EvalCase } from "../../core/eval/case.ts";
 import { sha256Hex } from "../../core/json/digest.ts";
-import type { CasePlace, CaseRow, Dataset, EvalDatasets } from "../../gateway/ports/evals.ts";
+import type { Dataset } from "../../core/eval/dataset-row.ts";
+import type { CasePlace, CaseRow, EvalDatasets } from "../../gateway/ports/evals.ts";
 import type { EvalBodies } from "../r2/eval-bodies.ts";
 import { chunksOf } from "./chunks.ts";
 import { evalCases, evalDatasets } from "./eval-schema.ts";
@@ -38,7 +39,7 @@ export function d1EvalDatasets(database: D1Database, bodies: EvalBodies): EvalDa
       const all = await versions(tenant, name);
       return version === undefined ? all[0] : all.find((each) => each.version === version);
     },
-    rows: async (tenant, { name, version }, { after, limit }) => {
+    rows: async (tenant, { name, version }, { after, only, limit }) => {
       const rows = await db
         .select()
         .from(evalCases)
@@ -47,7 +48,7 @@ export function d1EvalDatasets(database: D1Database, bodies: EvalBodies): EvalDa
             eq(evalCases.tenant, tenant),
             eq(evalCases.dataset, name),
             eq(evalCases.version, version),
-            gt(evalCases.id, after),
+            only === undefined ? gt(evalCases.id, after) : eq(evalCases.id, only),
           ),
         )
         .orderBy(evalCases.id)

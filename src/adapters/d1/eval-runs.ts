@@ -273,7 +273,7 @@ function finishedOf(row: typeof evalResults.$inferSelect): FinishedCase {
     tags: Texts.parse(JSON.parse(row.tags)),
     risk: RiskName.parse(row.risk),
     // Of our own making: its shape is known.
-    result: JSON.parse(row.graded ?? '{"candidate":[],"baseline":[]}') as CaseResult,
+    result: JSON.parse(row.graded ?? '{"candidate":[],"baseline":[],"lost":"erased"}') as CaseResult,
     episodes: row.episodes,
   };
 }

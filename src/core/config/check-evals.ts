@@ -85,18 +85,33 @@ function scheduleMistakes(
   ];
 }
 
+/** The longest time that one case may take, in seconds: whoever runs it has no longer. */
+const LONGEST_CASE_S = 600;
+
 /** A budget that one case would pass lets nothing run. */
 function budgetMistakes(path: string, { budgets, repeats }: SuiteEntry): readonly Mistake[] {
   const run = usdFromJson(budgets.run_usd) ?? 0;
   const one = (usdFromJson(budgets.case_usd) ?? 0) * 2 * repeats;
-  return one > run
-    ? [
-        {
-          path: `${path}.budgets.run_usd`,
-          message: `covers not one case: ${repeats} ${repeats === 1 ? "run" : "runs"} by each side may cost ${one / 1e6} USD`,
-        },
-      ]
-    : [];
+  const seconds = budgets.seconds * repeats;
+  const tooLong =
+    seconds > LONGEST_CASE_S
+      ? [
+          {
+            path: `${path}.budgets.seconds`,
+            message: `a case may take ${LONGEST_CASE_S} s in all, and ${repeats} ${repeats === 1 ? "run" : "runs"} may take ${seconds} s`,
+          },
+        ]
+      : [];
+  const uncovered =
+    one > run
+      ? [
+          {
+            path: `${path}.budgets.run_usd`,
+            message: `covers not one case: ${repeats} ${repeats === 1 ? "run" : "runs"} by each side may cost ${one / 1e6} USD`,
+          },
+        ]
+      : [];
+  return [...tooLong, ...uncovered];
 }
 
 function evidenceMistakes(

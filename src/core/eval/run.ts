@@ -85,6 +85,8 @@ export interface RepeatResult {
 export interface CaseResult {
   readonly candidate: readonly RepeatResult[];
   readonly baseline: readonly RepeatResult[];
+  /** Why it could not be run at all; `null` for one that was. */
+  readonly lost: string | null;
 }
 
 /** A finished case with what it is compared by. */

@@ -49,6 +49,7 @@ export const RECORD_KINDS = [
   "secret",
   "outcome",
   "alert",
+  "eval",
   "reveal",
   "erasure",
   "otel",

@@ -11,7 +11,8 @@ import { sideOf, suiteDigest, type EvalSide, type SideAsk, type SideGround } fro
 import { digestOf, sha256Hex } from "../../core/json/digest.ts";
 import { usdFromJson } from "../../core/units/money.ts";
 import type { Ports } from "../ports.ts";
-import type { CaseRow, Dataset } from "../ports/evals.ts";
+import type { Dataset } from "../../core/eval/dataset-row.ts";
+import type { CaseRow } from "../ports/evals.ts";
 
 /** What is to be tested: a release or parts of one, under the active config, an earlier version, or a document. */
 export interface CandidateAsk extends SideAsk {

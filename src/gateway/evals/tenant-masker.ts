@@ -19,7 +19,9 @@ export async function tenantMasker(ports: Pick<Ports, "configs" | "masking">, te
     if (text === "") return text;
     try {
       // A text within JSON is looked into where it is JSON itself.
-      const masked: unknown = JSON.parse(maskJson(new TextMasker(masking, tokens), JSON.stringify([text]), (path) => path));
+      const masked: unknown = JSON.parse(
+        maskJson(new TextMasker(masking, tokens), JSON.stringify([text]), (path) => path),
+      );
       return Array.isArray(masked) && typeof masked[0] === "string" ? masked[0] : WITHHELD;
     } catch {
       return WITHHELD;

@@ -1,5 +1,6 @@
 // Names what evals need from the world: datasets, runs with their results, and a queue on which runs go on.
 import type { EvalCase, Risk } from "../../core/eval/case.ts";
+import type { Dataset } from "../../core/eval/dataset-row.ts";
 import type {
   CaseResult,
   EvalRun,
@@ -9,20 +10,6 @@ import type {
   RunProgress,
   Verdict,
 } from "../../core/eval/run.ts";
-
-/** A version of a dataset as it is listed. */
-export interface Dataset {
-  readonly tenant: string;
-  readonly name: string;
-  readonly version: number;
-  readonly createdAt: number;
-  readonly createdBy: string;
-  readonly cases: number;
-  readonly clusters: number;
-  readonly digest: string;
-  /** What it was cut from or imported of, and what was left out. */
-  readonly origin: Readonly<Record<string, unknown>>;
-}
 
 /** Where a case lies. */
 export interface CasePlace {
@@ -52,11 +39,11 @@ export interface EvalDatasets {
   versions(tenant: string, name: string): Promise<readonly Dataset[]>;
   /** A version, the newest where none is named. */
   get(tenant: string, name: string, version?: number): Promise<Dataset | undefined>;
-  /** Rows of a version in order of their ids, after one of them. */
+  /** Rows of a version in order of their ids, after one of them; or the row of one case. */
   rows(
     tenant: string,
     dataset: Pick<Dataset, "name" | "version">,
-    page: { readonly after: string; readonly limit: number },
+    page: { readonly after: string; readonly only?: string; readonly limit: number },
   ): Promise<readonly CaseRow[]>;
   /** The cases at these places, in their order; one that was erased is left out. */
   read(tenant: string, places: readonly CasePlace[]): Promise<readonly EvalCase[]>;
