@@ -85,12 +85,15 @@ function differences(terms: MetricTerms, paired: readonly MetricItem[], { frame,
   const isExact = terms.kind === "pass" && frame.repeats === 1 && frame.clusters === frame.n && paired.every(isBinary);
   const t = tBounds(found.mean, found.corrected, found.clusters - 1);
   const exact = isExact ? exactBounds(paired) : undefined;
-  const { lower, upper, p } = exact ?? t;
+  const { upper, p } = exact ?? t;
+  const lower = exact?.lower ?? cautious(terms, paired, t.lower);
   const se = found.corrected;
-  const isWithin = lower > -terms.margin;
+  const isFew = !isExact && frame.clusters < LEAST_CLUSTERS;
+  const isWithin = lower > -terms.margin && !isFew;
   const isWorse = upper < 0 && p < ALPHA;
   return {
     ...frame,
+    open: isFew && !isWorse ? tooFew(terms.id, frame.clusters) : null,
     method: isExact
       ? "exact McNemar test, Newcombe interval of paired rates (method 10)"
       : `paired difference, ${frame.clusters === frame.n ? "independent cases" : "clustered standard error"}, Student t`,
@@ -100,11 +103,34 @@ function differences(terms: MetricTerms, paired: readonly MetricItem[], { frame,
     upper,
     p,
     detectable_drop: Number.isFinite(se) ? detectableDrop(se) : null,
-    more_cases: isWithin || isWorse ? null : moreCases(found.n, se, { mean: found.mean, margin: terms.margin }),
+    more_cases: isWithin || isWorse ? null : moreCases(found, se, { mean: found.mean, margin: terms.margin, lower }),
     bootstrap_bound: clusterBootstrap(d, clusters, { seed, resamples: RESAMPLES, p: ALPHA }),
     is_worse: isWorse,
     is_within: isWithin,
   };
+}
+
+/** Below this many independent clusters the large-sample bounds promise more than they keep. */
+const LEAST_CLUSTERS = 20;
+/** With fewer clusters that changed at all, what was not seen to change is bounded exactly. */
+const FEW_CHANGES = 10;
+
+function tooFew(id: string, clusters: number): string {
+  return `${id}: ${clusters} independent ${clusters === 1 ? "cluster is" : "clusters are"} too few for a bound, which takes ${LEAST_CLUSTERS}`;
+}
+
+/** Where hardly anything changed, no variance was seen to speak of: the bound of paired rates over whole clusters holds then. */
+function cautious({ kind }: MetricTerms, paired: readonly MetricItem[], lower: number): number {
+  const clusters = [...Map.groupBy(paired, ({ cluster }) => cluster).values()];
+  const moved = clusters.map((items) => mean(items.map(({ baseline, candidate }) => mean(candidate) - mean(baseline))));
+  const changed = moved.filter((each) => each !== 0).length;
+  if (changed >= FEW_CHANGES || kind === "amount") return lower;
+  const lost = moved.filter((each) => each < 0).length;
+  const won = moved.filter((each) => each > 0).length;
+  const same = clusters.filter((items, at) => moved[at] === 0 && mean(items.map(({ candidate }) => mean(candidate))) >= 0.5).length;
+  const neither = clusters.length - lost - won - same;
+  const { ci } = newcombePaired({ both: same, first: won, second: lost, neither }, 1 - 2 * ALPHA);
+  return Math.min(lower, ci[0]);
 }
 
 function isBinary({ baseline, candidate }: MetricItem): boolean {
@@ -136,14 +162,18 @@ function tBounds(
 
 /** How many more cases would carry the bound past the nearer line: the margin, or no difference. */
 function moreCases(
-  n: number,
+  { n, clusters }: { readonly n: number; readonly clusters: number },
   se: number,
-  { mean: middle, margin }: { readonly mean: number; readonly margin: number },
+  { mean: middle, margin, lower }: { readonly mean: number; readonly margin: number; readonly lower: number },
 ): number | null {
-  if (!Number.isFinite(se)) return null;
+  const perCluster = n / Math.max(1, clusters);
+  const least = Math.max(0, LEAST_CLUSTERS - clusters) * perCluster;
+  if (!Number.isFinite(se)) return Math.max(1, Math.ceil(least));
   const times = Math.min(timesMore(se, middle + margin), timesMore(se, -middle));
-  const more = Math.ceil(n * times) - n;
-  return Number.isFinite(more) ? Math.max(1, more) : null;
+  // A bound that rests on what was not seen shrinks with the number of cases itself.
+  const unseen = se === 0 || middle - lower > 3 * se ? n * Math.max(1, (middle - lower) / Math.max(margin + middle, 1e-9)) : 0;
+  const more = Math.max(n * times, unseen) - n;
+  return Number.isFinite(more) ? Math.max(1, Math.ceil(least), Math.ceil(more)) : null;
 }
 
 /** Amounts: the mean paired logarithm of the ratio, clustered; a margin of 0.1 lets it become 10 % more. */
@@ -170,10 +200,12 @@ function amounts(terms: MetricTerms, paired: readonly MetricItem[], { frame, see
   // Less is better: turned around, so that the same bounds serve.
   const { lower, upper, p } = tBounds(-found.mean, se, found.clusters - 1);
   const line = Math.log1p(terms.margin);
-  const isWithin = lower > -line;
+  const isFew = found.clusters < LEAST_CLUSTERS;
+  const isWithin = lower > -line && !isFew;
   const isWorse = upper < 0 && p < ALPHA;
   return {
     ...frame,
+    open: isFew && !isWorse ? tooFew(terms.id, found.clusters) : null,
     method: "geometric mean of paired ratios, clustered standard error, Student t",
     delta: Math.expm1(found.mean),
     se: Number.isFinite(se) ? se : null,
@@ -181,7 +213,7 @@ function amounts(terms: MetricTerms, paired: readonly MetricItem[], { frame, see
     upper: Math.expm1(-lower),
     p,
     detectable_drop: Number.isFinite(se) ? Math.expm1(detectableDrop(se)) : null,
-    more_cases: isWithin || isWorse ? null : moreCases(found.n, se, { mean: -found.mean, margin: line }),
+    more_cases: isWithin || isWorse ? null : moreCases(found, se, { mean: -found.mean, margin: line, lower }),
     bootstrap_bound: Math.expm1(clusterBootstrap(logs, clusters, { seed, resamples: RESAMPLES, p: 1 - ALPHA })),
     is_worse: isWorse,
     is_within: isWithin,
