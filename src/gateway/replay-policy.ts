@@ -5,11 +5,10 @@ import { unpublished, type ActiveConfig } from "../core/config/published.ts";
 import { didYouMean } from "../core/config/mistakes.ts";
 import { accept, refuse, type Mistake, type Outcome } from "../core/errors.ts";
 import { digestOf } from "../core/json/digest.ts";
-import { readAsk } from "../core/policy/replay/read-ask.ts";
+import { readRecordedCall } from "../core/policy/replay/read-recorded-call.ts";
 import type { RecordedCall, Unreplayable } from "../core/policy/replay/recorded-call.ts";
 import { replay } from "../core/policy/replay/replay.ts";
 import type { ReplayReport } from "../core/policy/replay/replay-report.ts";
-import type { ToolOutcome } from "../core/policy/tool-outcome.ts";
 import { isModelKind, type TraceRecord } from "../core/trace/record.ts";
 import type { Ports } from "./ports.ts";
 import type { TracePage } from "./ports/trace-store.ts";
@@ -197,7 +196,7 @@ async function readCalls(ports: ReplayPorts, tenant: string, rows: readonly Row[
     );
     for (const record of (await Promise.all(read)).flat()) records.set(keyOf(record.index), record);
   }
-  const read = rows.map((row) => recordedCall(row, records.get(keyOf(row))));
+  const read = rows.map((row) => readRecordedCall(row, records.get(keyOf(row))));
   const lost = read.filter((each) => typeof each === "string");
   return {
     calls: read.filter((each) => typeof each !== "string"),
@@ -207,33 +206,4 @@ async function readCalls(ports: ReplayPorts, tenant: string, rows: readonly Row[
 
 function keyOf({ trace_hex, span_id }: Pick<Row, "trace_hex" | "span_id">): string {
   return `${trace_hex}/${span_id}`;
-}
-
-function recordedCall(row: Row, record: TraceRecord | undefined): RecordedCall | Unreplayable {
-  const payload = record?.payloads.find((each) => each.name === "ask");
-  if (payload === undefined) return "ask_missing";
-  if (payload.body === null) return payload.omitted === undefined ? "ask_missing" : "ask_too_large";
-  const ask = readAsk(payload.body);
-  if (ask === undefined) return "ask_missing";
-  return {
-    callId: row.call_id,
-    traceId: row.trace_id,
-    startedAt: row.started_at,
-    endedAt: row.started_at + row.duration_ms,
-    status: row.status,
-    effect: row.decision,
-    ask,
-    outcome: outcomeOf(record?.payloads.find((each) => each.name === "result")?.body ?? null),
-  };
-}
-
-/** A stored outcome: text of our own making, taken as it is where it has a known status. */
-function outcomeOf(body: string | null): ToolOutcome | null {
-  if (body === null) return null;
-  try {
-    const value = JSON.parse(body) as ToolOutcome;
-    return ["succeeded", "failed", "unknown"].includes(value.status) ? value : null;
-  } catch {
-    return null;
-  }
 }

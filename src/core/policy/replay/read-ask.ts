@@ -7,7 +7,8 @@ import { Constraints } from "../constraints.ts";
 
 const text = z.nullable(z.string());
 
-const Ask = z.object({
+/** The shape of an ask as it is stored. */
+export const AskDocument = z.object({
   actor: z.string(),
   principal: z.object({ key_id: z.string(), roles: z.array(z.enum(ROLES)), scopes: z.array(z.string()) }),
   tool: z.string(),
@@ -30,6 +31,6 @@ export function readAsk(stored: string): ToolCallAsk | undefined {
   } catch {
     return undefined;
   }
-  const parsed = Ask.safeParse(value);
+  const parsed = AskDocument.safeParse(value);
   return parsed.success ? parsed.data : undefined;
 }
