@@ -33,6 +33,11 @@ export const ACT_ATTR = {
   releaseCanary: "interlock.release.canary",
   releaseCanaryDigest: "interlock.release.canary_digest",
   releaseCanaryWeight: "interlock.release.canary_weight",
+  releaseEvidence: "interlock.release.evidence",
+  releaseBreakGlass: "interlock.release.break_glass",
+  releaseMissing: "interlock.release.evidence_missing",
+  releaseWorse: "interlock.release.worse",
+  releaseWatched: "interlock.release.watched_sessions",
 } as const;
 
 /** Kinds of acts on the gateway. */
