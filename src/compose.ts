@@ -5,6 +5,7 @@ import { ed25519Signer } from "./adapters/audit/signer.ts";
 import { appendStatement, auditKeyBook, auditStore } from "./adapters/audit/store.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
+import { d1EvalEvidence } from "./adapters/d1/eval-evidence.ts";
 import { d1ExportLedger } from "./adapters/d1/export-ledger.ts";
 import { d1DriftWatch } from "./adapters/d1/drift-findings.ts";
 import { d1EvalDatasets } from "./adapters/d1/eval-datasets.ts";
@@ -69,6 +70,7 @@ export function compose(env: Env): Runtime {
     configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls, runtimeSystem),
     switches: durableSwitches(env.TENANT_LEDGER, controls),
     releases: durableReleases(env.TENANT_LEDGER, controls),
+    evidence: d1EvalEvidence(env.DB),
     breakers: new DurableBreakers(env.TENANT_LEDGER, controls, runtimeSystem),
     inbox: d1ApprovalInbox(env.DB),
     webhooks: createWebhooks(egress, secrets),

@@ -38,6 +38,7 @@ import type { AnswerCache } from "./ports/answer-cache.ts";
 import type { EvalDatasets, EvalQueue, EvalRuns } from "./ports/evals.ts";
 import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
+import type { EvalEvidence } from "./ports/eval-evidence.ts";
 import type { Releases } from "./ports/releases.ts";
 import type { Models } from "./ports/models.ts";
 import type { ResponseStates } from "./ports/response-states.ts";
@@ -366,6 +367,7 @@ export interface Ports extends TracePlane {
   readonly configs: Configs;
   readonly switches: Switches;
   readonly releases: Releases;
+  readonly evidence: EvalEvidence;
   readonly breakers: Breakers;
   readonly inbox: ApprovalInbox;
   readonly webhooks: Webhooks;

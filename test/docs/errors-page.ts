@@ -54,6 +54,8 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
   release_forbidden: "Leave `Interlock-Release` out: the gateway chooses. Keys that may move releases may try any.",
   release_policy_mismatch:
     "Promote a release that was made for the active policy, or publish the policy it was made for. Nothing was sent.",
+  evidence_missing:
+    "`errors` names each suite, what was found instead of a verdict that counts, and the command that gets one. `break_glass` with a `reason` goes through without, and is recorded. See [releases](guides/releases.md).",
   release_not_moved: "`detail` says why: nothing was live before, or the release is live already.",
   not_found: "It does not exist, or is not the caller's to see. Traces appear a few seconds after their call.",
   method_not_allowed: "Use a method that `/openapi.json` lists for the path.",

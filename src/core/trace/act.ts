@@ -43,6 +43,11 @@ export const ACT_ATTR = {
   evalBaseline: "interlock.eval.baseline",
   evalSuiteDigest: "interlock.eval.suite_digest",
   evalVerdict: "interlock.eval.verdict",
+  releaseEvidence: "interlock.release.evidence",
+  releaseBreakGlass: "interlock.release.break_glass",
+  releaseMissing: "interlock.release.evidence_missing",
+  releaseWorse: "interlock.release.worse",
+  releaseWatched: "interlock.release.watched_sessions",
 } as const;
 
 /** Kinds of acts on the gateway. */
