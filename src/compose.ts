@@ -9,6 +9,7 @@ import { d1EvalEvidence } from "./adapters/d1/eval-evidence.ts";
 import { d1ExportLedger } from "./adapters/d1/export-ledger.ts";
 import { d1DriftWatch } from "./adapters/d1/drift-findings.ts";
 import { d1EvalDatasets } from "./adapters/d1/eval-datasets.ts";
+import { d1EvalPeople } from "./adapters/d1/eval-people.ts";
 import { d1EvalRuns } from "./adapters/d1/eval-runs.ts";
 import { d1Outcomes } from "./adapters/d1/outcomes.ts";
 import { d1Reports } from "./adapters/d1/reports.ts";
@@ -30,6 +31,7 @@ import type { RootKeys } from "./adapters/kv/wrapped-keys.ts";
 import { kvAnswerCache } from "./adapters/kv/answer-cache.ts";
 import { MaskingKeyStore } from "./adapters/kv/masking-keys.ts";
 import { kvSecrets } from "./adapters/kv/secrets.ts";
+import { openAiChat } from "./adapters/models/openai-chat.ts";
 import { providerModels } from "./adapters/models/provider-models.ts";
 import { workersAiOf } from "./adapters/models/workers-ai.ts";
 import { otlpExporter } from "./adapters/otlp-exporter.ts";
@@ -110,12 +112,14 @@ export function compose(env: Env): Runtime {
 }
 
 /** What evals are kept in and carried on by. */
-function evals(env: Env): Pick<Ports, "evalDatasets" | "evalRuns" | "evalQueue"> {
+function evals(env: Env): Pick<Ports, "evalDatasets" | "evalRuns" | "evalQueue" | "chat" | "evalPeople"> {
   const bodies = new EvalBodies(env.BLOBS);
   return {
     evalDatasets: d1EvalDatasets(env.DB, bodies),
     evalRuns: d1EvalRuns(env.DB, bodies),
     evalQueue: queuedEvals(env.EVALS),
+    chat: openAiChat,
+    evalPeople: d1EvalPeople(env.DB),
   };
 }
 

@@ -35,6 +35,8 @@ import type { ResolvedTool } from "../core/config/published.ts";
 import type { ToldAt } from "../core/trace/act.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { AnswerCache } from "./ports/answer-cache.ts";
+import type { EvalPeople } from "./ports/eval-people.ts";
+import type { ChatClients } from "./ports/chat-client.ts";
 import type { EvalDatasets, EvalQueue, EvalRuns } from "./ports/evals.ts";
 import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
@@ -383,4 +385,6 @@ export interface Ports extends TracePlane {
   readonly evalDatasets: EvalDatasets;
   readonly evalRuns: EvalRuns;
   readonly evalQueue: EvalQueue;
+  readonly chat: ChatClients;
+  readonly evalPeople: EvalPeople;
 }

@@ -1,5 +1,6 @@
 // Decides whether suites, judges and what promotions need hang together: every name leads somewhere, and every suite can be run.
 import type { Mistake } from "../errors.ts";
+import { graderMistakes } from "../eval/graders/check-grader.ts";
 import { usdFromJson } from "../units/money.ts";
 import type { ConfigDocument } from "./document.ts";
 import type { JudgeEntry, SuiteEntry } from "./eval-document.ts";
@@ -37,8 +38,7 @@ function judgeMistakes(path: string, { models }: JudgeEntry, document: ConfigDoc
 }
 
 function suiteMistakes(path: string, suite: SuiteEntry, document: ConfigDocument): readonly Mistake[] {
-  const { agents, actors, tools, evals } = document;
-  const judges = Object.keys(evals.judges);
+  const { agents, actors, tools } = document;
   const ids = suite.graders.map(({ id }) => id);
   return [
     ...unknown(`${path}.agent`, suite.agent, { what: "agent", known: Object.keys(agents) }),
@@ -46,11 +46,7 @@ function suiteMistakes(path: string, suite: SuiteEntry, document: ConfigDocument
     ...suite.simulators.flatMap(({ tool }, at) =>
       unknown(`${path}.simulators.${at}.tool`, tool, { what: "tool", known: Object.keys(tools) }),
     ),
-    ...suite.graders.flatMap((grader, at) =>
-      grader.kind === "judge"
-        ? unknown(`${path}.graders.${at}.judge`, grader.judge, { what: "judge", known: judges })
-        : [],
-    ),
+    ...suite.graders.flatMap((grader, at) => graderMistakes(`${path}.graders.${at}`, grader, document)),
     ...ids.flatMap((id, at) =>
       ids.indexOf(id) < at ? [{ path: `${path}.graders.${at}.id`, message: `"${id}" is another grader's id` }] : [],
     ),

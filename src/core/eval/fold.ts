@@ -19,6 +19,7 @@ export function foldRepeat({ episodes, grades }: GradedRepeat, kinds: ReadonlyMa
     why: episodes.find(({ status }) => status !== "completed")?.why ?? null,
     figures: summed(episodes.map(figuresOf)),
     values: Object.fromEntries(told.map(({ grader, kind, given }) => [grader, valueOf(kind, given)])),
+    ...judgedOf(grades),
     errors: Object.fromEntries(
       told.flatMap(({ grader, given }) => {
         const error = given.find((each) => each.error !== null)?.error;
@@ -26,6 +27,14 @@ export function foldRepeat({ episodes, grades }: GradedRepeat, kinds: ReadonlyMa
       }),
     ),
   };
+}
+
+/** What judges said of the run's last episode that they looked at: people are asked about that. */
+function judgedOf(grades: GradedRepeat["grades"]): Pick<RepeatResult, "judged"> {
+  const judged = grades
+    .flat()
+    .flatMap(({ grader, judged: given }) => (given === undefined ? [] : [[grader, given] as const]));
+  return judged.length === 0 ? {} : { judged: Object.fromEntries(judged) };
 }
 
 function statusOf(episodes: readonly Episode[]): RepeatResult["status"] {

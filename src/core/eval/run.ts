@@ -79,6 +79,8 @@ export interface RepeatResult {
   readonly values: Readonly<Record<string, number | null>>;
   /** Graders that could not tell, and why. */
   readonly errors: Readonly<Record<string, string>>;
+  /** What judges said, by grader: the label, and how far their samples disagreed. */
+  readonly judged?: Readonly<Record<string, { readonly label: string; readonly disagreement: number }>>;
 }
 
 /** What came of a case: every run of it by each side. */

@@ -1,7 +1,7 @@
 // Decides what one side of a comparison is: a release as it stands, or one with another model, prompt, tools or policy, ready to answer.
 import { EVAL_ACTORS } from "../config/check-evals.ts";
 import type { ConfigDocument } from "../config/document.ts";
-import type { JudgeEntry, SuiteEntry } from "../config/eval-document.ts";
+import type { SuiteEntry } from "../config/eval-document.ts";
 import { didYouMean } from "../config/mistakes.ts";
 import type { PublishedConfig } from "../config/published.ts";
 import type { ReleaseEntry } from "../config/release-document.ts";
@@ -167,15 +167,4 @@ function partMistakes(
     ...missing("prompt", ask.prompt, versions),
     ...listed.flatMap((tool) => missing("tools", tool, Object.keys(tools))),
   ];
-}
-
-/** What a verdict rests on besides the release: the suite as it decides, and the judges that it asks. */
-export function suiteDigest(document: Pick<ConfigDocument, "evals">, name: string): string | undefined {
-  const { suites, judges } = document.evals;
-  const suite = Object.hasOwn(suites, name) ? suites[name] : undefined;
-  if (suite === undefined) return undefined;
-  const { description: _said, schedule: _when, parallel: _fast, audit_share: _asked, ...decides } = suite;
-  const used = suite.graders.flatMap((grader) => (grader.kind === "judge" ? [grader.judge] : []));
-  const asked = Object.fromEntries(used.map((each): [string, JudgeEntry | null] => [each, judges[each] ?? null]));
-  return digestOf(JSON.parse(JSON.stringify({ suite: decides, judges: asked })) as object);
 }

@@ -127,7 +127,9 @@ function cautious({ kind }: MetricTerms, paired: readonly MetricItem[], lower: n
   if (changed >= FEW_CHANGES || kind === "amount") return lower;
   const lost = moved.filter((each) => each < 0).length;
   const won = moved.filter((each) => each > 0).length;
-  const same = clusters.filter((items, at) => moved[at] === 0 && mean(items.map(({ candidate }) => mean(candidate))) >= 0.5).length;
+  const same = clusters.filter(
+    (items, at) => moved[at] === 0 && mean(items.map(({ candidate }) => mean(candidate))) >= 0.5,
+  ).length;
   const neither = clusters.length - lost - won - same;
   const { ci } = newcombePaired({ both: same, first: won, second: lost, neither }, 1 - 2 * ALPHA);
   return Math.min(lower, ci[0]);
@@ -171,7 +173,8 @@ function moreCases(
   if (!Number.isFinite(se)) return Math.max(1, Math.ceil(least));
   const times = Math.min(timesMore(se, middle + margin), timesMore(se, -middle));
   // A bound that rests on what was not seen shrinks with the number of cases itself.
-  const unseen = se === 0 || middle - lower > 3 * se ? n * Math.max(1, (middle - lower) / Math.max(margin + middle, 1e-9)) : 0;
+  const unseen =
+    se === 0 || middle - lower > 3 * se ? n * Math.max(1, (middle - lower) / Math.max(margin + middle, 1e-9)) : 0;
   const more = Math.max(n * times, unseen) - n;
   return Number.isFinite(more) ? Math.max(1, Math.ceil(least), Math.ceil(more)) : null;
 }

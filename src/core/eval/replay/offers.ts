@@ -4,7 +4,7 @@ import type { Conversation, ToolOffer } from "../../dialect/conversation.ts";
 import { matchesAny } from "../../policy/constraints.ts";
 import type { ResolvedRelease } from "../../release/release.ts";
 import { definitionDigest } from "../../tools/definition.ts";
-import { governedTool } from "./tool-of-name.ts";
+import { governedTool } from "../dataset/governed-tool.ts";
 
 /** The config that the case was recorded under, as far as it is known: the baseline's. */
 export interface OfferGround {
@@ -31,9 +31,9 @@ export function offered(conversation: Conversation, ground: OfferGround): Conver
 
 function offerOf(offer: ToolOffer, { config, release, before }: OfferGround): readonly ToolOffer[] {
   const { tools } = config.published.document;
-  const name = governedTool(Object.keys(tools), offer.name);
-  const entry = name === undefined ? undefined : tools[name];
-  if (name === undefined || entry === undefined) return [offer];
+  const name = governedTool(offer.name, Object.keys(tools));
+  const entry = name === null ? undefined : tools[name];
+  if (name === null || entry === undefined) return [offer];
   if (release.tools !== null && !matchesAny(name, release.tools.patterns)) return [];
   const was = before.published.document.tools[name];
   if (was !== undefined && definitionDigest(name, was) === definitionDigest(name, entry)) return [offer];

@@ -9,7 +9,7 @@ import { RAN, ReplaySide } from "../../policy/replay/replay-side.ts";
 import type { EvalCase } from "../case.ts";
 import type { EpisodeCall } from "../episode.ts";
 import { canonicalArgs, ToolTape } from "./tape.ts";
-import { governedTool } from "./tool-of-name.ts";
+import { governedTool } from "../dataset/governed-tool.ts";
 
 /** What tool calls of a replay are answered from. */
 export interface ReplayGround {
@@ -94,8 +94,8 @@ export class ReplayedTools {
     readonly replayed: Replayed | undefined;
   } {
     const { config } = this.#ground;
-    const name = governedTool(Object.keys(config.published.document.tools), call.name);
-    const tool = name === undefined ? undefined : config.tool(name);
+    const name = governedTool(call.name, Object.keys(config.published.document.tools));
+    const tool = name === null ? undefined : config.tool(name);
     const args = objectOf(call.args);
     const shown = { name: call.name, tool: tool?.name ?? null, args: call.args, decision: null };
     if (args === undefined)
