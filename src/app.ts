@@ -15,6 +15,9 @@ import { auditRoutes } from "./http/api/audit.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
 import { explainRoutes } from "./http/api/explain.ts";
+import { datasetRoutes } from "./http/api/evals/datasets.ts";
+import { peopleRoutes } from "./http/api/evals/people.ts";
+import { runRoutes } from "./http/api/evals/runs.ts";
 import { exportRoutes } from "./http/api/exports.ts";
 import { metricsRoutes } from "./http/api/metrics.ts";
 import { outcomeRoutes } from "./http/api/outcomes.ts";
@@ -67,6 +70,9 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...auditRoutes,
   ...configRoutes,
   ...releaseRoutes,
+  ...datasetRoutes,
+  ...runRoutes,
+  ...peopleRoutes,
   ...routeRoutes,
   ...secretRoutes,
   ...tenantRoutes,
