@@ -42,9 +42,9 @@ export function decideGate(input: GateInput): GateReport {
 }
 
 function verdictOf(measured: Measured, adjusted: number | null): MetricVerdict {
-  const { is_worse: isWorse, is_within: isWithin, breach, open, ...shown } = measured;
+  const { is_worse: isWorse, is_kept: isKept, is_within: isWithin, breach, open, ...shown } = measured;
   const isDeciding = shown.is_gating && shown.advisory === null;
-  const isBlocked = breach !== null || (isWorse === true && !isWithin && (adjusted ?? 1) < ALPHA);
+  const isBlocked = breach !== null || (isWorse === true && !isKept && (adjusted ?? 1) < ALPHA);
   const verdict = isBlocked ? "BLOCK" : isWithin ? "SHIP" : "INCONCLUSIVE";
   return {
     ...shown,
@@ -54,7 +54,10 @@ function verdictOf(measured: Measured, adjusted: number | null): MetricVerdict {
   };
 }
 
-function sentence(metric: Omit<Measured, "is_worse" | "is_within" | "breach" | "open">, verdict: string): string {
+function sentence(
+  metric: Omit<Measured, "is_worse" | "is_kept" | "is_within" | "breach" | "open">,
+  verdict: string,
+): string {
   const { id, kind, delta, lower, upper, margin, n, detectable_drop: least, excluded_rate: excluded } = metric;
   if (kind === "violation") return `${id}: none in ${n} cases, which excludes a rate of ${percent(excluded ?? 1)}`;
   if (delta === null || lower === null || upper === null) return `${id}: the same on both sides in ${n} cases`;

@@ -12,6 +12,8 @@ const RESAMPLES = 400;
 export type Measured = Omit<MetricVerdict, "verdict" | "p_adjusted" | "says"> & {
   /** Whether it surely became worse by its own test at 95 %; `null`: nothing can be said. */
   readonly is_worse: boolean | null;
+  /** Whether its bound keeps the margin, and whether enough was seen to say so. */
+  readonly is_kept: boolean;
   readonly is_within: boolean;
   /** A violation that the baseline did not have, or a ceiling that is passed: blocks whatever the tests say. */
   readonly breach: string | null;
@@ -66,6 +68,7 @@ function frameOf(
     bootstrap_bound: null,
     excluded_rate: null,
     is_worse: null,
+    is_kept: false,
     is_within: false,
     breach: null,
     open: null,
@@ -89,11 +92,12 @@ function differences(terms: MetricTerms, paired: readonly MetricItem[], { frame,
   const lower = exact?.lower ?? cautious(terms, paired, t.lower);
   const se = found.corrected;
   const isFew = !isExact && frame.clusters < LEAST_CLUSTERS;
-  const isWithin = lower > -terms.margin && !isFew;
+  const isKept = lower > -terms.margin;
+  const isWithin = isKept && !isFew;
   const isWorse = upper < 0 && p < ALPHA;
   return {
     ...frame,
-    open: isFew && !isWorse ? tooFew(terms.id, frame.clusters) : null,
+    open: isFew ? tooFew(terms.id, frame.clusters) : null,
     method: isExact
       ? "exact McNemar test, Newcombe interval of paired rates (method 10)"
       : `paired difference, ${frame.clusters === frame.n ? "independent cases" : "clustered standard error"}, Student t`,
@@ -102,10 +106,12 @@ function differences(terms: MetricTerms, paired: readonly MetricItem[], { frame,
     lower,
     upper,
     p,
-    detectable_drop: Number.isFinite(se) ? detectableDrop(se) : null,
+    // What was not seen to change may still have changed in as many cases as the bound leaves open.
+    detectable_drop: Number.isFinite(se) ? Math.max(detectableDrop(se), found.mean - lower) : null,
     more_cases: isWithin || isWorse ? null : moreCases(found, se, { mean: found.mean, margin: terms.margin, lower }),
     bootstrap_bound: clusterBootstrap(d, clusters, { seed, resamples: RESAMPLES, p: ALPHA }),
     is_worse: isWorse,
+    is_kept: isKept,
     is_within: isWithin,
   };
 }
@@ -204,11 +210,12 @@ function amounts(terms: MetricTerms, paired: readonly MetricItem[], { frame, see
   const { lower, upper, p } = tBounds(-found.mean, se, found.clusters - 1);
   const line = Math.log1p(terms.margin);
   const isFew = found.clusters < LEAST_CLUSTERS;
-  const isWithin = lower > -line && !isFew;
+  const isKept = lower > -line;
+  const isWithin = isKept && !isFew;
   const isWorse = upper < 0 && p < ALPHA;
   return {
     ...frame,
-    open: isFew && !isWorse ? tooFew(terms.id, found.clusters) : null,
+    open: isFew ? tooFew(terms.id, found.clusters) : null,
     method: "geometric mean of paired ratios, clustered standard error, Student t",
     delta: Math.expm1(found.mean),
     se: Number.isFinite(se) ? se : null,
@@ -219,6 +226,7 @@ function amounts(terms: MetricTerms, paired: readonly MetricItem[], { frame, see
     more_cases: isWithin || isWorse ? null : moreCases(found, se, { mean: -found.mean, margin: line, lower }),
     bootstrap_bound: Math.expm1(clusterBootstrap(logs, clusters, { seed, resamples: RESAMPLES, p: 1 - ALPHA })),
     is_worse: isWorse,
+    is_kept: isKept,
     is_within: isWithin,
     breach,
   };
