@@ -9,6 +9,7 @@ import { countTokens, createMessage } from "./http/anthropic/messages.ts";
 import { isAnthropicClient, listAnthropicModels, retrieveAnthropicModel } from "./http/anthropic/models.ts";
 import { approvalRoutes } from "./http/api/approvals.ts";
 import { callChangeRoutes } from "./http/api/call-changes.ts";
+import { canaryRoutes } from "./http/api/canaries.ts";
 import { coverageRoutes } from "./http/api/coverage.ts";
 import { erasureRoutes } from "./http/api/erasures.ts";
 import { auditRoutes } from "./http/api/audit.ts";
@@ -70,6 +71,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...auditRoutes,
   ...configRoutes,
   ...releaseRoutes,
+  ...canaryRoutes,
   ...datasetRoutes,
   ...runRoutes,
   ...peopleRoutes,
