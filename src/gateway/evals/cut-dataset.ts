@@ -37,7 +37,7 @@ export interface CutReport {
   readonly repeats: number;
   readonly taken: number;
   readonly adversarial: number;
-  readonly left_out: Readonly<Partial<Record<Uncut | "holds_a_credential", number>>>;
+  readonly left_out: Readonly<Partial<Record<Uncut | Unfit, number>>>;
   readonly strata: readonly StratumReport[];
 }
 
@@ -60,14 +60,13 @@ export async function cutDataset(
   const config = await ports.configs.active(tenant);
   const tools = new Map(Object.entries(config?.published.document.tools ?? {}));
   const sketches: (CaseSketch & { readonly item: EvalCase })[] = [];
-  const left = new Map<Uncut | "holds_a_credential", number>();
+  const left = new Map<Uncut | Unfit, number>();
   for (let at = 0; at < found.sessions.length; at += PARALLEL) {
     const cut = await Promise.all(
       found.sessions.slice(at, at + PARALLEL).map((session) => cutSession(ports, tenant, { session, tools, question })),
     );
     for (const each of cut.flat()) {
-      const why =
-        each.type === "uncut" ? each.why : secretInCase(each.case) !== undefined ? "holds_a_credential" : null;
+      const why = each.type === "uncut" ? each.why : unfit(each.case);
       if (why !== null) left.set(why, (left.get(why) ?? 0) + 1);
       else if (each.type === "case") sketches.push({ ...sketchOf(each.case), item: each.case });
     }
@@ -96,6 +95,18 @@ export async function cutDataset(
         `nothing that matches comes to a case: ${JSON.stringify({ rows: report.rows, left_out: report.left_out })}`,
       )
     : accept({ cases: [...cases, ...attacks], report });
+}
+
+/**
+ * Why a case is not kept: it holds what looks like a credential, or it ends with calls whose results nobody has shown the
+ * model yet: the session was still at work, or was left, and a replay of it would diverge at its end.
+ */
+type Unfit = "holds_a_credential" | "unfinished";
+
+function unfit(each: EvalCase): Unfit | null {
+  if (secretInCase(each) !== undefined) return "holds_a_credential";
+  const isUnfinished = each.calls.at(-1)?.reply?.parts.some(({ type }) => type === "tool_call") === true;
+  return isUnfinished ? "unfinished" : null;
 }
 
 function uniqueIds<T extends CaseSketch>(sketches: readonly T[]): readonly T[] {
