@@ -13,9 +13,7 @@ const json = z.custom<Json>((value) => value !== undefined, "expected a JSON val
 const object = z.custom<JsonObject>(isJsonObject, "expected an object");
 const text = z.nullable(z.string());
 const count = z.number().check(z.gte(0, "expected 0 or more"));
-const id = z
-  .string()
-  .check(z.regex(/^[A-Za-z0-9._:-]{1,128}$/, "expected 1 to 128 letters, digits and `._:-`"));
+const id = z.string().check(z.regex(/^[A-Za-z0-9._:-]{1,128}$/, "expected 1 to 128 letters, digits and `._:-`"));
 const toolName = z.string().check(z.minLength(1, "expected a tool's name"), z.maxLength(128));
 /** What may be said of a case besides its calls. */
 export const TagsDocument = z
@@ -100,7 +98,8 @@ const RecordedCallDocument = z.strictObject({
 /** One case, as `EvalCase` has it. */
 export const CaseDocument = z.strictObject({
   id,
-  cluster: id,
+  // NOTE: the session of a case that was cut, which may have been masked.
+  cluster: z.string().check(z.minLength(1, "expected what it is not independent of"), z.maxLength(512)),
   source: z.nullable(
     z.strictObject({ trace_id: z.string(), session: z.string(), actor: z.string(), release: text, user: text }),
   ),
@@ -113,7 +112,10 @@ export const CaseDocument = z.strictObject({
   outcome: text,
   calls: z
     .array(CallDocument)
-    .check(z.minLength(1, "expected at least one call"), z.maxLength(MOST_CALLS, `expected at most ${MOST_CALLS} calls`)),
+    .check(
+      z.minLength(1, "expected at least one call"),
+      z.maxLength(MOST_CALLS, `expected at most ${MOST_CALLS} calls`),
+    ),
   tools: z.array(ToolDocument).check(z.maxLength(MOST_CALLS)),
   asks: z.array(RecordedCallDocument).check(z.maxLength(MOST_CALLS)),
 });

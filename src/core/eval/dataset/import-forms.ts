@@ -18,7 +18,9 @@ export interface Draft {
 }
 
 /** What a form means, or every mistake in it. */
-export type Drafted = { readonly ok: true; readonly draft: Draft } | { readonly ok: false; readonly mistakes: readonly Mistake[] };
+export type Drafted =
+  | { readonly ok: true; readonly draft: Draft }
+  | { readonly ok: false; readonly mistakes: readonly Mistake[] };
 
 const json = z.custom<Json>((value) => value !== undefined, "expected a JSON value");
 const object = z.custom<JsonObject>(isJsonObject, "expected an object");
@@ -115,7 +117,8 @@ export function readEvalsSample(value: JsonObject): Drafted {
   const { input, ideal } = parsed.data;
   const given = typeof input === "string" ? [{ role: "user", content: input }] : input;
   const ideals = ideal === undefined || typeof ideal === "string" ? [ideal] : ideal;
-  const several = ideals.length > 1 ? [{ path: "ideal", message: "expected one text: no label says `any of these`" }] : [];
+  const several =
+    ideals.length > 1 ? [{ path: "ideal", message: "expected one text: no label says `any of these`" }] : [];
   const mistakes = [...lastMistakes(given, "input"), ...several];
   if (mistakes.length > 0) return { ok: false, mistakes };
   const [reference] = ideals;

@@ -9,7 +9,10 @@ import { plainDraft, type Drafted } from "./import-forms.ts";
 const json = z.custom<Json>((value) => value !== undefined, "expected a JSON value");
 const TestDocument = z.strictObject({
   description: z.optional(z.string().check(z.maxLength(256))),
-  vars: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()], "expected a text or a number: lists make many test cases of one")),
+  vars: z.record(
+    z.string(),
+    z.union([z.string(), z.number(), z.boolean()], "expected a text or a number: lists make many test cases of one"),
+  ),
   assert: z.optional(z.array(z.strictObject({ type: z.string(), value: z.optional(json) }))),
 });
 
@@ -30,7 +33,9 @@ export function readPromptfooTest(value: JsonObject, prompt: string | null): Dra
   const message = messageOf(vars, prompt);
   const labels = labelsOf(assert);
   const files = Object.entries(vars).flatMap(([name, text]) =>
-    String(text).startsWith("file://") ? [{ path: `vars.${name}`, message: "expected the text itself, not a file" }] : [],
+    String(text).startsWith("file://")
+      ? [{ path: `vars.${name}`, message: "expected the text itself, not a file" }]
+      : [],
   );
   const mistakes = [...files, ...message.mistakes, ...labels.mistakes];
   if (mistakes.length > 0) return { ok: false, mistakes };
@@ -42,11 +47,17 @@ const TEST_FIELDS = Object.keys(TestDocument.shape);
 
 type Vars = Readonly<Record<string, string | number | boolean>>;
 
-function messageOf(vars: Vars, prompt: string | null): { readonly text: string; readonly mistakes: readonly Mistake[] } {
+function messageOf(
+  vars: Vars,
+  prompt: string | null,
+): { readonly text: string; readonly mistakes: readonly Mistake[] } {
   if (prompt === null) {
     const [only, ...others] = Object.values(vars);
     if (only !== undefined && others.length === 0) return { text: String(only), mistakes: [] };
-    return { text: "", mistakes: [{ path: "vars", message: "expected one variable, or a prompt that says where each stands" }] };
+    return {
+      text: "",
+      mistakes: [{ path: "vars", message: "expected one variable, or a prompt that says where each stands" }],
+    };
   }
   const mistakes: Mistake[] = [];
   const text = prompt.replaceAll(PLACE, (place, name: string) => {
@@ -74,7 +85,10 @@ function labelsOf(assertions: readonly Assertion[]): {
     const label = labelOf(assertion);
     const path = `assert.${at}`;
     if (typeof label === "string") {
-      mistakes.push({ path: `${path}.${assertion.type === "" || label === UNMAPPED ? "type" : "value"}`, message: named(label, assertion) });
+      mistakes.push({
+        path: `${path}.${assertion.type === "" || label === UNMAPPED ? "type" : "value"}`,
+        message: named(label, assertion),
+      });
       continue;
     }
     const contains = [...(labels.contains ?? []), ...(label.contains ?? [])];

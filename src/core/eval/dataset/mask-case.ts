@@ -13,7 +13,9 @@ export type MaskText = (text: string, where: PathOf) => string;
  * are ours stay. Throws what `mask` throws.
  */
 export function maskedCase(item: EvalCase, mask: MaskText): EvalCase {
-  const at = (first: string): PathOf => (path) => [first, ...path];
+  const at =
+    (first: string): PathOf =>
+    (path) => [first, ...path];
   const { user } = masked({ user: item.source?.user ?? null }, mask, at("ask"));
   return {
     ...item,
