@@ -209,7 +209,7 @@ async function cutUnit(
   if (read === "too_large") return "too_large";
   const { records, isIncomplete } = read;
   const traces = [...new Set(records.map(({ index }) => index.trace_hex))];
-  const outcomes = traces.length === 0 ? new Map() : await ports.outcomes.outcomesOf(tenant, traces);
+  const outcomes = await ports.outcomes.outcomesOf(tenant, traces);
   const cuts = cutCases(records, {
     tools: new Map(Object.entries(config.published.document.tools)),
     outcomes,
