@@ -10,7 +10,18 @@ import { secretInCase } from "../../src/core/eval/dataset/secret-in-case.ts";
 import { safeName } from "../../src/core/dialect/tool-names.ts";
 import type { OutcomeName, ReportedOutcome } from "../../src/core/trace/outcome.ts";
 import type { TraceRecord } from "../../src/core/trace/record.ts";
-import { asks, CONFIG, INPUT_TOKENS, Recording, refundStory, results, START, user } from "./eval-recording.ts";
+import { SECRETS } from "./secret-fixtures.ts";
+import {
+  asks,
+  CONFIG,
+  INPUT_TOKENS,
+  Recording,
+  refundStory,
+  refundTurns,
+  results,
+  START,
+  user,
+} from "./eval-recording.ts";
 
 const AROUND: CutAround = {
   tools: new Map(Object.entries(CONFIG.published.document.tools)),
@@ -149,6 +160,74 @@ describe("a stretch", () => {
     ]);
   });
 
+  it("keeps it apart also where it was asked the same, by which of them waits for a tool", () => {
+    const story = refundStory().records;
+    const words = "Please refund $42 to cus_123, the parcel arrived broken.";
+    const aside = new Recording({ startsAt: START + 500 }).model([user(words)], said("billing")).records;
+    const done: Turn = { role: "assistant", parts: said("It is done.") };
+    const next = new Recording({ startsAt: START + 60_000 }).model(
+      [...refundTurns(), done, user("Thank you")],
+      said("Gladly."),
+    );
+    const cases = casesOf({ records: [...story, ...aside, ...next.records] });
+    expect(cases.map(({ calls, tools }) => [calls.length, tools.length])).toEqual([
+      [3, 2],
+      [1, 0],
+      [1, 0],
+    ]);
+  });
+
+  it("goes on where the model's own words come last: they are to be continued", () => {
+    const begun: Turn = { role: "assistant", parts: said("Good") };
+    const recording = new Recording({ dialect: "messages" })
+      .model([HELLO], said("Good"))
+      .model([HELLO, begun], said(" day."));
+    expect(onlyCase(recording).calls).toHaveLength(2);
+  });
+
+  it("has tool calls that came before its first model call, and those of its time alone", () => {
+    const recording = new Recording()
+      .tool("crm.get_customer", {}, "succeeded", "before")
+      .model([HELLO], said("Good day."))
+      .tool("crm.note", {}, "succeeded", "first")
+      .model([HELLO, GREETS, user("And?")], said("Nothing."))
+      .tool("crm.erase", {}, "succeeded", "second");
+    expect(casesOf(recording).map(({ asks: governed }) => governed.map(({ ask }) => ask.tool))).toEqual([
+      ["crm.get_customer", "crm.note"],
+      ["crm.erase"],
+    ]);
+  });
+
+  it("has arguments as the model wrote them, and a result as it was first shown", () => {
+    const look = { ...asks("c1", "search", {}), args: '{ "q":  1 }' };
+    const more = asks("c2", "search", { q: 2 });
+    const rewritten: Turn = { role: "assistant", parts: [{ ...look, args: '{"q":1}' }] };
+    const first: readonly Turn[] = [HELLO, rewritten, results(["c1", "search", "seen"])];
+    const cleared: readonly Turn[] = [
+      HELLO,
+      rewritten,
+      results(["c1", "search", "[cleared]"]),
+      { role: "assistant", parts: [more] },
+      results(["c2", "search", "more"]),
+    ];
+    const recording = new Recording().model([HELLO], [look]).model(first, [more]).model(cleared, said("ok"));
+    expect(onlyCase(recording).tools.map(({ args, content }) => [args, content])).toEqual([
+      ['{ "q":  1 }', "seen"],
+      ['{"q":2}', "more"],
+    ]);
+  });
+
+  it("is spoiled by a call in its midst that cannot be read, and others are not", () => {
+    const story = refundStory().records;
+    const records = story.map((record, at) =>
+      at === 2
+        ? { ...record, payloads: record.payloads.map((each) => ({ ...each, body: null, omitted: "x" })) }
+        : record,
+    );
+    const after = new Recording({ startsAt: START + 60_000 }).model([user("Thank you")], said("Gladly.")).records;
+    expect(whys({ records: [...records, ...after] })).toEqual(["body_omitted", "case"]);
+  });
+
   it("leaves a failed call out, and is one with the message that was sent again", () => {
     const recording = new Recording().model([HELLO], null, { status: "failed" }).model([HELLO], said("Good day."));
     expect(onlyCase(recording).calls).toHaveLength(1);
@@ -160,6 +239,15 @@ describe("a stretch", () => {
     const shown: readonly Turn[] = [HELLO, { role: "assistant", parts: [look] }, results(["c1", look.name, "seen"])];
     const recording = new Recording().model([HELLO], [look]).model(shown, null, { status: "failed" });
     expect(onlyCase(recording)).toMatchObject({ calls: [{}], tools: [{ content: "seen" }] });
+  });
+
+  it("goes on where the caller caches the prompt up to another place", () => {
+    const cached = (text: string): Turn => ({ role: "user", parts: [{ type: "text", text, cache: { ttl: "5m" } }] });
+    const look = asks("c1", "crm_get_customer", { id: "y" });
+    const after: readonly Turn[] = [HELLO, { role: "assistant", parts: [look] }, results(["c1", look.name, "seen"])];
+    const recording = new Recording({ dialect: "messages" }).model([cached("Hello")], [look]).model(after, said("ok"));
+    expect(JSON.stringify(recording.records[0])).toContain("cache_control");
+    expect(onlyCase(recording).calls).toHaveLength(2);
   });
 
   it("has no tool for a call whose result nobody saw", () => {
@@ -321,6 +409,23 @@ describe("what a case says of itself", () => {
       .model([HELLO, { role: "assistant", parts: [denied] }, results(["c1", denied.name, "no"])], said("I may not."));
     expect(onlyCase(refused, { labelFromRecording: true })).toMatchObject({ labels: {}, tools: [{ content: "no" }] });
   });
+
+  it("proposes a call whose arguments the caller changed on its way, and none whose result was an error", () => {
+    const note = asks("c1", "crm_note", { id: "x" });
+    const find = asks("c2", "search", { q: 1 });
+    const [noted, found] = [results(["c1", "crm_note", "ok"]), results(["c2", "search", "gone"])];
+    const failed = found.parts.map((part) => (part.type === "tool_result" ? { ...part, isError: true } : part));
+    const recording = new Recording({ dialect: "messages" })
+      .model([HELLO], [note, find])
+      .tool("crm.note", { id: "x", by: "agent" }, "succeeded")
+      .model(
+        [HELLO, { role: "assistant", parts: [note, find] }, { role: "user", parts: [...noted.parts, ...failed] }],
+        said("ok"),
+      );
+    const made = onlyCase(recording, { labelFromRecording: true });
+    expect(made.tools.map(({ is_error }) => is_error)).toEqual([false, true]);
+    expect(made.labels).toEqual({ tools: [{ tool: "crm.note", args: { id: "x" } }] });
+  });
 });
 
 describe("a function's name", () => {
@@ -345,7 +450,7 @@ describe("a case that holds a secret", () => {
   it("is found by the name of a field and by a vendor's shape, and marks of the masker are none", () => {
     expect(secretInCase(withArgs({ q: "weather" }))).toBeUndefined();
     expect(secretInCase(withArgs({ password: "hunter2hunter2" }))).toBe("named-secret");
-    expect(secretInCase(withArgs({ q: `token ghp_${"aB3dE6gH9jK2mN5pQ8rS1tU4vW7xY0zA1bC4"}` }))).toBeDefined();
+    expect(secretInCase(withArgs({ q: `token ${SECRETS["github"]?.()}` }))).toBeDefined();
     expect(secretInCase(withArgs({ password: "[secret:named-secret]" }))).toBeUndefined();
     expect(secretInCase(withArgs({ password: `[staff_no:${"a1B2".repeat(10)}]` }), ["staff_no"])).toBeUndefined();
     expect(secretInCase(withArgs({ password: `[staff_no:${"a1B2".repeat(10)}]` }))).toBe("named-secret");

@@ -166,13 +166,27 @@ describe("cutting a dataset", () => {
 
   it("cuts traces on their own, of one session still one cluster", async () => {
     const one = refundStory({ trace: "a" }, 1);
-    const other = refundStory({ trace: "c", startsAt: START + 60_000 }, 2);
-    const { cases, report } = await dataset(store(recordsOf([one, other])), { unit: "trace" });
+    // Of the same session: its numbers go on where those of the first end.
+    const other = refundStory({ trace: "c", startsAt: START + 60_000 }, 2).records.map((record) => ({
+      ...record,
+      index: { ...record.index, seq: (record.index.seq ?? 0) + 5 },
+    }));
+    const { cases, report } = await dataset(store([...one.records, ...other]), { unit: "trace" });
     expect(cases.map(({ cluster, source }) => [cluster, source?.trace_id.slice(0, 4)])).toEqual([
       ["s1", "tr_a"],
       ["s1", "tr_c"],
     ]);
     expect(report).toMatchObject({ units: 2, units_incomplete: 0 });
+  });
+
+  it("looks for no session behind acts on the tenant and calls of evals, nor at what came after it began", async () => {
+    const [call] = refundStory({ session: "s9" }, 9).records;
+    if (call === undefined) throw new Error("no story");
+    const act = { ...call, index: { ...call.index, session_id: "" } };
+    const replayed = { ...call, index: { ...call.index, kind: "replay" as TraceRecord["index"]["kind"] } };
+    const late = refundStory({ session: "s8", startsAt: START + 2e9 }, 8).records;
+    const { report } = await dataset(store([...refundStory().records, act, replayed, ...late]));
+    expect(report).toMatchObject({ rows: 7, units: 1, left_out: {} });
   });
 
   it("drops a case that holds what looks like a credential, and counts it", async () => {

@@ -12,6 +12,8 @@ import {
   type ImportFormat,
 } from "../../src/core/eval/dataset/import.ts";
 import { importDataset, type ImportPorts } from "../../src/gateway/evals/import-dataset.ts";
+import { published } from "./policy-fixture.ts";
+import { SECRETS } from "./secret-fixtures.ts";
 import { CONFIG, refundStory, START } from "./eval-recording.ts";
 
 const AROUND: ImportAround = {
@@ -328,7 +330,7 @@ describe("an import under a tenant's rules and key", () => {
       prompt: null,
     });
   const MAIL = "ann.lee@example.com";
-  const KEY = `ghp_${"aB3dE6gH9jK2mN5pQ8rS1tU4vW7xY0zA1bC4"}`;
+  const KEY = SECRETS["github"]?.() ?? "";
 
   it("masks every text that others wrote, also JSON within a text, and numbers that are ours stay", async () => {
     const whole = {
@@ -353,6 +355,7 @@ describe("an import under a tenant's rules and key", () => {
     const outcome = await imported([whole]);
     if (!outcome.ok) throw new Error(JSON.stringify(outcome));
     const text = JSON.stringify(outcome.value);
+    expect(KEY).toHaveLength(40);
     expect(text).not.toContain(MAIL);
     expect(text).not.toContain(KEY);
     expect(text).not.toContain("somebody");
@@ -364,6 +367,41 @@ describe("an import under a tenant's rules and key", () => {
     });
     // What is masked is masked: the same case goes in again and is the same.
     expect(await imported(outcome.value)).toEqual(outcome);
+  });
+
+  it("masks at the paths that the tenant's rules name, as they name them for records", async () => {
+    const strict = published({ trace: { masking: { always: ["arguments.note", "result.note", "labels.rubric"] } } });
+    const strictPorts = { ...ports, configs: { ...ports.configs, active: async () => strict } };
+    const line = {
+      ...ANY,
+      labels: { tools: [{ tool: "crm.note", args: { note: "label" } }], rubric: "rubric" },
+      tools: [{ name: "a", tool: null, args: '{"note":"argument"}', content: '{"note":"result"}', is_error: false }],
+      asks: ANY?.asks.slice(0, 1).map((each) => ({
+        ...each,
+        ask: { ...each.ask, args: { note: "ask" } },
+        outcome: { status: "succeeded", result: { note: "outcome" }, httpStatus: 200 },
+      })),
+    };
+    const outcome = await importDataset(strictPorts, "t", {
+      text: JSON.stringify(line),
+      format: "cases",
+      prompt: null,
+    });
+    const token = expect.stringMatching(/^\[value:[\w-]+\]$/);
+    expect(outcome).toMatchObject({
+      value: [
+        {
+          labels: { tools: [{ tool: "crm.note", args: { note: token } }], rubric: token },
+          tools: [
+            {
+              args: expect.stringMatching(/^\{"note":"\[value:/),
+              content: expect.stringMatching(/^\{"note":"\[value:/),
+            },
+          ],
+          asks: [{ ask: { tool: "crm.get_customer", args: { note: token } }, outcome: { result: { note: token } } }],
+        },
+      ],
+    });
   });
 
   it("is all or nothing, each mistake by its line", async () => {

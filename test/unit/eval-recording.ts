@@ -335,21 +335,26 @@ function nextSpan(): string {
   return spans.toString(16).padStart(16, "c");
 }
 
+/** What the model of the story below was shown last. */
+export function refundTurns(amount = 42): readonly Turn[] {
+  return [
+    user(`Please refund $${amount} to cus_123, the parcel arrived broken.`),
+    { role: "assistant", parts: [asks("c1", "crm_get_customer", { id: "cus_123" })] },
+    results(["c1", "crm_get_customer", "a customer"]),
+    { role: "assistant", parts: [asks("c2", "billing_refund", { id: "cus_123", amount_usd: amount })] },
+    results(["c2", "billing_refund", '{"done":true}']),
+  ];
+}
+
 /** The support session of the tour: a customer is looked up, gets a refund, and is told so. */
 export function refundStory(options: RecordingOptions = {}, amount = 42): Recording {
-  const ask = user(`Please refund $${amount} to cus_123, the parcel arrived broken.`);
+  const turns = refundTurns(amount);
   const look = asks("c1", "crm_get_customer", { id: "cus_123" });
   const refund = asks("c2", "billing_refund", { id: "cus_123", amount_usd: amount });
-  const looked: readonly Turn[] = [ask, { role: "assistant", parts: [look] }, results(["c1", look.name, "a customer"])];
-  const refunded: readonly Turn[] = [
-    ...looked,
-    { role: "assistant", parts: [refund] },
-    results(["c2", refund.name, '{"done":true}']),
-  ];
   return new Recording(options)
-    .model([ask], [look])
+    .model(turns.slice(0, 1), [look])
     .tool("crm.get_customer", { id: "cus_123" }, "succeeded")
-    .model(looked, [refund])
+    .model(turns.slice(0, 3), [refund])
     .tool("billing.refund", { id: "cus_123", amount_usd: amount }, "succeeded")
-    .model(refunded, [{ type: "text", text: "It is done." }]);
+    .model(turns, [{ type: "text", text: "It is done." }]);
 }

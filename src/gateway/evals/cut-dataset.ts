@@ -59,6 +59,7 @@ export interface DatasetReport {
   /** Cases that were cut and may be kept, repeats among them. */
   readonly cut: number;
   readonly repeats: number;
+  /** What was drawn of each; `dataset_full` counts those of them that had no room. */
   readonly strata: readonly StratumReport[];
   /** Recorded cases of the dataset, and those that were made of them. */
   readonly taken: number;
