@@ -25,7 +25,7 @@ module.exports = {
       "^src/core/",
       "^src/adapters/",
       "^src/gateway/ports(\\.ts$|/)",
-      "node_modules/(zod|drizzle-orm|@pydantic/genai-prices)/",
+      "node_modules/(zod|drizzle-orm|@pydantic/genai-prices|openai)/",
     ]),
     only("surfaces", "^src/http/", [
       "^src/core/",

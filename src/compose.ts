@@ -4,9 +4,14 @@ import { d1Admissions } from "./adapters/d1/admissions.ts";
 import { ed25519Signer } from "./adapters/audit/signer.ts";
 import { appendStatement, auditKeyBook, auditStore } from "./adapters/audit/store.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
+import { d1Canaries } from "./adapters/d1/canaries.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
+import { d1EvalEvidence } from "./adapters/d1/eval-evidence.ts";
 import { d1ExportLedger } from "./adapters/d1/export-ledger.ts";
 import { d1DriftWatch } from "./adapters/d1/drift-findings.ts";
+import { d1EvalDatasets } from "./adapters/d1/eval-datasets.ts";
+import { d1EvalPeople } from "./adapters/d1/eval-people.ts";
+import { d1EvalRuns } from "./adapters/d1/eval-runs.ts";
 import { d1Outcomes } from "./adapters/d1/outcomes.ts";
 import { d1Reports } from "./adapters/d1/reports.ts";
 import { d1Rollups, rollupCompanion } from "./adapters/d1/rollups.ts";
@@ -27,13 +32,16 @@ import type { RootKeys } from "./adapters/kv/wrapped-keys.ts";
 import { kvAnswerCache } from "./adapters/kv/answer-cache.ts";
 import { MaskingKeyStore } from "./adapters/kv/masking-keys.ts";
 import { kvSecrets } from "./adapters/kv/secrets.ts";
+import { openAiChat } from "./adapters/models/openai-chat.ts";
 import { providerModels } from "./adapters/models/provider-models.ts";
 import { workersAiOf } from "./adapters/models/workers-ai.ts";
 import { otlpExporter } from "./adapters/otlp-exporter.ts";
 import { listPrices } from "./adapters/prices.ts";
+import { queuedEvals } from "./adapters/queue/evals.ts";
 import { queuedExports } from "./adapters/queue/exports.ts";
 import { QueueRecorder } from "./adapters/queue/recorder.ts";
 import { r2DeadLetters } from "./adapters/r2/dead-letters.ts";
+import { EvalBodies } from "./adapters/r2/eval-bodies.ts";
 import { offloadPayloads } from "./adapters/r2/payloads.ts";
 import { r2RawStore } from "./adapters/r2/raw-records.ts";
 import { r2ResponseStates } from "./adapters/r2/response-states.ts";
@@ -65,6 +73,7 @@ export function compose(env: Env): Runtime {
     configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls, runtimeSystem),
     switches: durableSwitches(env.TENANT_LEDGER, controls),
     releases: durableReleases(env.TENANT_LEDGER, controls),
+    evidence: d1EvalEvidence(env.DB),
     breakers: new DurableBreakers(env.TENANT_LEDGER, controls, runtimeSystem),
     inbox: d1ApprovalInbox(env.DB),
     webhooks: createWebhooks(egress, secrets),
@@ -76,6 +85,7 @@ export function compose(env: Env): Runtime {
     models: providerModels({ egress, secrets, system: runtimeSystem, workersAi: workersAiOf(env) }),
     tools: httpTools(egress, secrets, runtimeSystem),
     ...plane,
+    ...evals(env),
     answerCache: kvAnswerCache(env.CONFIG, plane.masking),
     responseStates: r2ResponseStates(env.BLOBS, plane.masking),
   };
@@ -99,6 +109,19 @@ export function compose(env: Env): Runtime {
     rootTenant: settings.ROOT_TENANT,
     publicUrl: settings.PUBLIC_URL,
     recorder: (defer) => recorder.for(defer),
+  };
+}
+
+/** What evals are kept in and carried on by. */
+function evals(env: Env): Pick<Ports, "evalDatasets" | "evalRuns" | "evalQueue" | "chat" | "evalPeople" | "canaries"> {
+  const bodies = new EvalBodies(env.BLOBS);
+  return {
+    evalDatasets: d1EvalDatasets(env.DB, bodies),
+    evalRuns: d1EvalRuns(env.DB, bodies),
+    evalQueue: queuedEvals(env.EVALS),
+    chat: openAiChat,
+    evalPeople: d1EvalPeople(env.DB),
+    canaries: d1Canaries(env.DB),
   };
 }
 

@@ -19,6 +19,7 @@ export interface Bindings {
   readonly NOTICES: Queue;
   readonly CALLS: Queue;
   readonly EXPORTS: Queue;
+  readonly EVALS: Queue;
 }
 
 const Settings = z.object({

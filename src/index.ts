@@ -5,6 +5,7 @@ import type { Env } from "./env.ts";
 import type { Runtime } from "./http/context.ts";
 import { runErasures } from "./jobs/erase.ts";
 import { exportTraces } from "./jobs/export-traces.ts";
+import { carryRunsOn, replayEvals } from "./jobs/eval-replay.ts";
 import { reconcile } from "./jobs/reconcile.ts";
 import { retain } from "./jobs/retention.ts";
 import { runJobs, type Job } from "./jobs/run-jobs.ts";
@@ -12,6 +13,7 @@ import { runErrands } from "./jobs/run-errands.ts";
 import { notifyApprovers } from "./jobs/notify-approvers.ts";
 import { storeDeadLetters } from "./jobs/dead-letters.ts";
 import { indexTraces } from "./jobs/trace-index.ts";
+import { watchCanaries } from "./gateway/watch-canary.ts";
 import { watchDrift } from "./jobs/watch-drift.ts";
 
 export { SessionLedger } from "../durable-objects/session-ledger.ts";
@@ -28,6 +30,7 @@ function runtimeOf(env: Env): Runtime {
 /** The queues' names in wrangler.toml. */
 const NOTICES_QUEUE = "interlock-notices";
 const CALLS_QUEUE = "interlock-calls";
+const EVALS_QUEUE = "interlock-evals";
 const EXPORTS_QUEUES: readonly string[] = ["interlock-exports", "interlock-exports-dlq"];
 const DEAD_LETTERS_QUEUE = "interlock-traces-dlq";
 
@@ -41,6 +44,10 @@ export default {
     if (batch.queue === NOTICES_QUEUE) return notifyApprovers(ports, batch.messages, publicUrl);
     if (EXPORTS_QUEUES.includes(batch.queue)) return exportTraces(ports, batch.messages);
     if (batch.queue === DEAD_LETTERS_QUEUE) return storeDeadLetters(ports, batch.messages);
+    if (batch.queue === EVALS_QUEUE) {
+      const evalRecorder = runtime.recorder((work) => context.waitUntil(work));
+      return carryRunsOn(ports, batch.messages, evalRecorder);
+    }
     if (batch.queue !== CALLS_QUEUE) return indexTraces(ports, batch.messages);
     const recorder = runtime.recorder((work) => context.waitUntil(work));
     return runErrands(ports, batch.messages, recorder);
@@ -54,6 +61,8 @@ export default {
       { name: "retention", cron: "1-59/5 * * * *", run: () => retain(ports) },
       { name: "erasures", cron: "2-59/5 * * * *", run: () => runErasures(ports) },
       { name: "drift", cron: "3-59/5 * * * *", run: () => watchDrift(ports, recorder) },
+      { name: "evals", cron: "4-59/5 * * * *", run: () => replayEvals(ports, recorder) },
+      { name: "canaries", cron: "4-59/5 * * * *", run: () => watchCanaries(ports, recorder) },
     ];
     await runJobs(jobs, cron);
   },

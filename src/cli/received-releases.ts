@@ -30,6 +30,19 @@ export const ReleaseListing = z.looseObject({
       model: z.nullable(z.string()),
       route: z.nullable(z.string()),
       tools: z.nullable(z.array(z.string())),
+      evidence: z.optional(
+        z.array(
+          z.looseObject({
+            suite: z.string(),
+            met: z.boolean(),
+            gap: z.nullable(z.string()),
+            verdict: z.nullable(z.string()),
+            run: z.nullable(z.string()),
+            at: z.nullable(z.string()),
+            cases: z.nullable(z.int()),
+          }),
+        ),
+      ),
     }),
   ),
   differs: z.array(z.looseObject({ path: z.string(), live: z.unknown(), canary: z.unknown() })),
@@ -42,6 +55,7 @@ export const ReleaseListing = z.looseObject({
       by: z.string(),
       at: z.string(),
       reason: z.nullable(z.string()),
+      break_glass: z.optional(z.boolean()),
     }),
   ),
 });

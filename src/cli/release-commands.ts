@@ -1,6 +1,7 @@
 // Touches an agent's releases: `releases list`, `releases promote`, `releases canary`, `releases rollback`.
 import type { Command } from "commander";
 import { isName } from "../core/units/identifier.ts";
+import { addCanaryCommands } from "./canary-commands.ts";
 import { report, toolsOf, type CommandTools } from "./command-line.ts";
 import { usageFailure } from "./exit-codes.ts";
 import { ReleaseListing, ReleaseMoved } from "./received-releases.ts";
@@ -11,6 +12,7 @@ interface MoveOptions {
   readonly reason?: string;
   readonly expect?: string;
   readonly weight?: string;
+  readonly breakGlass?: boolean;
 }
 
 /** Adds the `releases` commands. */
@@ -20,12 +22,12 @@ export function addReleaseCommands(program: Command, terminal: Terminal): void {
     .command("list <agent>")
     .description("list an agent's releases, how live and canary differ, and what was changed")
     .action((agent: string, _: unknown, command: Command) => list(toolsOf(command, terminal), agent));
-  withReason(
+  withGlass(
     releases.command("promote <agent> <release>").description("make a release live for every session; a canary ends"),
   ).action((agent: string, release: string, options: MoveOptions, command: Command) =>
     move(toolsOf(command, terminal), agent, { verb: "promote", body: { release }, options }),
   );
-  withReason(releases.command("canary <agent> [release]").description("send a percentage of sessions to a release"))
+  withGlass(releases.command("canary <agent> [release]").description("send a percentage of sessions to a release"))
     .requiredOption("--weight <percent>", "whole percent of sessions, 1 to 100; 0 ends the canary")
     .action((agent: string, release: string | undefined, options: MoveOptions, command: Command) =>
       move(toolsOf(command, terminal), agent, {
@@ -34,6 +36,7 @@ export function addReleaseCommands(program: Command, terminal: Terminal): void {
         options,
       }),
     );
+  addCanaryCommands(releases, terminal);
   withReason(
     releases
       .command("rollback <agent> [release]")
@@ -53,6 +56,13 @@ function withReason(command: Command): Command {
     .option("--expect <generation>", "only if the releases are still at this generation, as `releases list` shows it");
 }
 
+function withGlass(command: Command): Command {
+  return withReason(command).option(
+    "--break-glass",
+    "without the evidence that the config asks for; takes a --reason, and is recorded",
+  );
+}
+
 async function list(tools: CommandTools, agent: string): Promise<void> {
   const found = await tools.gateway.get({ method: "GET", path: `${pathOf(agent)}/releases` }, ReleaseListing);
   report(tools, found, listingLines(found));
@@ -67,10 +77,23 @@ function listingLines({ agent, generation, live, canary, policy_digest, ...rest 
     each.prompt ?? "-",
     each.tools === null ? "all" : each.tools.join(","),
   ]);
+  const evidence = rest.data.flatMap((each) =>
+    (each.evidence ?? []).map(({ suite, met, gap, verdict, run, at }) => [
+      each.release,
+      suite,
+      met ? "yes" : `no: ${(gap ?? "").replaceAll("_", " ")}`,
+      verdict ?? "-",
+      run ?? "-",
+      at ?? "-",
+    ]),
+  );
   const drifted = [live, ...(canary === null ? [] : [canary])].filter((each) => each.drifted);
   return [
     `${agent}, generation ${generation}, policy ${policy_digest.slice(0, 12)}`,
     ...tableLines(["RELEASE", "STATUS", "DIGEST", "MODEL", "PROMPT", "TOOLS"], rows),
+    ...(evidence.length === 0
+      ? []
+      : tableLines(["RELEASE", "SUITE", "COUNTS", "VERDICT", "RUN", "FINISHED"], evidence)),
     ...drifted.map(({ release }) => `${release} resolves to something else than when it was put in use`),
     ...(rest.differs.length === 0 ? [] : ["live and canary differ:"]),
     ...rest.differs.map((each) => `  ${each.path}: ${valueText(each.live)} → ${valueText(each.canary)}`),
@@ -78,7 +101,7 @@ function listingLines({ agent, generation, live, canary, policy_digest, ...rest 
       ["GENERATION", "CHANGE", "LIVE", "CANARY", "AT", "BY", "REASON"],
       rest.history.map((each) => [
         String(each.generation),
-        each.status,
+        each.break_glass === true ? `${each.status} without evidence` : each.status,
         each.live.release,
         each.canary === null ? "-" : `${each.canary.release} ${each.canary.weight} %`,
         each.at,
@@ -98,13 +121,19 @@ async function move(
   agent: string,
   { verb, body, options }: { readonly verb: string; readonly body: object; readonly options: MoveOptions },
 ): Promise<void> {
-  const { reason, expect } = options;
+  const { reason, expect, breakGlass } = options;
+  if (breakGlass === true && (reason ?? "").trim() === "")
+    throw usageFailure("--break-glass: say with --reason why no evidence is needed");
   if (expect !== undefined && !/^\d{1,9}$/.test(expect)) throw usageFailure("--expect: expected a generation, as `7`");
   const moved = await tools.gateway.get(
     {
       method: "POST",
       path: `${pathOf(agent)}/${verb}`,
-      body: { ...body, ...(reason === undefined ? {} : { reason }) },
+      body: {
+        ...body,
+        ...(reason === undefined ? {} : { reason }),
+        ...(breakGlass === true ? { break_glass: true } : {}),
+      },
       ...(expect === undefined ? {} : { ifMatch: `"${expect}"` }),
     },
     ReleaseMoved,

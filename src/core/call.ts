@@ -22,6 +22,8 @@ export interface CallContext {
   readonly release: string | null;
   /** Whether the gateway chose the release; otherwise it is only what the caller says. */
   readonly isReleaseChosen?: boolean;
+  /** Whether it is made to test a release and for no caller: recorded apart, and never cut into a dataset. */
+  readonly isReplay?: boolean;
   /** Whether the caller says that its user confirmed what it is about to do. */
   readonly isConfirmed: boolean;
   /** Tools the caller narrowed itself to, by header. */

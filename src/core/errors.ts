@@ -54,6 +54,13 @@ export const ERRORS = {
   unknown_release: { status: 404, retry: false, title: "The agent has no such release" },
   release_forbidden: { status: 403, retry: false, title: "The key may not choose this release" },
   release_policy_mismatch: { status: 409, retry: false, title: "The release is pinned to another policy" },
+  run_not_over: { status: 409, retry: true, title: "The run is not over" },
+  audit_closed: { status: 409, retry: false, title: "The audit takes no such word" },
+  evidence_missing: {
+    status: 409,
+    retry: false,
+    title: "The release lacks the evidence that its agent's config asks for",
+  },
   release_not_moved: { status: 409, retry: false, title: "The agent's releases do not allow this move" },
   previous_response_not_found: { status: 400, retry: false, title: "The response to go on from is not kept here" },
   not_found: { status: 404, retry: false, title: "Not found" },

@@ -32,6 +32,9 @@ export type Permission =
   | "switches.write"
   | "releases.read"
   | "releases.write"
+  | "evals.read"
+  | "evals.write"
+  | "evals.label"
   | "tenants.write";
 
 /** The authenticated caller: one key of one tenant. */
@@ -67,6 +70,9 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "switches.write",
     "releases.read",
     "releases.write",
+    "evals.read",
+    "evals.write",
+    "evals.label",
   ],
   approver: [
     "calls.read",
@@ -77,6 +83,8 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "approvals.decide",
     "switches.read",
     "releases.read",
+    "evals.read",
+    "evals.label",
   ],
   auditor: [
     "calls.read",
@@ -89,6 +97,8 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "approvals.read",
     "switches.read",
     "releases.read",
+    "evals.read",
+    "evals.label",
   ],
   admin: [
     "calls.read",
@@ -107,6 +117,8 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "switches.write",
     "releases.read",
     "releases.write",
+    "evals.read",
+    "evals.write",
   ],
 };
 

@@ -35,8 +35,13 @@ import type { ResolvedTool } from "../core/config/published.ts";
 import type { ToldAt } from "../core/trace/act.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { AnswerCache } from "./ports/answer-cache.ts";
+import type { Canaries } from "./ports/canaries.ts";
+import type { EvalPeople } from "./ports/eval-people.ts";
+import type { ChatClients } from "./ports/chat-client.ts";
+import type { EvalDatasets, EvalQueue, EvalRuns } from "./ports/evals.ts";
 import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
+import type { EvalEvidence } from "./ports/eval-evidence.ts";
 import type { Releases } from "./ports/releases.ts";
 import type { Models } from "./ports/models.ts";
 import type { ResponseStates } from "./ports/response-states.ts";
@@ -365,6 +370,7 @@ export interface Ports extends TracePlane {
   readonly configs: Configs;
   readonly switches: Switches;
   readonly releases: Releases;
+  readonly evidence: EvalEvidence;
   readonly breakers: Breakers;
   readonly inbox: ApprovalInbox;
   readonly webhooks: Webhooks;
@@ -377,4 +383,10 @@ export interface Ports extends TracePlane {
   readonly answerCache: AnswerCache;
   readonly responseStates: ResponseStates;
   readonly tools: Tools;
+  readonly evalDatasets: EvalDatasets;
+  readonly evalRuns: EvalRuns;
+  readonly evalQueue: EvalQueue;
+  readonly chat: ChatClients;
+  readonly evalPeople: EvalPeople;
+  readonly canaries: Canaries;
 }

@@ -1,6 +1,7 @@
 // Sequences the reading of an agent's releases: what its config has, which are in use, how they differ, what was changed.
 import type { PublishedConfig } from "../core/config/published.ts";
 import { accept, refuse, type Outcome } from "../core/errors.ts";
+import { judgeEvidence, neededSuites, type JudgedEvidence } from "../core/release/evidence.ts";
 import { compareReleases, type ReleaseDifference } from "../core/release/compare.ts";
 import type { Pinned, ReleasePointer } from "../core/release/pointer.ts";
 import { contentOf, policyDigest, resolveEntry, type ResolvedRelease } from "../core/release/release.ts";
@@ -16,13 +17,15 @@ export interface AgentReleases {
   readonly releases: readonly ResolvedRelease[];
   /** Between live and canary; none without a canary. */
   readonly differs: readonly ReleaseDifference[];
+  /** Per release, how it stands with the evidence that the config asks for; none where it asks for none. */
+  readonly evidence: ReadonlyMap<string, JudgedEvidence>;
   /** Newest first. */
   readonly history: readonly ReleaseChange[];
 }
 
 /** Reads an agent's releases from their owner; refuses `not_found` for an agent that the active config has not. */
 export async function readReleases(
-  ports: Pick<Ports, "configs" | "releases">,
+  ports: Pick<Ports, "configs" | "releases" | "evidence" | "system">,
   tenant: string,
   agent: string,
 ): Promise<Outcome<AgentReleases>> {
@@ -34,14 +37,35 @@ export async function readReleases(
     return refuse("not_found", `no agent "${agent}" in the tenant's config`);
   const ids = Object.keys(config.document.agents[agent]?.releases ?? {});
   const { live, canary } = pointer;
+  const releases = ids.flatMap((id) => resolveEntry(config, agent, id) ?? []);
   return accept({
     agent,
     pointer,
     policyDigest: policyDigest(config.document),
-    releases: ids.flatMap((id) => resolveEntry(config, agent, id) ?? []),
+    releases,
     differs: canary === null ? [] : differing(config, agent, [live, canary]),
+    evidence: await evidenceOf(ports, config, releases),
     history,
   });
+}
+
+async function evidenceOf(
+  { evidence, system }: Pick<Ports, "evidence" | "system">,
+  { tenant, document }: PublishedConfig,
+  releases: readonly ResolvedRelease[],
+): Promise<ReadonlyMap<string, JudgedEvidence>> {
+  const agent = releases[0]?.agent ?? "";
+  const suites = neededSuites(document, agent);
+  if (suites.length === 0) return new Map();
+  const runs = await evidence.latest(tenant, { agent, digests: releases.map(({ digest }) => digest), suites });
+  const now = system.now();
+  return new Map(
+    releases.map(({ id, digest }) => {
+      const pinned = { release: id, digest };
+      const own = runs.filter((run) => run.digest === digest);
+      return [id, judgeEvidence(document, { agent, pinned }, own, now)];
+    }),
+  );
 }
 
 function differing(

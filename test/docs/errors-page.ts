@@ -2,6 +2,8 @@
 import { ERRORS, type ErrorCode } from "../../src/core/errors.ts";
 
 const ADVICE: Readonly<Record<ErrorCode, string>> = {
+  run_not_over: "The run is still at work, or was cut short. Ask again once it is over.",
+  audit_closed: "The audit is settled, you have said your word on it, or it takes a third person's.",
   untranslatable:
     "`detail` names each field. Leave it out, or ask for a model whose provider speaks the dialect you send: a request that keeps its dialect passes unchanged.",
   unsupported: "`detail` names what is not offered, and what is instead.",
@@ -54,6 +56,8 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
   release_forbidden: "Leave `Interlock-Release` out: the gateway chooses. Keys that may move releases may try any.",
   release_policy_mismatch:
     "Promote a release that was made for the active policy, or publish the policy it was made for. Nothing was sent.",
+  evidence_missing:
+    "`errors` names each suite, what was found instead of a verdict that counts, and the command that gets one. `break_glass` with a `reason` goes through without, and is recorded. See [releases](guides/releases.md).",
   release_not_moved: "`detail` says why: nothing was live before, or the release is live already.",
   not_found: "It does not exist, or is not the caller's to see. Traces appear a few seconds after their call.",
   method_not_allowed: "Use a method that `/openapi.json` lists for the path.",

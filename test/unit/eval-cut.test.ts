@@ -302,7 +302,7 @@ describe("what is no case", () => {
     expect(whys(new Recording().tool("crm.note", {}, "succeeded"))).toEqual(["no_model_call"]);
     const replayed = refundStory().records.map((record) => ({
       ...record,
-      index: { ...record.index, kind: "replay" as TraceRecord["index"]["kind"] },
+      index: { ...record.index, kind: "replay" as const },
     }));
     expect(whys({ records: replayed })).toEqual(["no_model_call"]);
   });

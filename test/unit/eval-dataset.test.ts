@@ -8,9 +8,9 @@ import {
   MAX_DATASET_BYTES,
   MAX_DATASET_ROWS,
   MAX_DATASET_UNITS,
-  type CutDataset,
   type CutPorts,
-  type DatasetQuestion,
+  type CutQuestion,
+  type CutReport,
 } from "../../src/gateway/evals/cut-dataset.ts";
 import type { TraceFilter, TracePage } from "../../src/gateway/ports/trace-store.ts";
 import { asks, CONFIG, Recording, refundStory, results, START, user } from "./eval-recording.ts";
@@ -66,14 +66,16 @@ function store(records: readonly TraceRecord[], lost: ReadonlySet<TraceRecord> =
 }
 
 const COMPLAINT = { outcome: "complaint", at: 1, recorded_at: 1 } as ReportedOutcome;
-const QUESTION: DatasetQuestion = {
+const QUESTION: CutQuestion = {
   filter: {},
-  unit: "session",
   sample: { size: 100, by: [], seed: 1, allocation: "proportional", minPerStratum: 0 },
   labelFromRecording: false,
 };
 
-async function dataset(from: Store, question: Partial<DatasetQuestion> = {}): Promise<CutDataset> {
+async function dataset(
+  from: Store,
+  question: Partial<CutQuestion> = {},
+): Promise<{ readonly cases: readonly EvalCase[]; readonly report: CutReport }> {
   const outcome = await cutDataset(from.ports, "t", { ...QUESTION, ...question });
   if (!outcome.ok) throw new Error(outcome.detail);
   return outcome.value;
@@ -95,12 +97,10 @@ describe("cutting a dataset", () => {
     expect(cases.map(({ cluster }) => cluster)).toEqual(["s0", "s1", "s2", "s3", "s4", "s5"]);
     expect(cases[1]).toMatchObject({ outcome: "complaint", risk: "critical" });
     expect(report).toEqual({
-      policy_version: CONFIG.policyVersion,
       rows: 30,
-      rows_truncated: false,
-      units: 6,
-      units_truncated: false,
-      units_incomplete: 0,
+      sessions: 6,
+      sessions_incomplete: 0,
+      truncated: false,
       cut: 6,
       repeats: 0,
       strata: [{ stratum: {}, seen: 6, taken: 6 }],
@@ -136,7 +136,7 @@ describe("cutting a dataset", () => {
       .tool("crm.note", {}, "succeeded");
     const { cases, report } = await dataset(store(recording.records), { filter: { tool: "crm.note" } });
     expect(cases.map(({ asks: governed }) => governed.length)).toEqual([1]);
-    expect(report).toMatchObject({ rows: 1, units: 1, cut: 1, left_out: { outside_filter: 1 } });
+    expect(report).toMatchObject({ rows: 1, sessions: 1, cut: 1, left_out: { outside_filter: 1 } });
   });
 
   it("counts repeats, and keeps the newest", async () => {
@@ -154,7 +154,7 @@ describe("cutting a dataset", () => {
     const { cases, report } = await dataset(
       store([...whole, ...missing, ...lost], new Set(away === undefined ? [] : [away])),
     );
-    expect(report.units_incomplete).toBe(2);
+    expect(report.sessions_incomplete).toBe(2);
     expect(new Map(cases.map(({ cluster, tags }) => [cluster, tags.includes("incomplete")]))).toEqual(
       new Map([
         ["s0", false],
@@ -176,17 +176,17 @@ describe("cutting a dataset", () => {
       ["s1", "tr_a"],
       ["s1", "tr_c"],
     ]);
-    expect(report).toMatchObject({ units: 2, units_incomplete: 0 });
+    expect(report).toMatchObject({ sessions: 2, sessions_incomplete: 0 });
   });
 
   it("looks for no session behind acts on the tenant and calls of evals, nor at what came after it began", async () => {
     const [call] = refundStory({ session: "s9" }, 9).records;
     if (call === undefined) throw new Error("no story");
-    const act = { ...call, index: { ...call.index, session_id: "" } };
-    const replayed = { ...call, index: { ...call.index, kind: "replay" as TraceRecord["index"]["kind"] } };
+    const act = { ...call, index: { ...call.index, session_id: "*" } };
+    const replayed = { ...call, index: { ...call.index, kind: "replay" as const } };
     const late = refundStory({ session: "s8", startsAt: START + 2e9 }, 8).records;
     const { report } = await dataset(store([...refundStory().records, act, replayed, ...late]));
-    expect(report).toMatchObject({ rows: 7, units: 1, left_out: {} });
+    expect(report).toMatchObject({ rows: 7, sessions: 1, left_out: {} });
   });
 
   it("drops a case that holds what looks like a credential, and counts it", async () => {
@@ -199,27 +199,36 @@ describe("cutting a dataset", () => {
       );
     const { cases, report } = await dataset(store([...secret.records, ...refundStory().records]));
     expect(JSON.stringify(cases)).not.toContain("hunter2");
-    expect(report).toMatchObject({ taken: 1, left_out: { holds_secret: 1 } });
+    expect(report).toMatchObject({ taken: 1, left_out: { holds_a_credential: 1 } });
   });
 
-  it("adds what the caller makes of a case behind it, and counts that apart", async () => {
-    const adversarial = (item: EvalCase): readonly EvalCase[] => [
-      { ...item, id: `${item.id}-x` },
-      { ...item, id: "large", tags: ["x".repeat(1_048_576)] },
-    ];
-    const { cases, report } = await dataset(store(refundStory().records), { adversarial });
-    expect(cases.map(({ id }) => id)).toEqual([cases[0]?.id, `${cases[0]?.id ?? ""}-x`]);
-    expect(report).toMatchObject({ taken: 1, adversarial: 1 });
+  it("places attacks into what was drawn, behind all of it, and counts them apart", async () => {
+    const { cases, report } = await dataset(store(recordsOf(stories(2))), { adversarial: { perCase: 2, seed: 1 } });
+    expect(cases.map(({ injection }) => injection !== null)).toEqual([false, false, true, true, true, true]);
+    expect(cases.slice(2).map(({ cluster }) => cluster)).toEqual(["s0", "s0", "s1", "s1"]);
+    expect(report).toMatchObject({ taken: 2, adversarial: 4 });
+    expect(new Set(cases.map(({ id }) => id)).size).toBe(6);
   });
 
-  it("refuses where nothing is published", async () => {
-    const { ports } = store([]);
-    const empty = { ...ports, configs: { ...ports.configs, active: async () => undefined } };
-    expect(await cutDataset(empty, "t", QUESTION)).toMatchObject({ ok: false, code: "not_configured" });
+  it("cuts without a config too, and refuses where nothing comes to a case, with the reasons", async () => {
+    const { ports } = store(refundStory().records);
+    const configs = { ...ports.configs, active: async () => undefined };
+    expect(await cutDataset({ ...ports, configs }, "t", QUESTION)).toMatchObject({
+      value: { cases: [{ tools: [{ tool: null }, { tool: null }] }] },
+    });
+    expect(await cutDataset(store(refundStory().records.slice(1)).ports, "t", QUESTION)).toMatchObject({
+      ok: false,
+      code: "invalid_request",
+      detail: 'nothing that matches comes to a case: {"rows":4,"left_out":{"begins_midway":1}}',
+    });
   });
 });
 
 describe("its bounds", () => {
+  const refusal = async (records: readonly TraceRecord[]): Promise<string> => {
+    const outcome = await cutDataset(store(records).ports, "t", QUESTION);
+    return outcome.ok ? "cut" : outcome.detail.replace(/^.*?: /, "");
+  };
   const plain = (session: string, text: string, chars = 0): readonly TraceRecord[] =>
     new Recording({ session }).model([user(text + "x".repeat(chars))], [{ type: "text", text: "ok" }]).records;
 
@@ -230,31 +239,24 @@ describe("its bounds", () => {
       ...row,
       index: { ...row.index, session_id: `s${at}` },
     }));
-    expect((await dataset(store(sessions))).report).toMatchObject({
-      units: MAX_DATASET_UNITS,
-      units_truncated: true,
-      rows_truncated: false,
-    });
+    expect((await dataset(store(sessions))).report).toMatchObject({ sessions: MAX_DATASET_UNITS, truncated: true });
+    expect((await dataset(store(sessions.slice(1)))).report).toMatchObject({ truncated: false });
     const rows = Array.from({ length: MAX_DATASET_ROWS + 1 }, () => row);
-    expect((await dataset(store(rows))).report).toMatchObject({
-      rows: MAX_DATASET_ROWS,
-      rows_truncated: true,
-      left_out: { unit_too_large: 1 },
-    });
+    expect(await refusal(rows)).toBe(`{"rows":${MAX_DATASET_ROWS},"left_out":{"session_too_large":1}}`);
   });
 
   it("are bodies of ten million characters of one session", async () => {
     const many = (count: number): readonly TraceRecord[] =>
       Array.from({ length: count }, (_, at) => plain("s0", `Hello ${at}`, 500_000)).flat();
     expect((await dataset(store(many(19)))).report.left_out).toEqual({});
-    expect((await dataset(store(many(21)))).report.left_out).toEqual({ unit_too_large: 1 });
+    expect(await refusal(many(21))).toBe('{"rows":21,"left_out":{"session_too_large":1}}');
   });
 
   it("are the bytes of the dataset: what has no room is counted", async () => {
-    const many = Array.from({ length: 60 }, (_, at) => plain(`s${at}`, `Hello ${at}`, 500_000)).flat();
+    const many = Array.from({ length: 52 }, (_, at) => plain(`s${at}`, `Hello ${at}`, 500_000)).flat();
     const { cases, report } = await dataset(store(many));
     expect(report.bytes).toBeLessThanOrEqual(MAX_DATASET_BYTES);
     expect(report.bytes).toBeGreaterThan(MAX_DATASET_BYTES - 600_000);
-    expect(report.left_out).toEqual({ dataset_full: 60 - cases.length });
+    expect(report.left_out).toEqual({ dataset_full: 52 - cases.length });
   });
 });

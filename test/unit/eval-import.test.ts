@@ -11,7 +11,9 @@ import {
   type Imported,
   type ImportFormat,
 } from "../../src/core/eval/dataset/import.ts";
-import { importDataset, type ImportPorts } from "../../src/gateway/evals/import-dataset.ts";
+import { importVersion } from "../../src/gateway/evals/make-dataset.ts";
+import type { Ports, Recorder } from "../../src/gateway/ports.ts";
+import type { Outcome } from "../../src/core/errors.ts";
 import { published } from "./policy-fixture.ts";
 import { SECRETS } from "./secret-fixtures.ts";
 import { CONFIG, refundStory, START } from "./eval-recording.ts";
@@ -318,17 +320,35 @@ describe("an import under a tenant's rules and key", () => {
   const ports = {
     configs: { active: async () => CONFIG },
     masking: { keysOf: async () => [new Uint8Array(64).fill(7)] },
-    system: { now: () => START },
-  } as unknown as ImportPorts;
-  const imported = async (
-    lines: readonly unknown[],
+    system: { now: () => START, randomHex: () => "ab".repeat(8) },
+  } as unknown as Ports;
+  const recorder: Recorder = { write: () => undefined, writeNow: async () => true };
+
+  /** The cases that were kept; nothing is kept of what is refused. */
+  async function importedBy(
+    given: Ports,
+    text: string,
     format: ImportFormat = "cases",
-  ): ReturnType<typeof importDataset> =>
-    importDataset(ports, "t", {
-      text: lines.map((line) => JSON.stringify(line)).join("\n"),
-      format,
-      prompt: null,
-    });
+  ): Promise<Outcome<readonly EvalCase[]>> {
+    let kept: readonly EvalCase[] = [];
+    const evalDatasets = {
+      create: async (tenant: string, { cases, ...rest }: { readonly cases: readonly EvalCase[] }) => {
+        kept = cases;
+        return { ...rest, tenant, version: 1, cases: cases.length, clusters: 1, digest: "d" };
+      },
+    };
+    const outcome = await importVersion(
+      { ...given, evalDatasets } as unknown as Ports,
+      { tenant: "t", name: "d", by: "k" },
+      { text, format, prompt: null },
+      recorder,
+    );
+    if (!outcome.ok) expect(kept).toEqual([]);
+    return outcome.ok ? { ok: true, value: kept } : outcome;
+  }
+
+  const imported = async (lines: readonly unknown[]): Promise<Outcome<readonly EvalCase[]>> =>
+    importedBy(ports, lines.map((line) => JSON.stringify(line)).join("\n"));
   const MAIL = "ann.lee@example.com";
   const KEY = SECRETS["github"]?.() ?? "";
 
@@ -382,11 +402,7 @@ describe("an import under a tenant's rules and key", () => {
         outcome: { status: "succeeded", result: { note: "outcome" }, httpStatus: 200 },
       })),
     };
-    const outcome = await importDataset(strictPorts, "t", {
-      text: JSON.stringify(line),
-      format: "cases",
-      prompt: null,
-    });
+    const outcome = await importedBy(strictPorts, JSON.stringify(line));
     const token = expect.stringMatching(/^\[value:[\w-]+\]$/);
     expect(outcome).toMatchObject({
       value: [
@@ -408,10 +424,9 @@ describe("an import under a tenant's rules and key", () => {
     expect(await imported([{ messages: HELLO }, { messages: [] }])).toMatchObject({
       ok: false,
       code: "invalid_request",
-      detail: "1 mistake in the cases",
       mistakes: [{ path: "line 2: messages", message: "expected at least one message" }],
     });
-    expect(await imported([])).toMatchObject({ ok: false, detail: "expected at least one case" });
+    expect(await imported([])).toMatchObject({ ok: false, detail: "no line holds a case" });
   });
 
   it("refuses an id that tells who somebody is: ids are never masked", async () => {
@@ -426,7 +441,7 @@ describe("an import under a tenant's rules and key", () => {
 
   it("keeps nothing where the key cannot be had, or a text cannot be masked", async () => {
     const keyless = { ...ports, masking: { keysOf: async () => Promise.reject(new Error("no key")) } };
-    await expect(importDataset(keyless, "t", { text: "{}", format: "cases", prompt: null })).rejects.toThrow("no key");
+    await expect(importedBy(keyless, "{}")).rejects.toThrow("no key");
     const unmaskable = read([{ messages: HELLO }], {
       mask: () => {
         throw new Error("too deep");

@@ -39,7 +39,7 @@ SELECT ${["tenant", "hour", "session", "from_seq", "to_seq", "is_uncertain", "ca
 
 /** Records that stand for an admitted call. An approval is none, and a repeat has the number of the call it repeats. */
 const STANDS =
-  "seq IS NOT NULL AND kind IN ('chat', 'embeddings', 'count_tokens', 'execute_tool', 'ledger') AND status <> 'replayed'";
+  "seq IS NOT NULL AND kind IN ('chat', 'embeddings', 'count_tokens', 'replay', 'execute_tool', 'ledger') AND status <> 'replayed'";
 
 const ADMITTED = `SELECT a.session_id, c.value AS call, json_extract(c.value, '$.seq') AS seq
 FROM admissions a, json_each(a.calls) c WHERE a.tenant = ?1 AND a.hour = ?2 AND a.is_uncertain = 0`;

@@ -1,5 +1,6 @@
 // Reaches the release pointers of a tenant's agents: moved in its ledger, which owns them.
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
+import { evidenceMissing } from "../../core/release/evidence.ts";
 import { unknownRelease } from "../../core/release/resolve.ts";
 import type { ReleaseOrder, ReleaseReply } from "../../core/state/tenant-releases.ts";
 import type { ReleaseMove, Releases } from "../../gateway/ports/releases.ts";
@@ -45,6 +46,8 @@ function outcomeOf(reply: ReleaseReply, { agent, expected }: ReleaseOrder): Outc
         "release_policy_mismatch",
         `release "${reply.release}" is pinned to another policy than the active one: nothing would be answered`,
       );
+    case "unproven":
+      return evidenceMissing({ agent, release: reply.release }, reply.missing);
     default:
       return reply satisfies never;
   }

@@ -4,6 +4,7 @@ import { dayOf } from "../../core/units/utc-day.ts";
 import { readRecord } from "../../core/trace/read-record.ts";
 import type { System } from "../../gateway/ports.ts";
 import type { Segments, StoredRecord } from "../../gateway/ports/trace-store.ts";
+import { gzipped, unzipped } from "./gzip.ts";
 import { removePayloads, restorePayloads } from "./payloads.ts";
 import { removeDaysBefore } from "./remove-days.ts";
 
@@ -89,10 +90,6 @@ async function linesOf(
   if (!segment.startsWith(`segments/${tenant}/`)) return undefined;
   const object = await bucket.get(segment);
   if (object === null) return undefined;
-  const text = await new Response(object.body.pipeThrough(new DecompressionStream("gzip"))).text();
+  const text = await unzipped(object.body);
   return { lines: text.split("\n"), etag: object.etag };
-}
-
-function gzipped(text: string): Promise<ArrayBuffer> {
-  return new Response(new Response(text).body?.pipeThrough(new CompressionStream("gzip"))).arrayBuffer();
 }

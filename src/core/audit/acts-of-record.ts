@@ -26,6 +26,7 @@ const KIND_OF: Readonly<Record<string, AuditKind>> = {
   outcome: "outcome",
   reveal: "reveal",
   erasure: "erasure",
+  eval: "eval",
 };
 
 /**
@@ -108,6 +109,7 @@ const TOLD_BY_PREFIX: ReadonlySet<AuditKind> = new Set([
   "outcome",
   "reveal",
   "erasure",
+  "eval",
 ]);
 /** The caller's key stands in `who`. */
 const NOT_TOLD: ReadonlySet<string> = new Set([ATTR.keyId, "interlock.switch.id"]);

@@ -15,6 +15,7 @@ export const AUDIT_KINDS = [
   "outcome",
   "reveal",
   "erasure",
+  "eval",
 ] as const;
 
 /** One kind of act. */

@@ -1,5 +1,6 @@
 // Decides whether suites, judges and what promotions need hang together: every name leads somewhere, and every suite can be run.
 import type { Mistake } from "../errors.ts";
+import { graderMistakes } from "../eval/graders/check-grader.ts";
 import { usdFromJson } from "../units/money.ts";
 import type { ConfigDocument } from "./document.ts";
 import type { JudgeEntry, SuiteEntry } from "./eval-document.ts";
@@ -37,8 +38,7 @@ function judgeMistakes(path: string, { models }: JudgeEntry, document: ConfigDoc
 }
 
 function suiteMistakes(path: string, suite: SuiteEntry, document: ConfigDocument): readonly Mistake[] {
-  const { agents, actors, tools, evals } = document;
-  const judges = Object.keys(evals.judges);
+  const { agents, actors, tools } = document;
   const ids = suite.graders.map(({ id }) => id);
   return [
     ...unknown(`${path}.agent`, suite.agent, { what: "agent", known: Object.keys(agents) }),
@@ -46,11 +46,7 @@ function suiteMistakes(path: string, suite: SuiteEntry, document: ConfigDocument
     ...suite.simulators.flatMap(({ tool }, at) =>
       unknown(`${path}.simulators.${at}.tool`, tool, { what: "tool", known: Object.keys(tools) }),
     ),
-    ...suite.graders.flatMap((grader, at) =>
-      grader.kind === "judge"
-        ? unknown(`${path}.graders.${at}.judge`, grader.judge, { what: "judge", known: judges })
-        : [],
-    ),
+    ...suite.graders.flatMap((grader, at) => graderMistakes(`${path}.graders.${at}`, grader, document)),
     ...ids.flatMap((id, at) =>
       ids.indexOf(id) < at ? [{ path: `${path}.graders.${at}.id`, message: `"${id}" is another grader's id` }] : [],
     ),
@@ -85,18 +81,33 @@ function scheduleMistakes(
   ];
 }
 
+/** The longest time that one case may take, in seconds: whoever runs it has no longer. */
+const LONGEST_CASE_S = 600;
+
 /** A budget that one case would pass lets nothing run. */
 function budgetMistakes(path: string, { budgets, repeats }: SuiteEntry): readonly Mistake[] {
   const run = usdFromJson(budgets.run_usd) ?? 0;
   const one = (usdFromJson(budgets.case_usd) ?? 0) * 2 * repeats;
-  return one > run
-    ? [
-        {
-          path: `${path}.budgets.run_usd`,
-          message: `covers not one case: ${repeats} ${repeats === 1 ? "run" : "runs"} by each side may cost ${one / 1e6} USD`,
-        },
-      ]
-    : [];
+  const seconds = budgets.seconds * repeats;
+  const tooLong =
+    seconds > LONGEST_CASE_S
+      ? [
+          {
+            path: `${path}.budgets.seconds`,
+            message: `a case may take ${LONGEST_CASE_S} s in all, and ${repeats} ${repeats === 1 ? "run" : "runs"} may take ${seconds} s`,
+          },
+        ]
+      : [];
+  const uncovered =
+    one > run
+      ? [
+          {
+            path: `${path}.budgets.run_usd`,
+            message: `covers not one case: ${repeats} ${repeats === 1 ? "run" : "runs"} by each side may cost ${one / 1e6} USD`,
+          },
+        ]
+      : [];
+  return [...tooLong, ...uncovered];
 }
 
 function evidenceMistakes(

@@ -16,4 +16,6 @@ export interface Grade {
   readonly explanation: string | null;
   /** Why there is no value though there should be: neither a pass nor a failure. */
   readonly error: string | null;
+  /** A judge's label, and how far its samples disagreed, from 0 to 1. */
+  readonly judged?: { readonly label: string; readonly disagreement: number };
 }

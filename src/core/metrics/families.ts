@@ -150,7 +150,7 @@ function subjectLabels({ tenant, kind, subject, release }: RollupRow): Labels {
 }
 
 function modelLabels({ tenant, kind, subject }: RollupRow): Labels {
-  const operation = isModelKind(kind) ? kind : "chat";
+  const operation = isModelKind(kind) && kind !== "replay" ? kind : "chat";
   return { tenant, gen_ai_operation_name: operation, gen_ai_request_model: subject };
 }
 

@@ -1,4 +1,5 @@
 // Decides how release pointers of a tenant's agents come into being with a publication, and how an order moves one of them.
+import { judgeEvidence, type EvidenceRun, type MissingEvidence, type ReleaseGrounds } from "../release/evidence.ts";
 import { resolveEntry, type ReleaseWorld } from "../release/release.ts";
 import {
   firstPointer,
@@ -24,6 +25,12 @@ export interface ReleaseOrder {
   /** The id of the key. */
   readonly by: string;
   readonly reason: string | null;
+  /** Finished runs that speak for, or against, a release that is to be put in use: held against what the config asks for. */
+  readonly evidence?: readonly EvidenceRun[];
+  /** Whether it goes through without evidence, if there is a reason. */
+  readonly breakGlass?: boolean;
+  /** Why the watch of a canary ends it. */
+  readonly watch?: ReleaseGrounds & { readonly type: "watch" };
 }
 
 /** One change of an agent's pointer, as its history keeps it. */
@@ -39,6 +46,8 @@ export interface ReleaseChange {
   /** Epoch milliseconds. */
   readonly at: number;
   readonly reason: string | null;
+  /** What it rests on; left out where nothing was asked for. */
+  readonly grounds?: ReleaseGrounds;
 }
 
 /** What became of an order. */
@@ -52,9 +61,15 @@ export type ReleaseReply =
   | { readonly type: "no_canary" }
   /** Its policy pin is strict, and another policy is active: nothing would be answered. */
   | { readonly type: "pinned_elsewhere"; readonly release: string }
-  | { readonly type: "is_live"; readonly release: string };
+  | { readonly type: "is_live"; readonly release: string }
+  /** The config asks for evidence which the order does not bring for what the release resolves to at this instant. */
+  | { readonly type: "unproven"; readonly release: string; readonly missing: readonly MissingEvidence[] };
 
-/** Moves the pointer of the order's agent, if it is the generation that the order was made on. */
+/**
+ * Moves the pointer of the order's agent, if it is the generation that the order was made on. Where the config asks for
+ * evidence, the order's runs are held against it here, where the release is resolved: what becomes live is the digest that
+ * was judged, whatever was published since the runs were looked up. An order that changes nothing needs none.
+ */
 export function moveRelease(
   pointers: Pointers,
   order: ReleaseOrder,
@@ -69,7 +84,28 @@ export function moveRelease(
   if (move.type === "unknown_release" || move.type === "no_canary" || move.type === "pinned_elsewhere") return move;
   const usable = (release: string): Pinned | undefined =>
     isUsable(world, order.agent, release) ? pinnedOf(world, order.agent, release) : undefined;
-  return replyOf(pointer, movePointer(pointer, move, usable), order, now);
+  const moved = movePointer(pointer, move, usable);
+  if (moved.type !== "moved") return standing(pointer, moved);
+  const grounds = groundsOf(order, move, world, now);
+  if (grounds?.type === "unproven") return grounds;
+  return changed(pointer, moved, order, { now, grounds });
+}
+
+type Unproven = ReleaseReply & { readonly type: "unproven" };
+
+/** What a move rests on; `null` where nothing is asked for. Going back and ending a canary never need evidence. */
+function groundsOf(
+  { agent, evidence = [], breakGlass = false, reason, watch }: ReleaseOrder,
+  move: PointerMove,
+  { document }: ReleaseWorld,
+  now: number,
+): ReleaseGrounds | Unproven | null {
+  if (move.type !== "promote" && move.type !== "canary") return watch ?? null;
+  const { met, missing } = judgeEvidence(document, { agent, pinned: move.pinned }, evidence, now);
+  if (missing.length === 0)
+    return met.length === 0 ? null : { type: "evidence", runs: met.map(({ suite, run }) => ({ suite, run })) };
+  if (!breakGlass || reason === null) return { type: "unproven", release: move.pinned.release, missing };
+  return { type: "break_glass", missing: missing.map(({ suite, gap }) => ({ suite, gap })) };
 }
 
 function moveOf(
@@ -92,22 +128,18 @@ function onto(pinned: Pinned, { type, weight }: Pick<ReleaseOrder, "type" | "wei
   return type === "promote" ? { type, pinned } : { type, pinned, weight: weight ?? 0 };
 }
 
-function replyOf(
+function changed(
   pointer: ReleasePointer,
-  moved: Moved,
+  { pointer: next, status }: Moved & { readonly type: "moved" },
   { agent, by, reason }: ReleaseOrder,
-  now: number,
+  { now, grounds }: { readonly now: number; readonly grounds: ReleaseGrounds | null },
 ): ReleaseReply {
+  const change: ReleaseChange = { ...shownOf(agent, next), status, previous: pointer.live, by, at: now, reason };
+  return { type: "release_moved", pointer: next, change: grounds === null ? change : { ...change, grounds } };
+}
+
+function standing(pointer: ReleasePointer, moved: Exclude<Moved, { readonly type: "moved" }>): ReleaseReply {
   switch (moved.type) {
-    case "moved": {
-      const { pointer: next, status } = moved;
-      const previous = pointer.live;
-      return {
-        type: "release_moved",
-        pointer: next,
-        change: { ...shownOf(agent, next), status, previous, by, at: now, reason },
-      };
-    }
     case "unchanged":
       return { type: "release_unchanged", pointer };
     case "nothing_before":

@@ -33,10 +33,28 @@ export const ACT_ATTR = {
   releaseCanary: "interlock.release.canary",
   releaseCanaryDigest: "interlock.release.canary_digest",
   releaseCanaryWeight: "interlock.release.canary_weight",
+  evalRun: "interlock.eval.run",
+  evalAgent: "interlock.eval.agent",
+  evalDataset: "interlock.eval.dataset",
+  evalDatasetDigest: "interlock.eval.dataset_digest",
+  evalCases: "interlock.eval.cases",
+  evalCandidate: "interlock.eval.candidate",
+  evalCandidateDigest: "interlock.eval.candidate_digest",
+  evalBaseline: "interlock.eval.baseline",
+  evalSuiteDigest: "interlock.eval.suite_digest",
+  evalVerdict: "interlock.eval.verdict",
+  releaseEvidence: "interlock.release.evidence",
+  releaseBreakGlass: "interlock.release.break_glass",
+  releaseMissing: "interlock.release.evidence_missing",
+  releaseWorse: "interlock.release.worse",
+  releaseWatched: "interlock.release.watched_sessions",
 } as const;
 
 /** Kinds of acts on the gateway. */
-export type ActKind = Exclude<RecordKind, "chat" | "execute_tool" | "preflight" | "approval" | "ledger" | "otel">;
+export type ActKind = Exclude<
+  RecordKind,
+  "chat" | "replay" | "execute_tool" | "preflight" | "approval" | "ledger" | "otel"
+>;
 
 /** One act. `null` is "concerns all of them". */
 export interface Act {

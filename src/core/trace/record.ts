@@ -31,11 +31,12 @@ export interface Payload {
   readonly omitted?: string;
 }
 
-/** What a record tells of: a governed call, one that was only asked about, what a ledger or a person did, or spans received from an agent. */
+/** What a record tells of: a governed call (`replay`: a model call made to test a release, not for any caller), one that was only asked about, what a ledger or a person did, or spans received from an agent. */
 export const RECORD_KINDS = [
   "chat",
   "embeddings",
   "count_tokens",
+  "replay",
   "execute_tool",
   "preflight",
   "approval",
@@ -48,6 +49,7 @@ export const RECORD_KINDS = [
   "secret",
   "outcome",
   "alert",
+  "eval",
   "reveal",
   "erasure",
   "otel",
@@ -57,8 +59,8 @@ export const RECORD_KINDS = [
 export type RecordKind = (typeof RECORD_KINDS)[number];
 
 /** Whether records of a kind are of calls of a model. */
-export function isModelKind(kind: string): kind is "chat" | "embeddings" | "count_tokens" {
-  return kind === "chat" || kind === "embeddings" || kind === "count_tokens";
+export function isModelKind(kind: string): kind is "chat" | "embeddings" | "count_tokens" | "replay" {
+  return kind === "chat" || kind === "embeddings" || kind === "count_tokens" || kind === "replay";
 }
 
 /** The few columns by which a call is found. */

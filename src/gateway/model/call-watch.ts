@@ -37,7 +37,7 @@ export class CallWatch {
 
   /** The call is over. */
   over(): void {
-    clearInterval(this.#timer);
+    if (this.#timer !== null) clearInterval(this.#timer);
     this.#callerSignal.removeEventListener("abort", this.#leave);
   }
 

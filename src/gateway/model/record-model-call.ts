@@ -261,7 +261,7 @@ function indexRow(over: ModelCallOver, endedAt: number): IndexRow {
     trace_id: context.trace.shown,
     started_at: over.startedAt,
     duration_ms: endedAt - over.startedAt,
-    kind: KINDS[call.dialect],
+    kind: context.isReplay === true ? "replay" : KINDS[call.dialect],
     session_id: context.session,
     task_id: context.task,
     actor: context.actor,

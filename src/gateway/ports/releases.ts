@@ -23,7 +23,8 @@ export interface Releases {
   /**
    * Moves an agent's releases. Durable before it answers, and told from there like this. Refuses `not_found` for an
    * agent that is not published, `unknown_release`, `precondition_failed` for a generation that has passed,
-   * `release_policy_mismatch` and `release_not_moved`.
+   * `release_policy_mismatch`, `release_not_moved`, and `evidence_missing` where the order's runs are not what the config
+   * of this instant asks for.
    */
   move(tenant: string, order: ReleaseOrder, told: ToldAt): Promise<Outcome<ReleaseMove>>;
   /** An agent's pointer, and its last changes, newest first; `null` for an agent that is not published. */

@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import { versionName } from "../../core/config/release-document.ts";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
+import type { JudgedEvidence } from "../../core/release/evidence.ts";
 import type { Pinned, ReleasePointer } from "../../core/release/pointer.ts";
 import type { ResolvedRelease } from "../../core/release/release.ts";
 import type { ReleaseChange, ReleaseOrder } from "../../core/state/tenant-releases.ts";
@@ -10,19 +11,23 @@ import type { ReleaseMove } from "../../gateway/ports/releases.ts";
 import { readReleases, type AgentReleases } from "../../gateway/read-releases.ts";
 import { deferOf, type HttpContext } from "../context.ts";
 import { problem } from "./errors.ts";
-import { pathParameter, readBody, readOptionalBody, type ApiRoute, type Parameter } from "./route.ts";
+import { pathParameter, readBody, readOptionalBody, refusedFor, type ApiRoute, type Parameter } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
 const MAX_REASON = 500;
 const reason = z.optional(z.string().check(z.maxLength(MAX_REASON)));
 const WEIGHT = "expected whole percent of sessions, from 1 to 100, or 0 to end the canary";
 
-const Promotion = z.strictObject({ release: versionName, reason });
+/** Goes through without the evidence that the config asks for; needs a reason. */
+const breakGlass = z.optional(z.boolean());
+
+const Promotion = z.strictObject({ release: versionName, reason, break_glass: breakGlass });
 const CanaryOrder = z.strictObject({
   /** The canary that runs, when left out. */
   release: z.optional(versionName),
   weight: z.int(WEIGHT).check(z.gte(0, WEIGHT), z.lte(100, WEIGHT)),
   reason,
+  break_glass: breakGlass,
 });
 /** Without a release: ends the canary if there is one, else goes back to what was live before. */
 const Rollback = z.strictObject({ release: z.optional(versionName), reason });
@@ -37,6 +42,18 @@ const MoveView = z.object({
   /** `unchanged`: it stood like this already. */
   status: z.string(),
 });
+const EvidenceView = z.object({
+  suite: z.string(),
+  /** Whether it counts. */
+  met: z.boolean(),
+  /** What there is in its place: `no_run`, `not_ship`, `too_old` or `other_suite`; `null` where it counts. */
+  gap: z.nullable(z.string()),
+  verdict: z.nullable(z.string()),
+  run: z.nullable(z.string()),
+  at: z.nullable(z.string()),
+  cases: z.nullable(z.int()),
+  counts: z.nullable(z.record(z.string(), z.number())),
+});
 const ReleaseView = z.object({
   release: z.string(),
   digest: z.string(),
@@ -46,6 +63,8 @@ const ReleaseView = z.object({
   route: z.nullable(z.string()),
   tools: z.nullable(z.array(z.string())),
   policy: z.nullable(z.object({ digest: z.string(), mode: z.string(), holds: z.boolean() })),
+  /** Of the suites that the config asks for, each on this very digest. */
+  evidence: z.array(EvidenceView),
 });
 const ChangeView = z.object({
   generation: z.int(),
@@ -56,6 +75,10 @@ const ChangeView = z.object({
   by: z.string(),
   at: z.string(),
   reason: z.nullable(z.string()),
+  /** The runs that it rests on, as `suite run`. */
+  evidence: z.array(z.string()),
+  /** Whether it went through although evidence was missing. */
+  break_glass: z.boolean(),
 });
 const Listing = z.object({
   agent: z.string(),
@@ -78,7 +101,10 @@ const IF_MATCH: Parameter = {
 const MOVED = {
   200: { description: "How it stands now, durably; everywhere within two seconds", schema: MoveView },
   404: { description: "No such agent or release" },
-  409: { description: "The release is pinned to another policy, is live already, or nothing was live before" },
+  409: {
+    description:
+      "The release is pinned to another policy, lacks evidence that the config asks for, is live already, or nothing was live before",
+  },
   412: { description: "Somebody changed it since it was read" },
 } as const;
 
@@ -145,6 +171,7 @@ interface MoveBody {
   readonly release?: string | undefined;
   readonly weight?: number;
   readonly reason?: string | undefined;
+  readonly break_glass?: boolean | undefined;
 }
 
 async function answerMove(
@@ -158,8 +185,12 @@ async function answerMove(
   if (!body.ok) return problem(body);
   const expected = expectedGeneration(c);
   if (!expected.ok) return problem(expected);
-  const { release = null, weight = null, reason: why = "" } = body.value;
-  const order: ReleaseOrder = {
+  const { release = null, weight = null, reason: why = "", break_glass = false } = body.value;
+  if (break_glass && why.trim() === "")
+    return problem(
+      refusedFor([{ path: "reason", message: "expected why no evidence is needed: `break_glass` is set" }]),
+    );
+  const order: Omit<ReleaseOrder, "evidence"> = {
     agent: pathParameter(c, "agent"),
     type,
     release,
@@ -167,6 +198,7 @@ async function answerMove(
     expected: expected.value,
     by: c.var.principal.keyId,
     reason: why.trim() === "" ? null : why.trim(),
+    breakGlass: break_glass,
   };
   const moved = await moveRelease(c.var.runtime.ports, tenant.value, order, c.var.runtime.recorder(deferOf(c)));
   if (!moved.ok) return problem(moved);
@@ -205,7 +237,15 @@ function canaryView(canary: (Pinned & { readonly weight: number }) | null): z.in
   return canary === null ? null : { ...pinnedView(canary), weight: canary.weight };
 }
 
-function listing({ agent, pointer, policyDigest, releases, differs, history }: AgentReleases): z.infer<typeof Listing> {
+function listing({
+  agent,
+  pointer,
+  policyDigest,
+  releases,
+  differs,
+  evidence,
+  history,
+}: AgentReleases): z.infer<typeof Listing> {
   const { generation, live, canary } = pointer;
   const drifted = (pinned: Pinned): boolean =>
     releases.find(({ id }) => id === pinned.release)?.digest !== pinned.digest;
@@ -215,7 +255,7 @@ function listing({ agent, pointer, policyDigest, releases, differs, history }: A
     live: { ...pinnedView(live), drifted: drifted(live) },
     canary: canary === null ? null : { ...pinnedView(canary), weight: canary.weight, drifted: drifted(canary) },
     policy_digest: policyDigest,
-    data: releases.map((release) => releaseView(release, pointer)),
+    data: releases.map((release) => releaseView(release, pointer, evidence.get(release.id))),
     differs: [...differs],
     history: history.map(changeView),
   };
@@ -224,6 +264,7 @@ function listing({ agent, pointer, policyDigest, releases, differs, history }: A
 function releaseView(
   { id, digest, entry, pin }: ResolvedRelease,
   pointer: ReleasePointer,
+  evidence: JudgedEvidence | undefined,
 ): z.infer<typeof ReleaseView> {
   const { prompt = null, model = null, route = null, tools, policy } = entry;
   return {
@@ -238,7 +279,25 @@ function releaseView(
       policy === undefined || pin === null
         ? null
         : { digest: policy.digest, mode: policy.mode ?? "strict", holds: pin.holds },
+    evidence: evidence === undefined ? [] : evidenceViews(evidence),
   };
+}
+
+function evidenceViews({ met, missing }: JudgedEvidence): z.infer<typeof EvidenceView>[] {
+  const judged = [
+    ...met.map((run) => ({ suite: run.suite, gap: null, run })),
+    ...missing.map(({ suite, gap, run }) => ({ suite, gap, run })),
+  ];
+  return judged.map(({ suite, gap, run }) => ({
+    suite,
+    met: gap === null,
+    gap,
+    verdict: run?.verdict ?? null,
+    run: run?.run ?? null,
+    at: run === null ? null : new Date(run.at).toISOString(),
+    cases: run?.cases ?? null,
+    counts: run?.counts ?? null,
+  }));
 }
 
 function statusOf(id: string, { live, canary, past }: ReleasePointer): z.infer<typeof ReleaseView>["status"] {
@@ -248,7 +307,7 @@ function statusOf(id: string, { live, canary, past }: ReleasePointer): z.infer<t
 }
 
 function changeView(change: ReleaseChange): z.infer<typeof ChangeView> {
-  const { generation, status, live, canary, previous, by, at, reason: why } = change;
+  const { generation, status, live, canary, previous, by, at, reason: why, grounds } = change;
   return {
     generation,
     status,
@@ -258,5 +317,7 @@ function changeView(change: ReleaseChange): z.infer<typeof ChangeView> {
     by,
     at: new Date(at).toISOString(),
     reason: why,
+    evidence: grounds?.type === "evidence" ? grounds.runs.map(({ suite, run }) => `${suite} ${run}`) : [],
+    break_glass: grounds?.type === "break_glass",
   };
 }

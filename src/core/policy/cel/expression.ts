@@ -87,6 +87,10 @@ const environment = celEnv({
     session: DYN,
     now: DYN,
     local: DYN,
+    // And these for graders of suites.
+    case: DYN,
+    episode: DYN,
+    recorded: DYN,
   },
   funcs: [...strings, ...BOUNDED_FUNCTIONS, ...FUNCTIONS],
   re2: { compile: compiledPattern },
@@ -200,6 +204,31 @@ export function compileExpression({ source, ast }: ParsedExpression): CompiledEx
       if (!answer.ok) return { ok: false, code: "evaluation_error", fault: at(answer.message, answer.exprId) };
       if (typeof answer.value === "boolean") return { ok: true, value: answer.value };
       return { ok: false, code: "not_boolean", fault: at("the expression is not true or false") };
+    },
+  };
+}
+
+/** An expression that gives a value rather than a condition, ready to be evaluated many times. */
+export interface CompiledValue {
+  readonly variables: ReadonlySet<string>;
+  /** The engine's value, or why there is none. Never throws; a budget that is used up is an error. */
+  evaluate(
+    world: Pick<World, "meter" | "variables">,
+  ): { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly message: string };
+}
+
+/** Plans an expression for its value. Throws as `compileExpression` does. */
+export function compileValue({ ast }: ParsedExpression): CompiledValue {
+  const planned = plan(environment, ast);
+  return {
+    variables: freeNames(ast.expr),
+    evaluate: (world) => {
+      world.meter.restart();
+      const answer = world.meter.during(() =>
+        evaluated(() => planned(world.variables as Parameters<typeof planned>[0])),
+      );
+      if (world.meter.isSpent) return { ok: false, message: "the expression takes too many steps" };
+      return answer.ok ? { ok: true, value: answer.value } : { ok: false, message: answer.message };
     },
   };
 }

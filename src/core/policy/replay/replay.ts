@@ -1,13 +1,9 @@
 // Decides recorded calls again under the active policy and under a candidate, on the same reconstruction, and counts what would change.
-import type { ActiveConfig, ResolvedTool } from "../../config/published.ts";
+import type { ActiveConfig } from "../../config/published.ts";
 import { amountOf } from "../built-in.ts";
-import type { Reason } from "../decision.ts";
-import { decideWhole } from "../evaluate.ts";
-import { LimitSimulation } from "./limit-simulation.ts";
-import { limitNeeds } from "../limits.ts";
-import { ReplayedSessions } from "./replay-sessions.ts";
 import { summarise, type ReplayReport } from "./replay-report.ts";
-import type { RecordedCall, RecordedModelCall, Replayed, ReplayedCall, Unreplayable } from "./recorded-call.ts";
+import { RAN, ReplaySide } from "./replay-side.ts";
+import type { RecordedCall, RecordedModelCall, ReplayedCall, Unreplayable } from "./recorded-call.ts";
 
 /** What is replayed. */
 export interface ReplayInput {
@@ -21,24 +17,21 @@ export interface ReplayInput {
   readonly unreadable: Readonly<Partial<Record<Unreplayable, number>>>;
 }
 
-/** Statuses of calls that had, or may have had, an effect. */
-const RAN: ReadonlySet<string> = new Set(["succeeded", "failed", "unknown", "executing"]);
-
 /**
  * Replays recorded calls in time order. No switch is set, approvals are asked for anew, limits are counted within the
  * window alone; the same input always gives the same report. No tool is within reach.
  */
 export function replay(input: ReplayInput): ReplayReport {
-  const sides = [new Side(input.active), new Side(input.candidate)] as const;
+  const sides = [new ReplaySide(input.active), new ReplaySide(input.candidate)] as const;
   const isAsked = firstAsks(input.calls);
   const outcomes = inOrder(input).flatMap((event) => {
     if ("costMicro" in event) {
-      for (const side of sides) side.sessions.modelCall(event);
+      for (const side of sides) side.modelCall(event);
       return [];
     }
     const isWanted = isAsked(event) && (input.tool === undefined || input.tool === event.ask.tool);
     const outcome = isWanted ? [decideBoth(event, sides)] : [];
-    if (RAN.has(event.status)) for (const side of sides) side.sessions.ran(event);
+    if (RAN.has(event.status)) for (const side of sides) side.ran(event);
     return outcome;
   });
   const lost = Map.groupBy(
@@ -67,19 +60,10 @@ function inOrder({ calls, modelCalls }: ReplayInput): readonly (RecordedCall | R
   return [...modelCalls, ...calls].toSorted(byStart);
 }
 
-/** One policy and what its sessions and limits have seen so far. */
-class Side {
-  readonly config: ActiveConfig;
-  readonly sessions: ReplayedSessions;
-  readonly limits = new LimitSimulation();
-
-  constructor(config: ActiveConfig) {
-    this.config = config;
-    this.sessions = new ReplayedSessions(config);
-  }
-}
-
-function decideBoth(call: RecordedCall, [active, candidate]: readonly [Side, Side]): ReplayedCall | Unreplayable {
+function decideBoth(
+  call: RecordedCall,
+  [active, candidate]: readonly [ReplaySide, ReplaySide],
+): ReplayedCall | Unreplayable {
   const was = active.config.tool(call.ask.tool);
   if (was === undefined) return "tool_unknown_in_active";
   const is = candidate.config.tool(call.ask.tool);
@@ -90,29 +74,7 @@ function decideBoth(call: RecordedCall, [active, candidate]: readonly [Side, Sid
     call,
     isWrite: is.entry.effect !== "read",
     amount: amountOf(is.entry, call.ask.args),
-    before: decideOn(active, was, call),
-    after: decideOn(candidate, is, call),
-  };
-}
-
-function decideOn({ config, sessions, limits }: Side, tool: ResolvedTool, call: RecordedCall): Replayed {
-  const { ask, startedAt: now } = call;
-  const facts = config.facts(tool, ask, { switches: [], now });
-  const decision = decideWhole(facts, sessions.seenBy(call));
-  const needs = limitNeeds(tool.policy.limits, ask, { tool: tool.entry, actor: facts.actor, zone: facts.zone });
-  const over = decision.effect === "allow" ? limits.over(needs, now) : [];
-  if (over.length > 0) return { effect: "deny", reasons: [...decision.reasons, ...over.map(limitReason)] };
-  // A call that waits for people counts once they have let it run, as the record says they did.
-  const hasRun =
-    decision.effect === "allow" ? call.status !== "failed" : RAN.has(call.status) && call.status !== "failed";
-  if (hasRun && decision.effect !== "deny") limits.count(needs, now);
-  return { effect: decision.effect, reasons: decision.reasons };
-}
-
-function limitReason(limit: string): Reason {
-  return {
-    rule_id: `limit.${limit}`,
-    effect: "deny",
-    message: `limit "${limit}" is used up at this point of the window`,
+    before: active.decide(was, call),
+    after: candidate.decide(is, call),
   };
 }

@@ -1,0 +1,66 @@
+// Reads how judges stand, and calibrates one on what people have settled.
+import type { PublishedConfig } from "../../core/config/published.ts";
+import type { JudgeEntry } from "../../core/config/eval-document.ts";
+import { didYouMean } from "../../core/config/mistakes.ts";
+import { accept, refuse, type Outcome } from "../../core/errors.ts";
+import {
+  calibrate,
+  MOST_PAIRS,
+  standingOf,
+  type Calibration,
+  type JudgeStanding,
+} from "../../core/eval/judge/calibration.ts";
+import { judgeDigest } from "../../core/eval/judge/judge-digest.ts";
+import type { Ports } from "../ports.ts";
+
+type StandingPorts = Pick<Ports, "configs" | "evalPeople" | "system">;
+
+/** A judge as the active config has it. */
+export interface NamedJudge {
+  readonly config: PublishedConfig;
+  readonly entry: JudgeEntry;
+  readonly digest: string;
+}
+
+/** The judge of a name; refuses `not_found` and `not_configured`. */
+export async function namedJudge(
+  ports: Pick<Ports, "configs">,
+  tenant: string,
+  judge: string,
+): Promise<Outcome<NamedJudge>> {
+  const config = await ports.configs.current(tenant);
+  if (config === undefined) return refuse("not_configured", "publish a config first with `PUT /v1/config`");
+  const { judges } = config.document.evals;
+  const entry = Object.hasOwn(judges, judge) ? judges[judge] : undefined;
+  if (entry === undefined)
+    return refuse("not_found", `no judge "${judge}" in the tenant's config${didYouMean(judge, Object.keys(judges))}`);
+  return accept({ config, entry, digest: judgeDigest(config, entry) });
+}
+
+/** How a judge stands now. */
+export async function readStanding(
+  ports: Omit<StandingPorts, "configs">,
+  tenant: string,
+  { judge, entry, digest }: { readonly judge: string; readonly entry: JudgeEntry; readonly digest: string },
+): Promise<JudgeStanding> {
+  const [calibrations, since] = await Promise.all([
+    ports.evalPeople.calibrations(tenant, judge, 1),
+    ports.evalPeople.settled(tenant, judge, digest, MOST_PAIRS),
+  ]);
+  return standingOf(judge, entry, { last: calibrations[0], digest, since, now: ports.system.now() });
+}
+
+/** Calibrates a judge on what people have settled of exactly its digest, and keeps that. */
+export async function calibrateJudge(
+  ports: StandingPorts,
+  tenant: string,
+  judge: string,
+): Promise<Outcome<Calibration>> {
+  const named = await namedJudge(ports, tenant, judge);
+  if (!named.ok) return named;
+  const { entry, digest } = named.value;
+  const pairs = await ports.evalPeople.settled(tenant, judge, digest, MOST_PAIRS);
+  const calibration = calibrate(entry, pairs, { now: ports.system.now(), digest });
+  await ports.evalPeople.keepCalibration(tenant, judge, calibration);
+  return accept(calibration);
+}
