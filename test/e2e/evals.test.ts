@@ -165,9 +165,7 @@ describe("a change on recorded work", { timeout: 180_000 }, () => {
     const before = await effects();
     const { report } = await runSuite({ candidate: { release: "2026-11-d" }, max_cases: 12 });
     expect(report.gate.divergent).toBe(12);
-    expect(report.lines.every((line) => String(line["says"]).includes("nothing recorded answers billing_refund"))).toBe(
-      true,
-    );
+    for (const line of report.lines) expect(String(line["says"])).toContain("nothing recorded answers billing_refund");
     expect(report.gate.verdict).not.toBe("SHIP");
     expect(await effects()).toMatchObject({ refunds: before["refunds"], notes: before["notes"] });
     await publish(() => undefined);
