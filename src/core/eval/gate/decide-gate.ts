@@ -18,7 +18,9 @@ const WORST = 20;
  * extension for such trials; SHIP needs no correction, for every metric has to pass.
  */
 export function decideGate(input: GateInput): GateReport {
-  const measured = input.metrics.map(({ terms, items }) => measure(terms, items, input.seed));
+  const measured = input.metrics.map(({ terms, items }) =>
+    withEnoughPairs(measure(terms, items, input.seed), input.max_unpaired),
+  );
   const deciding = measured.filter(({ is_gating, advisory }) => is_gating && advisory === null);
   const tested = deciding.filter(({ p }) => p !== null);
   const adjusted = holm(tested.map(({ p }) => p ?? 1));
@@ -41,6 +43,15 @@ export function decideGate(input: GateInput): GateReport {
   };
 }
 
+/** What is missing on one side is seldom missing by chance: past the share that the suite allows, the rest keeps no margin. */
+function withEnoughPairs(measured: Measured, most: number): Measured {
+  const { id, n, unpaired, open } = measured;
+  const share = unpaired / Math.max(1, n + unpaired);
+  if (n === 0 || share <= most) return measured;
+  const says = `${id}: ${unpaired} of ${n + unpaired} cases have no value on one side, more than the ${percent(most)} that the suite allows`;
+  return { ...measured, is_within: false, more_cases: null, open: open ?? says };
+}
+
 function verdictOf(measured: Measured, adjusted: number | null): MetricVerdict {
   const { is_worse: isWorse, is_within: isWithin, breach, open, ...shown } = measured;
   const isDeciding = shown.is_gating && shown.advisory === null;
@@ -50,13 +61,17 @@ function verdictOf(measured: Measured, adjusted: number | null): MetricVerdict {
     ...shown,
     verdict: isDeciding ? verdict : "ADVISORY",
     p_adjusted: adjusted,
-    says: breach ?? open ?? sentence(shown, verdict),
+    more_cases: verdict === "INCONCLUSIVE" ? shown.more_cases : null,
+    says: breach ?? (verdict === "BLOCK" ? null : open) ?? sentence(shown, verdict),
   };
 }
 
 function sentence(metric: Omit<Measured, "is_worse" | "is_within" | "breach" | "open">, verdict: string): string {
   const { id, kind, delta, lower, upper, margin, n, detectable_drop: least, excluded_rate: excluded } = metric;
-  if (kind === "violation") return `${id}: none in ${n} cases, which excludes a rate of ${percent(excluded ?? 1)}`;
+  if (kind === "violation") {
+    const seen = metric.candidate === 0 ? "none" : `${percent(metric.candidate ?? 0)}, none of them new,`;
+    return `${id}: ${seen} in ${n} cases, which excludes a rate of ${percent(excluded ?? 1)}`;
+  }
   if (delta === null || lower === null || upper === null) return `${id}: the same on both sides in ${n} cases`;
   const shown = kind === "amount" ? percent : (value: number): string => round(value);
   const moved = `${id} moved by ${shown(delta)} (95 % bounds ${shown(lower)} and ${shown(upper)}, ${n} cases)`;
@@ -67,7 +82,7 @@ function sentence(metric: Omit<Measured, "is_worse" | "is_within" | "breach" | "
     case "BLOCK":
       return `${moved}: it became worse`;
     default:
-      return `${moved}: ${line} is neither excluded nor shown; so many cases would have shown one of ${least === null ? "no size" : shown(least)}`;
+      return `${moved}: ${line} is neither excluded nor shown; so many cases would have shown ${least === null ? "none of any size" : `one of ${shown(least)}`}`;
   }
 }
 
@@ -93,7 +108,11 @@ function overall(
   ];
   // What was seen to be wrong is wrong, however much else was lost.
   if (reasons.length > 0) return { verdict: "BLOCK", reasons };
-  if (input.cases === 0 || deciding.every(({ n }) => n === 0))
+  if (
+    input.cases === 0 ||
+    metrics.every(({ n }) => n === 0) ||
+    (deciding.length > 0 && deciding.every(({ n }) => n === 0))
+  )
     return { verdict: "ERROR", reasons: ["nothing could be compared"] };
   if (input.failed * 2 > input.cases)
     return {
@@ -102,6 +121,9 @@ function overall(
     };
   const open = deciders.filter(({ verdict }) => verdict === "INCONCLUSIVE").map(tellOpen);
   const tooFew = share > input.max_unpaired ? [lossOf(input, lost)] : [];
+  // A suite whose every judge is unfit has looked at nothing that may decide.
+  if (deciders.length === 0)
+    return { verdict: "INCONCLUSIVE", reasons: [...tooFew, "no metric of the suite may decide: all are only shown"] };
   if (open.length + tooFew.length > 0) return { verdict: "INCONCLUSIVE", reasons: [...tooFew, ...open] };
   return { verdict: "SHIP", reasons: deciders.map(({ says }) => says) };
 }
