@@ -80,20 +80,26 @@ export function changedClusters(paired: readonly MetricItem[]): number {
   return movesOf(paired).filter(({ moved }) => moved !== 0).length;
 }
 
+/** A cluster that moved this far counts as lost or won entirely. */
+const ENTIRELY = 0.5;
+
 /**
- * Where fewer than ten clusters changed, no variance was seen to speak of. Then each cluster counts once, as lost or won:
- * the bounds of paired rates and the exact test hold for that, and the wider ones stand. It is the mean that decides
- * elsewhere: a majority per cluster would not see a cluster that fell from three passes in three to two.
+ * Holds the bounds of a mean to what was not seen. A kind of case that fails entirely and happened not to be drawn leaves
+ * no trace in the variance: so the lower bound is never above that of paired rates (Newcombe 1998) in which each cluster
+ * counts once, as lost, won or neither. Where fewer than ten clusters changed at all, any change counts, and both bounds
+ * and the test are held to it. Elsewhere the mean decides: a majority per cluster would not see one that fell from three
+ * passes in three to two.
  */
-export function withFewChanges(bounds: Bounds, paired: readonly MetricItem[]): Bounds {
+export function withUnseen(bounds: Bounds, paired: readonly MetricItem[]): Bounds {
   const moves = movesOf(paired);
-  const lost = moves.filter(({ moved }) => moved < 0).length;
-  const won = moves.filter(({ moved }) => moved > 0).length;
-  if (lost + won >= FEW_CHANGES) return bounds;
-  const both = moves.filter(({ moved, level }) => moved === 0 && level >= 0.5).length;
+  const isFew = moves.filter(({ moved }) => moved !== 0).length < FEW_CHANGES;
+  const isMove = (moved: number): boolean => (isFew ? moved > 0 : moved >= ENTIRELY);
+  const lost = moves.filter(({ moved }) => isMove(-moved)).length;
+  const won = moves.filter(({ moved }) => isMove(moved)).length;
+  const both = moves.filter(({ moved, level }) => !isMove(Math.abs(moved)) && level >= 0.5).length;
   const [lower, upper] = pairedRates({ both, lost, won, neither: moves.length - lost - won - both });
-  const signed = withSigns(bounds, { lost, won });
-  return { lower: Math.min(signed.lower, lower), upper: Math.max(signed.upper, upper), p: signed.p };
+  const held = { ...bounds, lower: Math.min(bounds.lower, lower) };
+  return isFew ? withSigns({ ...held, upper: Math.max(bounds.upper, upper) }, { lost, won }) : held;
 }
 
 /** The test held to the exact one of signs, where fewer than ten clusters moved: changes of one size alone prove nothing. */

@@ -10,8 +10,8 @@ import {
   LEAST_CLUSTERS,
   moreCases,
   skewedBounds,
-  withFewChanges,
   withSigns,
+  withUnseen,
   type Bounds,
 } from "./bounds.ts";
 import type { MetricItem, MetricTerms, MetricVerdict } from "./gate-input.ts";
@@ -100,7 +100,7 @@ function differences(terms: MetricTerms, paired: readonly MetricItem[], { frame,
   const clusters = paired.map(({ cluster }) => cluster);
   const found = clustered(d, clusters);
   const isExact = terms.kind === "pass" && frame.clusters === frame.n && paired.every(isSinglePass);
-  const bounds = isExact ? exactBounds(paired) : withFewChanges(skewedBounds(found), paired);
+  const bounds = isExact ? exactBounds(paired) : withUnseen(skewedBounds(found), paired);
   const isFew = !isExact && frame.clusters < LEAST_CLUSTERS;
   return {
     ...frame,
@@ -145,29 +145,34 @@ function isSinglePass({ baseline, candidate }: MetricItem): boolean {
 function amounts(terms: MetricTerms, items: readonly MetricItem[], { frame, seed }: Around): Measured {
   const paired = items.filter(isPaired);
   const breach = ceilingBreach(terms, items);
-  // What is nothing on one side has no ratio: it cannot be weighed, and a rise from nothing must not go unseen.
-  const usable = paired.filter(({ baseline, candidate }) => mean(baseline) > 0 && mean(candidate) > 0);
-  const risen = paired.filter(({ baseline, candidate }) => mean(baseline) <= 0 && mean(candidate) > 0).length;
-  const rise =
-    risen === 0 ? null : `${terms.id}: ${risen} of ${paired.length} cases rose from nothing, which no ratio measures`;
-  if (usable.length === 0)
-    return { ...frame, breach, is_within: breach === null && rise === null, is_worse: null, open: rise };
-  const logs = usable.map(({ baseline, candidate }) => Math.log(mean(candidate) / mean(baseline)));
+  // What is nothing on one side alone has no ratio: it counts as not paired, so that a rise from nothing does not go unseen.
+  const usable = paired.filter(({ baseline, candidate }) => mean(baseline) > 0 === mean(candidate) > 0);
+  if (usable.length === 0) {
+    const isNone = paired.every(({ candidate }) => mean(candidate) <= 0);
+    const open = isNone ? null : `${terms.id}: no case has an amount on both sides`;
+    return { ...frame, breach, is_within: isNone && breach === null, open };
+  }
+  const logs = usable.map(({ baseline, candidate }) =>
+    mean(baseline) > 0 ? Math.log(mean(candidate) / mean(baseline)) : 0,
+  );
   const clusters = usable.map(({ cluster }) => cluster);
   const found = clustered(logs, clusters);
   // Less is better: turned around, so that the same bounds serve.
   const turned = { ...found, mean: -found.mean, skewness: -found.skewness };
   const bounds = withSigns(skewedBounds(turned), {
-    lost: logsOf(logs, clusters, (sum) => sum > 0),
-    won: logsOf(logs, clusters, (sum) => sum < 0),
+    lost: movedOf(logs, clusters, (sum) => sum > 0),
+    won: movedOf(logs, clusters, (sum) => sum < 0),
   });
   const { lower, upper, p } = bounds;
   const line = Math.log1p(terms.margin);
   const isFew = found.clusters < LEAST_CLUSTERS;
-  const { is_worse: isWorse, is_within: isWithin } = placed(bounds, { margin: line, isFew });
   return {
     ...frame,
-    open: rise ?? (isFew ? tooFew(terms.id, found.clusters) : null),
+    ...placed(bounds, { margin: line, isFew }),
+    n: usable.length,
+    clusters: found.clusters,
+    unpaired: items.length - usable.length,
+    open: isFew ? tooFew(terms.id, found.clusters) : null,
     method: "geometric mean of paired ratios, clustered standard error, Student t with Johnson's term for skewness",
     delta: Math.expm1(found.mean),
     se: finite(found.corrected),
@@ -177,8 +182,6 @@ function amounts(terms: MetricTerms, items: readonly MetricItem[], { frame, seed
     detectable_drop: Number.isFinite(found.corrected) ? Math.expm1(detectableDrop(found.corrected)) : null,
     more_cases: moreCases(turned, { margin: line, lower }),
     bootstrap_bound: Math.expm1(clusterBootstrap(logs, clusters, { seed, resamples: RESAMPLES, p: 1 - ALPHA })),
-    is_worse: isWorse,
-    is_within: isWithin && rise === null,
     breach,
   };
 }
@@ -193,7 +196,7 @@ function ceilingBreach({ id, limit }: MetricTerms, items: readonly MetricItem[])
 }
 
 /** Clusters whose amounts together moved one way. */
-function logsOf(logs: readonly number[], clusters: readonly string[], isMeant: (sum: number) => boolean): number {
+function movedOf(logs: readonly number[], clusters: readonly string[], isMeant: (sum: number) => boolean): number {
   const sums = new Map<string, number>();
   for (const [at, each] of logs.entries()) sums.set(clusters[at] ?? "", (sums.get(clusters[at] ?? "") ?? 0) + each);
   return [...sums.values()].filter(isMeant).length;
@@ -248,7 +251,7 @@ function violationWords(
   }
   if (excluded === null) return { breach: null, open: `${id}: no case was looked at`, more: null };
   if (most === undefined || excluded <= most) return { breach: null, open: null, more: null };
-  const what = clusters === seen ? "cases" : "independent clusters";
+  const what = clusters === seen ? "cases" : clusters === 1 ? "independent cluster" : "independent clusters";
   if (bad > 0)
     return {
       breach: null,
