@@ -1,14 +1,10 @@
-// Proves canaries and evidence inside workerd, on real rows: what is ended, what is not, whose rows count, and what a promotion needs.
+// Proves the watch of canaries inside workerd, on real rows: what is ended, what is not, whose rows count, who is told.
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { d1Canaries } from "../../src/adapters/d1/canaries.ts";
 import { compose } from "../../src/compose.ts";
 import type { IndexRow } from "../../src/core/trace/record.ts";
-import { facetsOf } from "../../src/core/trace/facets.ts";
-import { candidateIds } from "../../src/core/trace/row-id.ts";
 import { watchCanaries, watchCanary } from "../../src/gateway/watch-canary.ts";
 import type { Ports, Recorder } from "../../src/gateway/ports.ts";
-import { COLUMNS } from "../../src/adapters/d1/trace-rows.ts";
-import { callRow } from "../call-row.ts";
 import { portsAt, recordOf, storeAll } from "./stored-records.ts";
 import { bindings, createKey, createTenant, request, testConfig } from "./tenant.ts";
 
@@ -36,14 +32,6 @@ const sectionsWith = (
   agents: { [AGENT]: { releases: RELEASES, live: "r1", ...agent } },
   ...more,
 });
-const suite = {
-  agent: AGENT,
-  actor: "agent",
-  dataset: "refunds",
-  graders: [{ id: "completed", kind: "completed" }],
-  budgets: { run_usd: 5, case_usd: 0.02 },
-};
-
 interface Opened {
   readonly id: string;
   readonly operator: string;

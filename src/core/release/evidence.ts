@@ -2,6 +2,7 @@
 import type { ConfigDocument } from "../config/document.ts";
 import { refuse, type Refusal } from "../errors.ts";
 import { suiteDigest } from "../eval/suite-digest.ts";
+import { isoTime } from "../units/local-time.ts";
 import { readDuration } from "../units/window.ts";
 import type { Pinned } from "./pointer.ts";
 
@@ -138,6 +139,7 @@ export function evidenceMissing(
         found: each.gap,
         run: each.run?.run ?? null,
         verdict: each.run?.verdict ?? null,
+        at: each.run === null ? null : isoTime(each.run.at),
         command: evidenceCommand(each.suite, release),
       })),
     },
