@@ -1,6 +1,7 @@
 // Touches canaries: `releases watch`, `releases compare`.
 import type { Command } from "commander";
 import * as z from "zod/mini";
+import { usageFailure } from "./exit-codes.ts";
 import { report, toolsOf, type CommandTools } from "./command-line.ts";
 import type { Terminal } from "./terminal.ts";
 import { tableLines } from "./visible-text.ts";
@@ -25,13 +26,15 @@ export function addCanaryCommands(releases: Command, terminal: Terminal): void {
     .description("how an agent's canary stands against what is live")
     .action((agent: string, _: unknown, command: Command) => watch(toolsOf(command, terminal), agent));
   releases
-    .command("compare <agent> <a> <b>")
-    .description("compare two releases on the sessions that each had")
+    .command("compare <agent> <releases...>")
+    .description("compare the second of two releases with the first, on the sessions that each had")
     .option("--from <time>", "since this instant; seven days ago when left out")
     .option("--to <time>", "until this instant; now when left out")
-    .action((agent: string, a: string, b: string, options: WindowOptions, command: Command) =>
-      compare(toolsOf(command, terminal), agent, { a, b, ...options }),
-    );
+    .action((agent: string, releases: readonly string[], options: WindowOptions, command: Command) => {
+      const [a, b, ...others] = releases;
+      if (a === undefined || b === undefined || others.length > 0) throw usageFailure("expected two releases");
+      return compare(toolsOf(command, terminal), agent, { a, b, ...options });
+    });
 }
 
 interface WindowOptions {
