@@ -1,19 +1,22 @@
 // Decides what each deterministic grader makes of an episode. Total: what cannot be told is an error, never a zero.
 import type { GraderEntry } from "../../config/grader-document.ts";
 import type { EvalCase } from "../case.ts";
-import { figuresOf, finalText, type Episode } from "../episode.ts";
+import { figuresOf, type Episode } from "../episode.ts";
 import type { Grade } from "../grade.ts";
 import { gradeArguments, gradeCalls, gradeForbidden, gradePolicy, gradeToolChoice } from "./calls.ts";
 import { gradeContains, gradeExact, gradeNumeric, gradeRegex, gradeSchema } from "./answers.ts";
 import { gradeCel, type CelGrader } from "./cel.ts";
 import { gradeCitation, gradeLeakage } from "./disclosure.ts";
+import { kindOf } from "./kinds.ts";
 
 /** What a grader is given. */
 export interface Graded {
   readonly case: EvalCase;
   readonly episode: Episode;
-  /** What was recorded in its place. */
+  /** What was recorded in its place; `failed` where that is not kept. */
   readonly recorded: Episode;
+  /** Texts that the side was given besides what was recorded, such as its release's prompt: what they tell may be told. */
+  readonly given?: readonly string[];
 }
 
 /** A figure with a sentence on why; or why there is none. */
@@ -30,8 +33,9 @@ export type DeterministicGrader = Exclude<GraderEntry, { kind: "judge" }>;
 const LOOKS_AT_PARTS: ReadonlySet<GraderEntry["kind"]> = new Set(["policy", "forbidden", "leakage"]);
 
 /**
- * A grader's word on an episode. One that failed for no fault of the agent is not graded at all; one that was stopped at a
- * divergent call only by graders of violations; one that used up its bounds has not passed.
+ * A grader's word on an episode; never throws. One that failed for no fault of the agent is not graded at all; one that
+ * was stopped at a divergent call only by graders of violations, as far as it went; one that used up its bounds has not
+ * passed, wherever there was something to pass. Passes are 0 or 1, scores from 0 to 1, the others 0 or more.
  */
 export function grade(grader: DeterministicGrader, graded: Graded, cel?: CelGrader): Grade {
   const word = isMeant(grader, graded.case)
@@ -54,12 +58,17 @@ export function isMeant(
 
 function wordOn(grader: DeterministicGrader, graded: Graded, cel: CelGrader | undefined): Word {
   const { status, why } = graded.episode;
+  const kind = kindOf(grader);
   if (status === "failed") return { value: null, why: `not run: ${why ?? "it failed"}` };
-  if (status === "divergent" && !LOOKS_AT_PARTS.has(grader.kind))
+  if (status === "divergent" && !(kind === "violation" && LOOKS_AT_PARTS.has(grader.kind)))
     return { value: null, why: `stopped: ${why ?? "it diverged"}` };
-  const isPass = !["cost", "latency", "tokens", "steps", "cel", "citation", "arguments"].includes(grader.kind);
-  if (status === "cut" && isPass && !LOOKS_AT_PARTS.has(grader.kind))
-    return { value: 0, why: why ?? "it came to no end" };
+  const word = attempted(grader, graded, cel);
+  // What does not apply to the case does not apply to a run that was cut either.
+  const isFailedRun = status === "cut" && kind === "pass" && !("value" in word && word.value === null);
+  return isFailedRun ? { value: 0, why: why ?? "it came to no end" } : word;
+}
+
+function attempted(grader: DeterministicGrader, graded: Graded, cel: CelGrader | undefined): Word {
   try {
     return told(grader, graded, cel);
   } catch (error) {
@@ -80,7 +89,7 @@ function told(grader: DeterministicGrader, graded: Graded, cel: CelGrader | unde
     case "contains":
       return gradeContains(grader, graded);
     case "regex":
-      return gradeRegex(grader, finalText(episode));
+      return gradeRegex(grader, graded);
     case "numeric":
       return gradeNumeric(grader, graded);
     case "tool_choice":
