@@ -28,31 +28,35 @@ export function gradeSchema({ schema, target, tool }: GraderOf<"json_schema">, g
 }
 
 /** Whether the last answer, or a value of it, is a text; without one the case's reference, else its JSON answer. */
-export function gradeExact({ value, path, ignore_case: ignoresCase }: GraderOf<"exact">, graded: Graded): Word {
+export function gradeExact(grader: GraderOf<"exact">, graded: Graded): Word {
   if (!isLastAnswer(graded)) return NOT_LAST;
-  const { reference, json } = graded.case.labels;
-  const text = finalText(graded.episode);
-  const said = path === undefined ? jsonIn(text) : valueAt(jsonIn(text) ?? null, path);
-  const wantedJson = json === undefined || path === undefined ? json : valueAt(json, path);
-  const isByJson = value === undefined && wantedJson !== undefined && (path !== undefined || reference === undefined);
-  if (isByJson) {
-    if (said === undefined) return { value: 0, why: noValue(path) };
-    return same(canonicalJson(said) === canonicalJson(wantedJson));
+  const { value, path, ignore_case: ignoresCase } = grader;
+  const json = wantedJson(grader, graded);
+  if (json !== undefined) {
+    const said = saidJson(graded, path);
+    return said === undefined ? noValue(path) : same(canonicalJson(said) === canonicalJson(json));
   }
-  const wanted = value ?? reference;
+  const wanted = value ?? graded.case.labels.reference;
   if (wanted === undefined) return { value: null, why: "the case has no reference" };
-  const spoken = path === undefined ? text : said === undefined ? undefined : textOf(said);
-  if (spoken === undefined) return { value: 0, why: noValue(path) };
+  const said = saidAt(graded, path);
   const fold = (each: string): string => (ignoresCase ? each.trim().toLowerCase() : each.trim());
-  return same(fold(spoken) === fold(wanted));
+  return said === undefined ? noValue(path) : same(fold(said) === fold(wanted));
+}
+
+/** The JSON that is wanted, where no text is: at a path the label's own value, else the label where there is no reference. */
+function wantedJson({ value, path }: GraderOf<"exact">, { case: each }: Graded): Json | undefined {
+  const { reference, json } = each.labels;
+  if (value !== undefined || json === undefined) return undefined;
+  if (path !== undefined) return valueAt(json, path);
+  return reference === undefined ? json : undefined;
 }
 
 function same(is: boolean): Word {
   return is ? { value: 1, why: "it is the same" } : { value: 0, why: "it is another one" };
 }
 
-function noValue(path: string | undefined): string {
-  return path === undefined ? "the answer is no JSON" : `the answer has no ${path}`;
+function noValue(path: string | undefined): Word {
+  return { value: 0, why: path === undefined ? "the answer is no JSON" : `the answer has no ${path}` };
 }
 
 /** Whether the last answer, or a value of it, says all of some texts. */
@@ -61,7 +65,7 @@ export function gradeContains({ values, path, ignore_case: ignoresCase }: Grader
   const wanted = values ?? graded.case.labels.contains;
   if (wanted === undefined) return { value: null, why: "the case names no texts" };
   const said = saidAt(graded, path);
-  if (said === undefined) return { value: 0, why: noValue(path) };
+  if (said === undefined) return noValue(path);
   const fold = (text: string): string => (ignoresCase ? text.toLowerCase() : text);
   const missing = wanted.filter((text) => !fold(said).includes(fold(text)));
   return missing.length === 0
@@ -83,7 +87,7 @@ export function gradeRegex(
     path === undefined && forbid ? graded.episode.turns.map(({ text }) => text) : [saidAt(graded, path)].flatMap(kept);
   const found = texts.some((text) => matcher.test(text));
   if (found !== forbid) return { value: 1, why: forbid ? "it does not match what it must not" : "it matches" };
-  if (texts.length === 0) return { value: 0, why: noValue(path) };
+  if (texts.length === 0) return noValue(path);
   return { value: 0, why: forbid ? "it matches what it must not" : "it does not match" };
 }
 
@@ -97,15 +101,19 @@ function kept<T>(each: T | undefined): readonly T[] {
  */
 export function gradeNumeric({ path, expected, abs, rel }: GraderOf<"numeric">, graded: Graded): Word {
   if (!isLastAnswer(graded)) return NOT_LAST;
-  const { json } = graded.case.labels;
-  const label = path === undefined || typeof json === "number" ? json : valueAt(json ?? null, path);
-  const wanted = expected ?? (typeof label === "number" ? label : undefined);
+  const wanted = expected ?? labelledNumber(graded, path);
   if (wanted === undefined) return { value: null, why: "the case names no number" };
-  const text = finalText(graded.episode);
-  const said = path === undefined ? numberIn(text) : valueAt(jsonIn(text) ?? null, path);
+  const said = path === undefined ? numberIn(finalText(graded.episode)) : saidJson(graded, path);
   if (typeof said !== "number" || !Number.isFinite(said)) return { value: 0, why: "the answer has no number there" };
   const isNear = Math.abs(said - wanted) <= Math.max(abs, rel * Math.abs(wanted));
   return { value: Number(isNear), why: isNear ? `${said} is near enough` : `${said} instead of ${wanted}` };
+}
+
+/** The number of a case's JSON answer: the answer itself, else what it has at the path. */
+function labelledNumber({ case: each }: Graded, path: string | undefined): number | undefined {
+  const { json } = each.labels;
+  const label = path === undefined || typeof json === "number" ? json : valueAt(json ?? null, path);
+  return typeof label === "number" ? label : undefined;
 }
 
 /** A number that is no part of a name (`cus_123`), and no minus sign that is a hyphen. */
@@ -127,10 +135,16 @@ export function isLastAnswer({ case: each, episode }: Pick<Graded, "case" | "epi
   return episode.call === null || episode.call === each.calls.length - 1;
 }
 
+/** The JSON of the last answer, or the value of it at a path. */
+function saidJson({ episode }: Graded, path: string | undefined): Json | undefined {
+  const value = jsonIn(finalText(episode));
+  return path === undefined || value === undefined ? value : valueAt(value, path);
+}
+
 /** The last answer, or the value of it at a path, as a text. */
-function saidAt({ episode }: Graded, path: string | undefined): string | undefined {
-  const text = finalText(episode);
-  const value = path === undefined ? text : valueAt(jsonIn(text) ?? null, path);
+function saidAt(graded: Graded, path: string | undefined): string | undefined {
+  if (path === undefined) return finalText(graded.episode);
+  const value = saidJson(graded, path);
   return value === undefined ? undefined : textOf(value);
 }
 

@@ -141,18 +141,25 @@ function fits(given: Json, wanted: Json, how: Fit): boolean {
 }
 
 /** Whether there were so many calls, in the order expected, none of them too often. */
-export function gradeCalls({ order, min, max, repeats }: GraderOf<"calls">, graded: Graded): Word {
+export function gradeCalls(grader: GraderOf<"calls">, graded: Graded): Word {
   const calls = callsOf(graded.episode);
-  const wrong: string[] = [];
-  if (min !== undefined && calls.length < min) wrong.push(`${calls.length} calls, expected at least ${min}`);
-  if (max !== undefined && calls.length > max) wrong.push(`${calls.length} calls, expected at most ${max}`);
-  const most = repeats === undefined ? 0 : mostRepeats(calls);
-  if (repeats !== undefined && most > repeats) wrong.push(`the same call ${most} times`);
-  const expected = order === "strict" ? expectedOf(graded) : [];
-  if (order === "strict" && expected !== undefined && !isInOrder(calls, expected))
-    wrong.push("another order than expected");
+  const expected = grader.order === "strict" ? expectedOf(graded) : undefined;
+  const wrong = [
+    ...countFaults(grader, calls),
+    ...(expected === undefined || isInOrder(calls, expected) ? [] : ["another order than expected"]),
+  ];
   if (wrong.length > 0) return { value: 0, why: wrong.join("; ") };
-  return expected === undefined ? NOTHING_KNOWN : { value: 1, why: `${calls.length} calls as expected` };
+  const isUnknown = grader.order === "strict" && expected === undefined;
+  return isUnknown ? NOTHING_KNOWN : { value: 1, why: `${calls.length} calls as expected` };
+}
+
+function countFaults({ min, max, repeats }: GraderOf<"calls">, calls: readonly EpisodeCall[]): readonly string[] {
+  const most = repeats === undefined ? 0 : mostRepeats(calls);
+  return [
+    ...(min !== undefined && calls.length < min ? [`${calls.length} calls, expected at least ${min}`] : []),
+    ...(max !== undefined && calls.length > max ? [`${calls.length} calls, expected at most ${max}`] : []),
+    ...(repeats !== undefined && most > repeats ? [`the same call ${most} times`] : []),
+  ];
 }
 
 function mostRepeats(calls: readonly EpisodeCall[]): number {

@@ -80,20 +80,28 @@ export function gradeCel({ entry, compiled }: CelGrader, { case: each, episode, 
 /** The figure, or what was expected instead. */
 function figureOf(as: GraderOf<"cel">["as"], given: unknown): number | string {
   const value = typeof given === "boolean" || typeof given === "bigint" ? Number(given) : given;
-  const isFigure = typeof value === "number" && Number.isFinite(value) && value >= 0;
-  switch (as) {
-    case "pass":
-      return value === 0 || value === 1 ? value : "expected true or false";
-    case "score":
-      return isFigure && value <= 1 ? value : "expected a number from 0 to 1";
-    case "violation":
-      return isFigure && Number.isInteger(value) ? value : "expected true, false or how many";
-    case "amount":
-      return isFigure && typeof given !== "boolean" ? value : "expected a number of 0 or more";
-    default:
-      return as satisfies never;
-  }
+  const { expected, isMeant } = FIGURES[as];
+  return typeof value === "number" && Number.isFinite(value) && isMeant(value, given) ? value : expected;
 }
+
+/** What the value of an expression has to be. */
+const FIGURES: Readonly<
+  Record<
+    GraderOf<"cel">["as"],
+    { readonly expected: string; readonly isMeant: (value: number, given: unknown) => boolean }
+  >
+> = {
+  pass: { expected: "expected true or false", isMeant: (value) => value === 0 || value === 1 },
+  score: { expected: "expected a number from 0 to 1", isMeant: (value) => value >= 0 && value <= 1 },
+  violation: {
+    expected: "expected true, false or how many",
+    isMeant: (value) => value >= 0 && Number.isInteger(value),
+  },
+  amount: {
+    expected: "expected a number of 0 or more",
+    isMeant: (value, given) => value >= 0 && typeof given !== "boolean",
+  },
+};
 
 function shownOf(episode: Episode): JsonObject {
   const figures = figuresOf(episode);

@@ -5,7 +5,7 @@ import type { GraderEntry, GraderOf } from "../../config/grader-document.ts";
 import { didYouMean } from "../../config/mistakes.ts";
 import type { Mistake } from "../../errors.ts";
 import { compileGrader } from "./cel.ts";
-import { kindOf } from "./kinds.ts";
+import { kindOf } from "./kind-of.ts";
 import { graderSchema } from "./schema.ts";
 
 /** Every mistake in a grader of a suite; paths begin with the grader's own. */
@@ -34,44 +34,25 @@ function ownMistakes(
   grader: GraderEntry,
   { tools, evals }: Pick<ConfigDocument, "tools" | "evals">,
 ): readonly Mistake[] {
-  switch (grader.kind) {
-    case "json_schema":
-      return schemaMistakes(path, grader, Object.keys(tools));
-    case "regex":
-      return patternMistakes(`${path}.pattern`, grader.pattern);
-    case "calls":
-      return countMistakes(path, grader);
-    case "cel": {
-      const compiled = compileGrader(grader);
-      return compiled.ok ? [] : [{ path: `${path}.expression`, message: compiled.message }];
-    }
-    case "forbidden":
-      return grader.tools.flatMap((tool, at) => unknownTool(`${path}.tools.${at}`, tool, Object.keys(tools)));
-    case "leakage":
-      return grader.secrets || grader.pii || grader.canaries
-        ? []
-        : [{ path, message: "looks for nothing: expected `secrets`, `pii` or `canaries`" }];
-    case "judge": {
-      const known = Object.keys(evals.judges);
-      const message = `no judge "${grader.judge}"${didYouMean(grader.judge, known)}`;
-      return known.includes(grader.judge) ? [] : [{ path: `${path}.judge`, message }];
-    }
-    case "completed":
-    case "exact":
-    case "contains":
-    case "numeric":
-    case "tool_choice":
-    case "arguments":
-    case "policy":
-    case "citation":
-    case "cost":
-    case "latency":
-    case "tokens":
-    case "steps":
-      return [];
-    default:
-      return grader satisfies never;
-  }
+  const names = Object.keys(tools);
+  if (grader.kind === "json_schema") return schemaMistakes(path, grader, names);
+  if (grader.kind === "regex") return patternMistakes(`${path}.pattern`, grader.pattern);
+  if (grader.kind === "calls") return countMistakes(path, grader);
+  if (grader.kind === "cel") return expressionMistakes(`${path}.expression`, grader);
+  if (grader.kind === "judge") return judgeMistakes(`${path}.judge`, grader.judge, Object.keys(evals.judges));
+  if (grader.kind === "forbidden")
+    return grader.tools.flatMap((tool, at) => unknownTool(`${path}.tools.${at}`, tool, names));
+  const isBlind = grader.kind === "leakage" && !grader.secrets && !grader.pii && !grader.canaries;
+  return isBlind ? [{ path, message: "looks for nothing: expected `secrets`, `pii` or `canaries`" }] : [];
+}
+
+function expressionMistakes(path: string, grader: GraderOf<"cel">): readonly Mistake[] {
+  const compiled = compileGrader(grader);
+  return compiled.ok ? [] : [{ path, message: compiled.message }];
+}
+
+function judgeMistakes(path: string, judge: string, known: readonly string[]): readonly Mistake[] {
+  return known.includes(judge) ? [] : [{ path, message: `no judge "${judge}"${didYouMean(judge, known)}` }];
 }
 
 /** Terms of another kind of figure: they would be read by nobody. */

@@ -1,5 +1,5 @@
 // Decides what each deterministic grader makes of an episode. Total: what cannot be told is an error, never a zero.
-import type { GraderEntry } from "../../config/grader-document.ts";
+import type { GraderEntry, GraderOf } from "../../config/grader-document.ts";
 import type { EvalCase } from "../case.ts";
 import { figuresOf, type Episode } from "../episode.ts";
 import type { Grade } from "../grade.ts";
@@ -7,7 +7,7 @@ import { gradeArguments, gradeCalls, gradeForbidden, gradePolicy, gradeToolChoic
 import { gradeContains, gradeExact, gradeNumeric, gradeRegex, gradeSchema } from "./answers.ts";
 import { gradeCel, type CelGrader } from "./cel.ts";
 import { gradeCitation, gradeLeakage } from "./disclosure.ts";
-import { kindOf } from "./kinds.ts";
+import { kindOf } from "./kind-of.ts";
 
 /** What a grader is given. */
 export interface Graded {
@@ -76,49 +76,39 @@ function attempted(grader: DeterministicGrader, graded: Graded, cel: CelGrader |
   }
 }
 
+type Teller<G> = (grader: G, graded: Graded, cel: CelGrader | undefined) => Word;
+
+/** What each kind of grader does: one for each of them, or this does not compile. */
+const TELLERS: { readonly [K in DeterministicGrader["kind"]]: Teller<GraderOf<K>> } = {
+  completed: () => ({ value: 1, why: "it came to an answer" }),
+  json_schema: gradeSchema,
+  exact: gradeExact,
+  contains: gradeContains,
+  regex: gradeRegex,
+  numeric: gradeNumeric,
+  tool_choice: (_grader, graded) => gradeToolChoice(graded),
+  arguments: gradeArguments,
+  calls: gradeCalls,
+  forbidden: gradeForbidden,
+  policy: (grader, { episode }) => gradePolicy(grader, episode),
+  leakage: gradeLeakage,
+  citation: gradeCitation,
+  cost: (_grader, { episode }) => amount(figuresOf(episode).cost_micro_usd, "micro-USD"),
+  latency: (_grader, { episode }) => amount(figuresOf(episode).duration_ms, "ms"),
+  tokens: ({ of }, { episode }) => tokens(of, figuresOf(episode)),
+  steps: (_grader, { episode }) => amount(figuresOf(episode).model_calls, "model calls"),
+  cel: (_grader, graded, cel) =>
+    cel === undefined ? { error: "its expression is not compiled" } : gradeCel(cel, graded),
+};
+
 function told(grader: DeterministicGrader, graded: Graded, cel: CelGrader | undefined): Word {
-  const { episode } = graded;
-  const figures = figuresOf(episode);
-  switch (grader.kind) {
-    case "completed":
-      return { value: 1, why: "it came to an answer" };
-    case "json_schema":
-      return gradeSchema(grader, graded);
-    case "exact":
-      return gradeExact(grader, graded);
-    case "contains":
-      return gradeContains(grader, graded);
-    case "regex":
-      return gradeRegex(grader, graded);
-    case "numeric":
-      return gradeNumeric(grader, graded);
-    case "tool_choice":
-      return gradeToolChoice(graded);
-    case "arguments":
-      return gradeArguments(grader, graded);
-    case "calls":
-      return gradeCalls(grader, graded);
-    case "forbidden":
-      return gradeForbidden(grader, graded);
-    case "policy":
-      return gradePolicy(grader, episode);
-    case "leakage":
-      return gradeLeakage(grader, graded);
-    case "citation":
-      return gradeCitation(grader, graded);
-    case "cost":
-      return { value: figures.cost_micro_usd, why: `${figures.cost_micro_usd} micro-USD` };
-    case "latency":
-      return { value: figures.duration_ms, why: `${figures.duration_ms} ms` };
-    case "tokens":
-      return tokens(grader.of, figures);
-    case "steps":
-      return { value: figures.model_calls, why: `${figures.model_calls} model calls` };
-    case "cel":
-      return cel === undefined ? { error: "its expression is not compiled" } : gradeCel(cel, graded);
-    default:
-      return grader satisfies never;
-  }
+  // The table's own type says that each kind has the function for it.
+  const tell = TELLERS[grader.kind] as Teller<DeterministicGrader>;
+  return tell(grader, graded, cel);
+}
+
+function amount(value: number, unit: string): Word {
+  return { value, why: `${value} ${unit}` };
 }
 
 function tokens(
@@ -126,5 +116,5 @@ function tokens(
   { input_tokens: input, output_tokens: output }: ReturnType<typeof figuresOf>,
 ): Word {
   const value = of === "input" ? input : of === "output" ? output : input + output;
-  return { value, why: `${value} tokens` };
+  return amount(value, "tokens");
 }
