@@ -1,6 +1,7 @@
 // Proves how a judge is asked, how its answers are read and folded, and what makes it another judge.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { openAiChat } from "../../src/adapters/models/openai-chat.ts";
 import type { JudgeEntry } from "../../src/core/config/eval-document.ts";
 import type { CaseLabels, EvalCase } from "../../src/core/eval/case.ts";
 import type { Episode, EpisodeTurn } from "../../src/core/eval/episode.ts";
@@ -273,7 +274,10 @@ describe("samples of a panel", () => {
 
   it("come to nothing where most of them cannot be read, and say why", () => {
     const bad = readJudge("no", judge());
-    expect(foldSamples([bad, bad, word("pass")], judge())).toMatchObject({ ok: false, why: expect.stringContaining("no JSON object") as string });
+    expect(foldSamples([bad, bad, word("pass")], judge())).toMatchObject({
+      ok: false,
+      why: expect.stringContaining("no JSON object") as string,
+    });
     expect(foldSamples([bad, word("pass")], judge())).toMatchObject({ ok: true, value: { label: "pass" } });
     expect(foldSamples([], judge())).toMatchObject({ ok: false, why: "no judge answered" });
   });
@@ -309,5 +313,65 @@ describe("a judge's digest", () => {
   it("is the same whatever it takes to gate, and whatever it may cost", () => {
     const terms = { kappa_floor: 0.1, min_labels: 20, expires_in: "1d", budget_usd: 9 };
     expect(digest({ ...route, ...terms })).toBe(digest(route));
+  });
+});
+
+describe("the client that judges speak through", () => {
+  const request = judgeRequest(judge(), { case: evalCase([ASKED]), episode: episode([turn({ text: "Done." })]) });
+  const said = (message: object): Response =>
+    Response.json({
+      id: "c",
+      object: "chat.completion",
+      created: 0,
+      model: "m",
+      choices: [{ index: 0, finish_reason: "stop", message }],
+    });
+  const asked = async (
+    ...answers: readonly (() => Response)[]
+  ): Promise<{ answer: unknown; sent: readonly string[] }> => {
+    const sent: string[] = [];
+    const client = openAiChat.over((_, body) => {
+      sent.push(body);
+      const next = answers[Math.min(sent.length, answers.length) - 1];
+      return next === undefined ? Promise.reject(new Error("nothing answers")) : Promise.resolve(next());
+    });
+    return { answer: await client.complete("small", request), sent };
+  };
+
+  it("sends what a judge is asked as it is, to nobody but the fetch that it was given", async () => {
+    const { answer: told, sent } = await asked(() => said({ role: "assistant", content: answer("pass") }));
+    expect(told).toEqual({ ok: true, text: answer("pass") });
+    expect(sent.map((body) => JSON.parse(body) as unknown)).toEqual([{ ...request, model: "small" }]);
+  });
+
+  it.each<[string, () => Response, RegExp]>([
+    ["says nothing", () => said({ role: "assistant", content: "" }), /said nothing/],
+    ["declines", () => said({ role: "assistant", content: null, refusal: "I do not grade." }), /I do not grade/],
+    ["has no choices", () => Response.json({ choices: [] }), /said nothing/],
+    ["is no completion", () => Response.json({ nothing: 1 }), /\w/],
+    ["is no JSON", () => new Response("<html>", { headers: { "content-type": "application/json" } }), /\w/],
+    [
+      "is over its budget",
+      () => Response.json({ error: { message: "budget_exceeded" } }, { status: 402 }),
+      /budget_exceeded/,
+    ],
+  ])("tells why there is no text where the model %s, and never throws", async (_, response, why) => {
+    const { answer: told, sent } = await asked(response);
+    expect(told).toMatchObject({ ok: false });
+    expect((told as { readonly why: string }).why).toMatch(why);
+    expect(sent).toHaveLength(1);
+  });
+
+  it("tries once more where that is said to be worth it, and no more than once", async () => {
+    const busy = (): Response =>
+      Response.json(
+        { error: { message: "busy" } },
+        { status: 502, headers: { "x-should-retry": "true", "retry-after-ms": "1" } },
+      );
+    const done = (): Response => said({ role: "assistant", content: answer("fail") });
+    expect((await asked(busy, done)).answer).toMatchObject({ ok: true });
+    const never = await asked(busy);
+    expect(never.answer).toMatchObject({ ok: false, why: expect.stringContaining("busy") as string });
+    expect(never.sent).toHaveLength(2);
   });
 });
