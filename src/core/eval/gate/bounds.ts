@@ -81,7 +81,7 @@ export function changedClusters(paired: readonly MetricItem[]): number {
 }
 
 /** A cluster that moved this far counts as lost or won entirely. */
-const ENTIRELY = 0.5;
+const ENTIRELY = 0.9;
 
 /**
  * Holds the bounds of a mean to what was not seen. A kind of case that fails entirely and happened not to be drawn leaves
