@@ -7,22 +7,23 @@ import { usageFailure } from "./exit-codes.ts";
 import type { Terminal } from "./terminal.ts";
 import { tableLines } from "./visible-text.ts";
 
+const figure = z.nullable(z.number());
 const Look = z.looseObject({
   says: z.string(),
   state: z.string(),
-  comparisons: z.array(
+  metrics: z.array(
     z.looseObject({
-      metric: z.string(),
-      live: z.number(),
-      canary: z.number(),
-      difference: z.number(),
-      low: z.number(),
-      high: z.number(),
+      id: z.string(),
+      state: z.string(),
+      live: figure,
+      canary: figure,
+      delta: figure,
+      lower: figure,
+      upper: figure,
       p: z.number(),
-      is_worse: z.boolean(),
     }),
   ),
-  is_split_wrong: z.boolean(),
+  sample_ratio: z.nullable(z.looseObject({ is_alarm: z.boolean() })),
 });
 type Look = z.infer<typeof Look>;
 const Standing = z.looseObject({
@@ -43,7 +44,7 @@ export function addCanaryCommands(releases: Command, terminal: Terminal): void {
     .description("compare two releases on the sessions that each had")
     .option("--from <time>", "RFC 3339 time; seven days before --to when left out")
     .option("--to <time>", "RFC 3339 time; now when left out")
-    .action((agent: string, a: string, b: string, options: WindowOptions, command: Command) =>
+    .action((agent: string, a: string, b: string, ...[options, command]: readonly [WindowOptions, Command]) =>
       compare(toolsOf(command, terminal), agent, { a, b, ...options }),
     );
 }
@@ -80,24 +81,26 @@ async function compare(
   report(tools, look, [look.says, ...lookLines(look), ...cut, `mind: ${look.note}`]);
 }
 
-function lookLines({ comparisons, is_split_wrong: isSplitWrong }: Look): readonly string[] {
-  const rows = comparisons.map((each) => [
-    each.metric,
-    figure(each.live),
-    figure(each.canary),
-    figure(each.difference),
-    `${figure(each.low)} to ${figure(each.high)}`,
-    figure(each.p),
-    each.is_worse ? "yes" : "no",
+function lookLines({ metrics, sample_ratio: split }: Look): readonly string[] {
+  const rows = metrics.map((each) => [
+    each.id,
+    shown(each.live),
+    shown(each.canary),
+    shown(each.delta),
+    each.lower === null && each.upper === null ? "-" : `${shown(each.lower)} to ${shown(each.upper)}`,
+    shown(each.p),
+    each.state,
   ]);
   return [
-    ...(rows.length === 0 ? [] : tableLines(["METRIC", "BEFORE", "AFTER", "CHANGE", "BETWEEN", "P", "WORSE"], rows)),
-    ...(isSplitWrong ? ["sessions are not split as they were drawn: find out why before you trust the rest"] : []),
+    ...(rows.length === 0 ? [] : tableLines(["METRIC", "BEFORE", "AFTER", "CHANGE", "BETWEEN", "P", "STATE"], rows)),
+    ...(split?.is_alarm === true
+      ? ["sessions are not split as they were drawn: find out why before you trust the rest"]
+      : []),
   ];
 }
 
-function figure(value: number): string {
-  return String(Number(value.toPrecision(3)));
+function shown(value: number | null): string {
+  return value === null ? "-" : String(Number(value.toPrecision(3)));
 }
 
 function pathOf(agent: string): string {

@@ -23,33 +23,35 @@ async function gateway(
 }
 
 const errors = {
-  metric: "errors",
+  id: "errors",
+  state: "worse",
   live: 0.05,
   canary: 0.30123,
-  difference: 0.25123,
-  low: 0.11,
-  high: 0.39,
+  delta: 0.25123,
+  lower: 0.11,
+  upper: 0.39,
   p: 0.000012,
-  is_worse: true,
 };
+const cost = { id: "cost", state: "watching", live: null, canary: null, delta: null, lower: null, upper: null, p: 1 };
 const look = {
-  says: "150 sessions of r2, 150 of r1: errors went from 0.05 to 0.301",
+  says: "150 sessions of r2, 150 of r1. errors moved by 25 %",
   state: "worse",
-  comparisons: [errors],
-  is_split_wrong: false,
+  metrics: [errors, cost],
+  sample_ratio: null,
 };
 
 test("watch shows each watch with its figures, and that shares are not as drawn", async () => {
   const watches = [
-    { ...look, release: "r2", status: "ended", looked_at: "2026-11-26T10:00:00Z", is_split_wrong: true },
+    { ...look, release: "r2", status: "ended", looked_at: "2026-11-26T10:00:00Z", sample_ratio: { is_alarm: true } },
   ];
   const { run, asked } = await gateway({ agent: "helper", canary: null, watches });
   const shown = await run("watch", "helper");
   expect(shown).toMatchObject({ code: 0, stderr: "" });
   expect(shown.stdout.split("\n")).toEqual([
     `r2 ended, looked at 2026-11-26T10:00:00Z: ${look.says}`,
-    "METRIC  BEFORE  AFTER  CHANGE  BETWEEN       P         WORSE",
-    "errors  0.05    0.301  0.251   0.11 to 0.39  0.000012  yes",
+    "METRIC  BEFORE  AFTER  CHANGE  BETWEEN       P         STATE",
+    "errors  0.05    0.301  0.251   0.11 to 0.39  0.000012  worse",
+    "cost    -       -      -       -             1         watching",
     "sessions are not split as they were drawn: find out why before you trust the rest",
     "",
   ]);
