@@ -3,10 +3,9 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import OpenAI from "openai";
 import { converse, toolCaller } from "./local/agent.ts";
-import { root } from "./local/bundles.ts";
 import type { DemoKeys } from "./local/seed.ts";
 
-const stateDir = path.resolve(process.env["STATE_DIR"] || path.join(root, ".state"));
+const stateDir = path.resolve(process.env["STATE_DIR"] || ".state");
 const sessions = Number(process.argv[2] ?? 60);
 /** Sessions that are played at the same time. */
 const AT_ONCE = 4;

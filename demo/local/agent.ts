@@ -36,11 +36,10 @@ export async function converse(
     if (message === undefined) break;
     messages.push(message);
     const asked = (message.tool_calls ?? []).filter((call) => call.type === "function");
-    const said =
-      asked.length === 0
-        ? `"${message.content ?? ""}"`
-        : asked.map((call) => `wants ${toolName(call.function.name)} ${call.function.arguments}`).join(", ");
-    onTurn?.(`${data.model}: ${said}`, response.headers.get("interlock-budget-remaining-usd") ?? "?");
+    onTurn?.(
+      `${data.model}: ${saidIn(message.content, asked)}`,
+      response.headers.get("interlock-budget-remaining-usd") ?? "?",
+    );
     if (asked.length === 0) break;
     for (const call of asked) {
       const name = toolName(call.function.name);
@@ -84,6 +83,14 @@ export function toolCaller(keys: DemoKeys, session: string, traceparent?: string
 /** What became of a tool call, in a word. */
 export function outcomeOf({ body }: Answer): string {
   return typeof body["status"] === "string" ? body["status"] : String(body["code"]);
+}
+
+function saidIn(
+  content: string | null,
+  asked: readonly { readonly function: { readonly name: string; readonly arguments: string } }[],
+): string {
+  if (asked.length === 0) return `"${content ?? ""}"`;
+  return asked.map((call) => `wants ${toolName(call.function.name)} ${call.function.arguments}`).join(", ");
 }
 
 /** Models accept no dots in function names; ours come back with one. */

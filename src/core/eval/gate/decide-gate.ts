@@ -65,7 +65,10 @@ function verdictOf(measured: Measured, adjusted: number | null): MetricVerdict {
 }
 
 /** What a metric would decide: a real drop inside the margin is no reason to block. */
-function standingOf({ breach, is_worse, is_kept, is_within }: Measured, adjusted: number | null): Exclude<Verdict, "ERROR"> {
+function standingOf(
+  { breach, is_worse, is_kept, is_within }: Measured,
+  adjusted: number | null,
+): Exclude<Verdict, "ERROR"> {
   if (breach !== null) return "BLOCK";
   if (is_within) return "SHIP";
   return is_worse === true && !is_kept && (adjusted ?? 1) < ALPHA ? "BLOCK" : "INCONCLUSIVE";

@@ -4,36 +4,32 @@ import { usdFromJson } from "../../units/money.ts";
 import type { MetricTerms } from "../gate/gate-input.ts";
 import type { GradeKind } from "../grade.ts";
 
+/** Graders that say themselves what they give. */
+type Saying = Extract<GraderEntry, { readonly as: GradeKind }>["kind"];
+
+const KINDS: Readonly<Record<Exclude<GraderEntry["kind"], Saying>, GradeKind>> = {
+  completed: "pass",
+  json_schema: "pass",
+  exact: "pass",
+  contains: "pass",
+  regex: "pass",
+  numeric: "pass",
+  tool_choice: "pass",
+  calls: "pass",
+  arguments: "score",
+  citation: "score",
+  judge: "score",
+  forbidden: "violation",
+  leakage: "violation",
+  cost: "amount",
+  latency: "amount",
+  tokens: "amount",
+  steps: "amount",
+};
+
 /** The kind of a grader's figure. A judge's is a score: of a rubric that passes or fails it is 0 or 1. */
 export function kindOf(grader: GraderEntry): GradeKind {
-  switch (grader.kind) {
-    case "completed":
-    case "json_schema":
-    case "exact":
-    case "contains":
-    case "regex":
-    case "numeric":
-    case "tool_choice":
-    case "calls":
-      return "pass";
-    case "arguments":
-    case "citation":
-    case "judge":
-      return "score";
-    case "forbidden":
-    case "leakage":
-      return "violation";
-    case "policy":
-    case "cel":
-      return grader.as;
-    case "cost":
-    case "latency":
-    case "tokens":
-    case "steps":
-      return "amount";
-    default:
-      return grader satisfies never;
-  }
+  return "as" in grader ? grader.as : KINDS[grader.kind];
 }
 
 /** Margins where a grader names none: five points of passes and scores, a tenth of an amount. */
