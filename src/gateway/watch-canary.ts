@@ -129,8 +129,8 @@ async function end(
   { row, pointer }: { readonly row: WatchRow; readonly pointer: ReleasePointer },
   recorder: Recorder,
 ): Promise<boolean> {
-  const { comparisons, canary, says } = row.evidence;
-  const metrics = comparisons.filter((each) => each.is_worse).map(({ metric }) => metric);
+  const { canary, says } = row.evidence;
+  const metrics = row.evidence.metrics.filter((each) => each.state === "worse").map(({ id }) => id);
   const moved = await moveRelease(
     ports,
     tenant,
@@ -170,9 +170,10 @@ type Notice = "worse" | "split";
 
 /** Tells people of what they were not told yet; answers the row as it is kept then. */
 async function tell(ports: Ports, watched: WatchedAgent, row: WatchRow): Promise<WatchRow> {
-  const { state, is_split_wrong, told_worse, told_split } = row.evidence;
+  const { state, sample_ratio: split, told_worse, told_split } = row.evidence;
   const isWorse = state === "worse" && told_worse === null && (await deliver(ports, watched, { row, notice: "worse" }));
-  const isSplit = is_split_wrong && told_split === null && (await deliver(ports, watched, { row, notice: "split" }));
+  const isSplit =
+    split?.is_alarm === true && told_split === null && (await deliver(ports, watched, { row, notice: "split" }));
   if (!isWorse && !isSplit) return row;
   const now = ports.system.now();
   const evidence: KeptLook = {

@@ -51,9 +51,6 @@ interface Standing {
     readonly mixed: number;
     readonly live: { readonly sessions: number };
     readonly canary: { readonly sessions: number };
-    readonly is_split_wrong: boolean;
-    readonly window: number;
-    readonly comparisons: readonly { readonly metric: string; readonly is_worse: boolean; readonly p: number }[];
   }[];
 }
 
@@ -159,7 +156,7 @@ describe("a canary that is watched", () => {
     expect(history[0]).toMatchObject({
       status: "canary_ended",
       by: "gateway",
-      reason: expect.stringContaining("errors went from 0.05 to 0.335") as unknown,
+      reason: expect.stringMatching(/^200 sessions of r2, 200 of r1\. errors moved by .*: it is worse$/) as unknown,
       grounds: { type: "watch", metrics: ["errors"], sessions: 200 },
     });
     expect(acts[0]).toBe("canary_ended");
@@ -188,7 +185,10 @@ describe("a canary that is watched", () => {
       ...sessions("r2", 200, { at, errorEvery: 10 }),
     ]);
     const row = await watchCanary(ports, { tenant: tenant.id, agent: AGENT, terms }, nobody);
-    expect(row).toMatchObject({ status: "watching", evidence: { state: "watching", is_split_wrong: false } });
+    expect(row).toMatchObject({
+      status: "watching",
+      evidence: { state: "watching", sample_ratio: { is_alarm: false } },
+    });
     expect((await ports.releases.read(tenant.id, AGENT)).pointer?.canary?.release).toBe("r2");
   });
 
@@ -288,21 +288,20 @@ describe("a canary that is watched", () => {
     const look = await watchCanary(later, { tenant: tenant.id, agent: AGENT, terms }, nobody);
     expect(look?.evidence.live.drawn ?? 0).toBe(90);
     expect(look?.evidence.canary).toMatchObject({ drawn: 10, sessions: 70 });
-    expect(look?.evidence.is_split_wrong).toBe(false);
+    expect(look?.evidence.sample_ratio?.is_alarm).toBe(false);
     await store(ports, tenant.id, sessions("r2", 90, { at: changed + 6 * MINUTE_MS, errorEvery: 100 }));
     const wrong = await watchCanary(later, { tenant: tenant.id, agent: AGENT, terms }, nobody);
-    expect(wrong).toMatchObject({ status: "watching", evidence: { is_split_wrong: true } });
+    expect(wrong).toMatchObject({ status: "watching", evidence: { sample_ratio: { is_alarm: true } } });
   });
 
   it("goes on in another window, at a smaller share of alpha, when one is full", async () => {
     const { tenant, ports, began } = await withCanary();
     const at = began + 5_000;
-    await store(ports, tenant.id, [
-      ...[at, at + 20 * MINUTE_MS].flatMap((each) => [
-        ...sessions("r1", 20, { at: each, errorEvery: 100 }),
-        ...sessions("r2", 20, { at: each, errorEvery: 100 }),
-      ]),
+    const rows = [at, at + 20 * MINUTE_MS].flatMap((each) => [
+      ...sessions("r1", 20, { at: each, errorEvery: 100 }),
+      ...sessions("r2", 20, { at: each, errorEvery: 100 }),
     ]);
+    await store(ports, tenant.id, rows);
     const small: Ports = { ...ports, canaries: d1Canaries(bindings.DB, 100) };
     const first = await watchCanary(small, { tenant: tenant.id, agent: AGENT, terms }, nobody);
     expect(first?.evidence).toMatchObject({ window: 1, calls: 100, from: began, canary: { sessions: 20 } });
@@ -311,9 +310,9 @@ describe("a canary that is watched", () => {
     const second = await watchCanary(ports, { tenant: tenant.id, agent: AGENT, terms }, nobody);
     expect(second?.evidence).toMatchObject({ window: 2, next_from: null, canary: { sessions: 20 } });
     expect(second?.evidence.from).toBe(first?.evidence.next_from);
-    const needed = [first, second].map((each) => each?.evidence.comparisons[0]?.needed ?? 0);
-    expect(needed[0]).toBeCloseTo(Math.log((2 * 4) / 0.05));
-    expect(needed[1]).toBeCloseTo(Math.log((6 * 4) / 0.05));
+    const used = [first, second].map((each) => each?.evidence.metrics[0]?.alpha ?? 0);
+    expect(used[0]).toBeCloseTo(0.05 / (2 * 4));
+    expect(used[1]).toBeCloseTo(0.05 / (6 * 4));
   });
 
   describe("tells people", () => {
@@ -390,7 +389,7 @@ describe("two releases compared", () => {
       to,
     });
     const before = await request(`/v1/agents/${AGENT}/compare?a=r1&b=r3&from=2020-01-01&to=2020-01-02`, tenant.auditor);
-    expect(await before.json()).toMatchObject({ state: "too_few", live: { sessions: 0 }, comparisons: [] });
+    expect(await before.json()).toMatchObject({ state: "watching", live: { sessions: 0 }, sample_ratio: null });
   });
 
   it.each([

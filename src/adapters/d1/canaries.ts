@@ -125,7 +125,7 @@ function figuresOf(release: string, row: Row | undefined): ArmFigures {
   const sum = (name: "cost" | "latency"): ArmFigures["cost"] => ({
     n: row?.[`${name}_n`] ?? 0,
     sum: row?.[`${name}_sum`] ?? 0,
-    squares: row?.[`${name}_squares`] ?? 0,
+    sum_squares: row?.[`${name}_squares`] ?? 0,
   });
   return {
     release,

@@ -16,7 +16,7 @@ const DEFAULT_DAYS = 7;
 const MAX_DAYS = 31;
 const WATCHES = 20;
 
-const LogSum = z.object({ n: z.int(), sum: z.number(), squares: z.number() });
+const Totals = z.object({ n: z.int(), sum: z.number(), sum_squares: z.number() });
 const Arm = z.object({
   release: z.string(),
   sessions: z.int(),
@@ -24,30 +24,37 @@ const Arm = z.object({
   errors: z.int(),
   denials: z.int(),
   good: z.int(),
-  cost: LogSum,
-  latency: LogSum,
+  cost: Totals,
+  latency: Totals,
 });
-const Comparison = z.object({
-  metric: z.string(),
-  live: z.number(),
-  canary: z.number(),
-  difference: z.number(),
-  se: z.number(),
-  low: z.number(),
-  high: z.number(),
-  log_evidence: z.number(),
-  needed: z.number(),
+const state = z.enum(["watching", "worse", "within", "better"]);
+const figure = z.nullable(z.number());
+const Metric = z.object({
+  id: z.string(),
+  kind: z.string(),
+  state,
+  says: z.string(),
+  method: z.string(),
+  alpha: z.number(),
+  n_live: z.int(),
+  n_canary: z.int(),
+  live: figure,
+  canary: figure,
+  /** Of rates the difference, of cost and latency the ratio less one; `lower` and `upper` hold whenever one looks. */
+  delta: figure,
+  lower: figure,
+  upper: figure,
+  margin: z.number(),
+  e_value: z.number(),
   p: z.number(),
-  is_worse: z.boolean(),
 });
 const look = {
-  state: z.enum(["too_few", "watching", "worse"]),
+  state,
   says: z.string(),
-  comparisons: z.array(Comparison),
+  metrics: z.array(Metric),
   live: Arm,
   canary: Arm,
-  split_bayes_factor: z.number(),
-  is_split_wrong: z.boolean(),
+  sample_ratio: z.nullable(z.object({ bayes_factor: z.number(), is_alarm: z.boolean() })),
   /** Sessions that had calls of both releases: they are left out. */
   mixed: z.int(),
   calls: z.int(),
@@ -156,10 +163,10 @@ function watchView({
   lookedAt,
   evidence,
 }: WatchRow): z.infer<typeof WatchView> {
-  const { window, from, next_from: _next, told_worse: _worse, told_split: _split, comparisons, ...seen } = evidence;
+  const { window, from, next_from: _next, told_worse: _worse, told_split: _split, metrics, ...seen } = evidence;
   return {
     ...seen,
-    comparisons: [...comparisons],
+    metrics: [...metrics],
     generation,
     release,
     live_release: live,
@@ -186,7 +193,7 @@ async function compare(c: HttpContext): Promise<Response> {
   if (!compared.ok) return problem(compared);
   const view: z.infer<typeof Compared> = {
     ...compared.value,
-    comparisons: [...compared.value.comparisons],
+    metrics: [...compared.value.metrics],
     from: new Date(from).toISOString(),
     to: new Date(to).toISOString(),
     is_always_valid: false,
