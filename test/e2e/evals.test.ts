@@ -355,7 +355,12 @@ describe("people", () => {
     expect(seen.json).toMatchObject({ judged: null, said: [], choices: ["fail", "pass"] });
     expect(String(seen.json["shown"])).toContain("USER: Please refund");
     const say = (key: string, id: string | undefined, label: string, verb = "labels"): ReturnType<typeof send> =>
-      send(key, "POST", `/v1/evals/audits/${id ?? ""}/${verb}`, { label });
+      send(
+        key,
+        "POST",
+        `/v1/evals/audits/${id ?? ""}/${verb}`,
+        verb === "labels" ? { label } : { label, note: "the date is missing" },
+      );
     expect((await say(keys.approver, first?.id, "splendid")).status).toBe(400);
     expect((await say(keys.approver, first?.id, "pass")).json).toMatchObject({ status: "labelled" });
     expect((await say(keys.approver, first?.id, "pass")).status).toBe(409);
