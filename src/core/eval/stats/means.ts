@@ -46,7 +46,9 @@ export function clustered(values: readonly number[], clusters: readonly (string 
   const count = sums.size;
   const miller = Math.sqrt(squares) / n;
   const corrected = count < 2 ? Number.POSITIVE_INFINITY : miller * Math.sqrt(count / (count - 1));
-  const skewness = squares === 0 ? 0 : cubes / count / (squares / count) ** 1.5;
+  // What is too small to be cubed counts as not straying.
+  const unit = (squares / count) ** 1.5;
+  const skewness = unit === 0 ? 0 : cubes / count / unit;
   return { mean: middle, n, clusters: count, naive: Math.sqrt(variance(values) / n), miller, corrected, skewness };
 }
 
