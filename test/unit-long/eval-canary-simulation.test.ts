@@ -1,10 +1,13 @@
 // Proves by simulation how often a canary is falsely called worse over a hundred looks, and how soon a real harm is seen.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { compareCanary } from "../../src/core/eval/canary/compare-canary.ts";
 import type { ArmTotals, ComparedMetric } from "../../src/core/eval/canary/canary-input.ts";
 import { Dice } from "../../src/core/eval/stats/dice.ts";
 
-const RUNS = 300;
+// Each takes some seconds on a machine that has nothing else to do.
+vi.setConfig({ testTimeout: 120_000 });
+
+const RUNS = 200;
 const LOOKS = 100;
 
 type Kind = ComparedMetric["kind"];

@@ -1,9 +1,12 @@
 // Proves by simulation how often a gate is wrong, and how often it sees a drop: with seeds, against the published table of powers.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { decideGate } from "../../src/core/eval/gate/decide-gate.ts";
 import type { MetricItem, MetricTerms } from "../../src/core/eval/gate/gate-input.ts";
 import { Dice } from "../../src/core/eval/stats/dice.ts";
 import { gateInput, item } from "../unit/gate-fixture.ts";
+
+// Each takes a second or two on a machine that has nothing else to do.
+vi.setConfig({ testTimeout: 120_000 });
 
 const RUNS = 1_000;
 /** At a true rate of 5 % a count of a thousand passes this once in two hundred times. */
