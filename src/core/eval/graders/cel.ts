@@ -13,7 +13,7 @@ import { bindValues } from "../../policy/cel/world.ts";
 import { callsOf, figuresOf, finalText, type Episode } from "../episode.ts";
 import { argsIn } from "./answers.ts";
 import { GRADER_VOCABULARY, membersOf } from "./cel-vocabulary.ts";
-import type { Graded, Word } from "./grade.ts";
+import type { Graded, Word } from "./graded.ts";
 
 /** A compiled expression. */
 export interface CelGrader {
@@ -103,6 +103,9 @@ const FIGURES: Readonly<
   },
 };
 
+/** Expressions see this much of a result, in characters: longer texts are refused as a whole. */
+const MOST_OF_RESULT = 64 * 1024;
+
 function shownOf(episode: Episode): JsonObject {
   const figures = figuresOf(episode);
   return plain({
@@ -114,7 +117,7 @@ function shownOf(episode: Episode): JsonObject {
       tool: tool ?? name,
       args: argsOf(args),
       answer,
-      result,
+      result: result.slice(0, MOST_OF_RESULT),
       effect: decision?.effect ?? "none",
       rules: decision?.rules ?? [],
     })),

@@ -8,7 +8,7 @@ import { findSecrets } from "../../guard/secrets.ts";
 import { isJsonObject, type Json } from "../../json/canonical.ts";
 import { callsOf, finalText } from "../episode.ts";
 import { argsIn, isLastAnswer } from "./answers.ts";
-import type { Graded, Word } from "./grade.ts";
+import type { Graded, Word } from "./graded.ts";
 
 /** A text that an episode told, and the name of the field that it fills, or empty. */
 interface Told {
