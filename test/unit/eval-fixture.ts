@@ -173,7 +173,7 @@ export const anyCase: fc.Arbitrary<EvalCase> = fc
     const given = Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== undefined));
     return {
       ...whole,
-      labels: given as EvalCase["labels"],
+      labels: given,
       injection: canary === undefined ? null : { id: "override-1", at: 0, canary },
       calls: whole.calls.map((each) => (kept ? each : { ...each, reply: null })),
     };
