@@ -1,12 +1,18 @@
 // Touches what people say to judgements, and how judges stand: `eval audits …`, `eval judges …`.
 import type { Command } from "commander";
 import { report, toolsOf, type CommandTools } from "./command-line.ts";
-import { AuditSeen, AuditsListed, AuditWhole, Calibrated, JudgesListed } from "./received-evals.ts";
+import { AuditSeen, AuditsListed, AuditWhole, Calibrated, JudgesListed, JudgeWhole } from "./received-evals.ts";
 import type { Terminal } from "./terminal.ts";
 import { tableLines } from "./visible-text.ts";
 
 interface LabelOptions {
   readonly note?: string;
+}
+
+interface ListOptions {
+  readonly status?: string;
+  readonly judge?: string;
+  readonly cursor?: string;
 }
 
 /** Adds the `eval audits` and `eval judges` commands. */
@@ -17,24 +23,30 @@ export function addAuditQueueCommands(evals: Command, terminal: Terminal): void 
     .description("the most urgent first")
     .option("--status <status>", "open, labelled, disputed or settled")
     .option("--judge <name>", "of this judge alone")
-    .action((options: { readonly status?: string; readonly judge?: string }, command: Command) =>
-      list(toolsOf(command, terminal), options),
-    );
+    .option("--cursor <cursor>", "where the page before ended")
+    .action((options: ListOptions, command: Command) => list(toolsOf(command, terminal), options));
   audits
     .command("show <audit>")
     .description("the rubric and what is to be judged")
     .action((id: string, _: unknown, command: Command) => show(toolsOf(command, terminal), id));
-  for (const [verb, path, description] of [
-    ["label", "labels", "say your word, without having seen the judge's"],
-    ["adjudicate", "adjudicate", "settle what two people dispute"],
-  ] as const)
-    audits
-      .command(`${verb} <audit> <label>`)
-      .description(description)
-      .option("--note <text>", "why")
-      .action((id: string, label: string, options: LabelOptions, command: Command) =>
-        say(toolsOf(command, terminal), `${encodeURIComponent(id)}/${path}`, { label, ...options }),
-      );
+  audits
+    .command("label <audit> <label>")
+    .description("say your word, without having seen the judge's")
+    .option("--note <text>", "why")
+    .action((id: string, label: string, options: LabelOptions, command: Command) =>
+      say(toolsOf(command, terminal), `${encodeURIComponent(id)}/labels`, { label, ...options }),
+    );
+  audits
+    .command("adjudicate <audit> <label>")
+    .description("settle what two people dispute, as a third")
+    .requiredOption("--note <text>", "why")
+    .action((id: string, label: string, options: LabelOptions, command: Command) =>
+      say(toolsOf(command, terminal), `${encodeURIComponent(id)}/adjudicate`, { label, ...options }),
+    );
+  addJudgeCommands(evals, terminal);
+}
+
+function addJudgeCommands(evals: Command, terminal: Terminal): void {
   const judges = evals.command("judges").description("how judges stand against people");
   judges
     .command("list")
@@ -52,15 +64,16 @@ export function addAuditQueueCommands(evals: Command, terminal: Terminal): void 
       );
     });
   judges
+    .command("show <judge>")
+    .description("how a judge stands, and what it was calibrated to")
+    .action((judge: string, _: unknown, command: Command) => showJudge(toolsOf(command, terminal), judge));
+  judges
     .command("calibrate <judge>")
     .description("hold a judge against what people have settled of it")
     .action((judge: string, _: unknown, command: Command) => calibrate(toolsOf(command, terminal), judge));
 }
 
-async function list(
-  tools: CommandTools,
-  options: { readonly status?: string; readonly judge?: string },
-): Promise<void> {
+async function list(tools: CommandTools, options: ListOptions): Promise<void> {
   const query = new URLSearchParams(
     Object.entries(options).filter((each): each is [string, string] => each[1] !== undefined),
   ).toString();
@@ -77,7 +90,11 @@ async function list(
     String(each.labels),
     each.settled ?? "",
   ]);
-  report(tools, found, tableLines(["AUDIT", "STATUS", "PRIORITY", "JUDGE", "CASE", "LABELS", "SETTLED"], rows));
+  const more = found.next_cursor === null ? [] : ["there are more: `--cursor` goes on", found.next_cursor];
+  report(tools, found, [
+    ...tableLines(["AUDIT", "STATUS", "PRIORITY", "JUDGE", "CASE", "LABELS", "SETTLED"], rows),
+    ...more,
+  ]);
 }
 
 async function show(tools: CommandTools, id: string): Promise<void> {
@@ -90,12 +107,28 @@ async function show(tools: CommandTools, id: string): Promise<void> {
     `rubric: ${audit.rubric}`,
     `labels: ${audit.choices.join(", ")}`,
     ...(audit.shown ?? "it was erased").split("\n"),
+    ...audit.said.map(({ label, note }) => `somebody says ${label}${note === null ? "" : `: ${note}`}`),
+    ...(audit.judged === null ? [] : [`the judge says ${audit.judged}`]),
   ]);
 }
 
 async function say(tools: CommandTools, path: string, body: object): Promise<void> {
   const audit = await tools.gateway.get({ method: "POST", path: `/v1/evals/audits/${path}`, body }, AuditSeen);
   report(tools, audit, [`${audit.id} is ${audit.status}${audit.settled === null ? "" : `: ${audit.settled}`}`]);
+}
+
+async function showJudge(tools: CommandTools, judge: string): Promise<void> {
+  const seen = await tools.gateway.get(
+    { method: "GET", path: `/v1/evals/judges/${encodeURIComponent(judge)}/calibration` },
+    JudgeWhole,
+  );
+  report(tools, seen, [
+    `${judge} is ${seen.status} and ${seen.may_gate ? "may gate" : "decides nothing"}: ${seen.says}`,
+    ...tableLines(
+      ["CALIBRATED", "STATUS", "LABELS", ""],
+      seen.calibrations.map(({ at, status, n, says }) => [new Date(at).toISOString(), status, String(n), says]),
+    ),
+  ]);
 }
 
 async function calibrate(tools: CommandTools, judge: string): Promise<void> {

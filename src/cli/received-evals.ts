@@ -82,9 +82,11 @@ export const AuditWhole = z.looseObject({
   rubric: z.string(),
   choices: z.array(z.string()),
   shown: z.nullable(z.string()),
+  judged: z.nullable(z.string()),
+  said: z.array(z.looseObject({ label: z.string(), note: z.nullable(z.string()) })),
 });
 /** Audits. */
-export const AuditsListed = z.looseObject({ data: z.array(AuditSeen) });
+export const AuditsListed = z.looseObject({ data: z.array(AuditSeen), next_cursor: z.nullable(z.string()) });
 
 /** Judges. */
 export const JudgesListed = z.looseObject({
@@ -97,4 +99,11 @@ export const Calibrated = z.looseObject({
   n: z.int(),
   confusion: z.array(z.array(z.number())),
   labels: z.array(z.string()),
+});
+/** How a judge stands, with its calibrations. */
+export const JudgeWhole = z.looseObject({
+  status: z.string(),
+  may_gate: z.boolean(),
+  says: z.string(),
+  calibrations: z.array(z.looseObject({ at: z.number(), status: z.string(), n: z.int(), says: z.string() })),
 });

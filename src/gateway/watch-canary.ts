@@ -1,17 +1,23 @@
-// Sequences the watch over canaries: what their sessions show, and the end of one that is surely worse.
+// Sequences the watch of canaries: looks at each, keeps what was seen, ends what is surely worse, and tells people once.
+import { alphaOfWindow, compareArms } from "../core/eval/canary/compare-arms.ts";
 import type { WatchEntry } from "../core/config/release-document.ts";
-import { accept, refuse, type Outcome } from "../core/errors.ts";
-import { compareArms, type CanaryLook } from "../core/eval/canary/compare-arms.ts";
+import { sha256Hex } from "../core/json/digest.ts";
+import type { Canary, ReleasePointer } from "../core/release/pointer.ts";
+import type { ReleaseChange } from "../core/state/tenant-releases.ts";
 import { moveRelease } from "./move-release.ts";
 import type { Ports, Recorder } from "./ports.ts";
-import type { WatchRow } from "./ports/canaries.ts";
+import type { KeptLook, WatchRow } from "./ports/canaries.ts";
 
 /** A session that was quiet for this long counts, in milliseconds. */
 const QUIET_MS = 15 * 60_000;
-/** A canary that runs longer is compared on its last days, in milliseconds. */
-const LONGEST_MS = 30 * 86_400_000;
+/** A change of a weight is everywhere within this, in milliseconds. */
+const EVERYWHERE_MS = 2_000;
+/** A window that has lasted so long is followed by another one, in milliseconds: what is compared is not yet erased. */
+const LONGEST_MS = 14 * 86_400_000;
+/** Nobody is told any more of a canary that was last looked at this long ago, in milliseconds. */
+const TOLD_WITHIN_MS = 3 * 86_400_000;
 
-/** An agent whose canary is watched. */
+/** An agent whose canaries are watched. */
 export interface WatchedAgent {
   readonly tenant: string;
   readonly agent: string;
@@ -20,79 +26,188 @@ export interface WatchedAgent {
 
 /**
  * Looks at an agent's canary, keeps what was seen, and ends the canary when it is surely worse and the terms say so: by
- * the same way as people do, only while the pointer is the one that was looked at. Nothing where no canary runs.
+ * the same way as people do, only while the pointer is the one that was looked at, and never what is live. People are told
+ * once that it is worse, and once that its sessions are not split as they were drawn; who does not answer is told again in
+ * the next run, under the same id. Answers what is kept of the newest canary; `null` where none was ever looked at.
  */
-export async function watchCanary(
-  ports: Ports,
-  { tenant, agent, terms }: WatchedAgent,
-  recorder: Recorder,
-): Promise<CanaryLook | null> {
-  const { pointer, history } = await ports.releases.read(tenant, agent);
+export async function watchCanary(ports: Ports, watched: WatchedAgent, recorder: Recorder): Promise<WatchRow | null> {
+  const { tenant, agent } = watched;
+  const [{ pointer, history }, [last]] = await Promise.all([
+    ports.releases.read(tenant, agent),
+    ports.canaries.watches(tenant, agent, 1),
+  ]);
+  const runs = lookingAt(pointer, history, last);
+  if (last !== undefined && runs?.before === undefined) await closeWatch(ports, watched, { row: last, history });
+  if (runs === null) return last ?? null;
+  const row = await look(ports, watched, runs);
+  await ports.canaries.keep(row);
+  const mayEnd = row.status === "worse" && watched.terms.rollback;
+  const isEnded = mayEnd && (await end(ports, watched, { row, pointer: runs.pointer }, recorder));
+  const over: WatchRow = isEnded ? { ...row, status: "ended" } : row;
+  if (isEnded) await ports.canaries.keep(over);
+  return tell(ports, watched, over);
+}
+
+/** A canary that runs, since when, and what was kept of it. */
+interface Looking {
+  readonly pointer: ReleasePointer;
+  readonly canary: Canary;
+  readonly history: readonly ReleaseChange[];
+  readonly began: number;
+  readonly before: WatchRow | undefined;
+}
+
+function lookingAt(
+  pointer: ReleasePointer | null,
+  history: readonly ReleaseChange[],
+  last: WatchRow | undefined,
+): Looking | null {
   if (pointer === null || pointer.canary === null) return null;
-  const { live, canary } = pointer;
+  const { canary } = pointer;
+  const named = last !== undefined && isNamed(last, canary) ? last : undefined;
+  const began = beganAt(history, canary) ?? named?.startedAt ?? history.at(-1)?.at;
+  if (began === undefined) return null;
+  return { pointer, canary, history, began, before: named?.startedAt === began ? named : undefined };
+}
+
+function isNamed({ generation, release }: WatchRow, canary: Canary): boolean {
+  return generation === canary.since && release === canary.release;
+}
+
+/** By the change that set it: the newest stands first, and very old ones are no longer shown. */
+function beganAt(history: readonly ReleaseChange[], { since }: Canary): number | undefined {
+  return history.find(({ generation }) => generation === since)?.at;
+}
+
+async function look(
+  ports: Pick<Ports, "canaries" | "system">,
+  { tenant, agent, terms }: WatchedAgent,
+  { pointer: { live }, canary, history, began, before }: Looking,
+): Promise<WatchRow> {
   const now = ports.system.now();
-  const began = history
-    .filter((change) => change.generation >= canary.since)
-    .reduce((first, change) => Math.min(first, change.at), now);
-  const [before, after] = await ports.canaries.figures(tenant, {
+  const { window, from, ...told } = windowOf(before, began);
+  const { arms, readTo, isFull, ...read } = await ports.canaries.figures(tenant, {
     releases: [live.release, canary.release],
-    from: Math.max(began, now - LONGEST_MS),
-    to: now - QUIET_MS,
-    good: terms.good,
+    from,
+    to: now,
+    quietAt: now - QUIET_MS,
+    // The newest change is the one that gave the canary its weight: every other one would have ended it.
+    drawnFrom: (history[0]?.at ?? began) + EVERYWHERE_MS,
+    good: terms.metrics.includes("good_outcomes") ? terms.good : [],
   });
-  const look = compareArms(before, after, terms, canary.weight);
-  const row: WatchRow = {
+  const alpha = alphaOfWindow(terms.alpha, window);
+  const compared = compareArms(...arms, { ...terms, alpha, weight: canary.weight });
+  const next = isFull ? readTo : now - from > LONGEST_MS ? now : null;
+  return {
     tenant,
     agent,
     generation: canary.since,
     release: canary.release,
     live: live.release,
-    status: look.state === "worse" ? "worse" : "watching",
+    status: compared.state === "worse" ? "worse" : "watching",
     startedAt: began,
     lookedAt: now,
-    evidence: look,
+    evidence: { ...compared, ...read, ...told, window, from, next_from: next },
   };
-  await ports.canaries.keep(row);
-  if (look.state !== "worse" || !terms.rollback) return look;
+}
+
+/** The window that is looked at now, and what people were told before. */
+function windowOf(
+  before: WatchRow | undefined,
+  began: number,
+): Pick<KeptLook, "window" | "from" | "told_worse" | "told_split"> {
+  if (before === undefined) return { window: 1, from: began, told_worse: null, told_split: null };
+  const { window, from, next_from, told_worse, told_split } = before.evidence;
+  const told = { told_worse, told_split };
+  return next_from === null ? { window, from, ...told } : { window: window + 1, from: next_from, ...told };
+}
+
+/** Ends a canary that was found worse; whether it did. Somebody who moved the releases meanwhile was first. */
+async function end(
+  ports: Ports,
+  { tenant, agent }: WatchedAgent,
+  { row, pointer }: { readonly row: WatchRow; readonly pointer: ReleasePointer },
+  recorder: Recorder,
+): Promise<boolean> {
+  const { canary, says } = row.evidence;
+  const metrics = row.evidence.metrics.filter((each) => each.state === "worse").map(({ id }) => id);
   const moved = await moveRelease(
     ports,
     tenant,
     {
       agent,
-      type: "rollback",
+      // Of weight 0: whatever happens in between, it ends a canary and goes back to nothing.
+      type: "canary",
       release: null,
-      weight: null,
+      weight: 0,
       expected: pointer.generation,
       by: "gateway",
-      reason: look.says.slice(0, 500),
-      watch: {
-        type: "watch",
-        metrics: look.comparisons.filter((each) => each.is_worse).map(({ metric }) => metric),
-        sessions: after.sessions,
-      },
+      reason: says.slice(0, 500),
+      watch: { type: "watch", metrics, sessions: canary.sessions },
     },
     recorder,
   );
-  if (moved.ok) {
-    await ports.canaries.keep({ ...row, status: "ended" });
-    await tell(ports, { tenant, agent, look });
-  }
-  return look;
+  return moved.ok && moved.value.change !== null;
 }
 
-async function tell(
+/**
+ * Notes that a canary is over, and tells what the run that ended it had not told yet. What people ended or promoted is
+ * told of to nobody.
+ */
+async function closeWatch(
   ports: Ports,
-  { tenant, agent, look }: { readonly tenant: string; readonly agent: string; readonly look: CanaryLook },
+  watched: WatchedAgent,
+  { row, history }: { readonly row: WatchRow; readonly history: readonly ReleaseChange[] },
 ): Promise<void> {
+  const over: WatchRow = { ...row, status: "ended" };
+  if (row.status !== "ended") await ports.canaries.keep(over);
+  const isOurs = history.some(({ grounds, at }) => grounds?.type === "watch" && at >= row.startedAt);
+  if (isOurs && row.evidence.state === "worse" && ports.system.now() - row.lookedAt < TOLD_WITHIN_MS)
+    await tell(ports, watched, over);
+}
+
+type Notice = "worse" | "split";
+
+/** Tells people of what they were not told yet; answers the row as it is kept then. */
+async function tell(ports: Ports, watched: WatchedAgent, row: WatchRow): Promise<WatchRow> {
+  const { state, sample_ratio: split, told_worse, told_split } = row.evidence;
+  const isWorse = state === "worse" && told_worse === null && (await deliver(ports, watched, { row, notice: "worse" }));
+  const isSplit =
+    split?.is_alarm === true && told_split === null && (await deliver(ports, watched, { row, notice: "split" }));
+  if (!isWorse && !isSplit) return row;
+  const now = ports.system.now();
+  const evidence: KeptLook = {
+    ...row.evidence,
+    told_worse: isWorse ? now : told_worse,
+    told_split: isSplit ? now : told_split,
+  };
+  const told: WatchRow = { ...row, evidence };
+  await ports.canaries.keep(told);
+  return told;
+}
+
+/** Delivers one notice; whether it was taken. Where the config names nobody, nobody is told. */
+async function deliver(
+  ports: Ports,
+  { tenant, agent }: WatchedAgent,
+  { row, notice }: { readonly row: WatchRow; readonly notice: Notice },
+): Promise<boolean> {
   const config = await ports.configs.active(tenant);
   const alerts = config?.published.document.trace.alerts;
-  if (config === undefined || alerts === undefined) return;
-  await ports.webhooks.deliver({
+  if (config === undefined || alerts === undefined) return false;
+  const { generation, release, live, status, startedAt, evidence } = row;
+  const type = notice === "split" ? "canary.split" : status === "ended" ? "canary.ended" : "canary.worse";
+  const name = sha256Hex(`canary\n${tenant}\n${agent}\n${generation}\n${startedAt}\n${notice}`);
+  return ports.webhooks.deliver({
     tenant,
     url: alerts.webhook,
     secret: alerts.secret,
-    id: `msg_${ports.system.randomHex(12)}`,
-    body: { type: "canary.ended", timestamp: new Date(ports.system.now()).toISOString(), data: { agent, ...look } },
+    id: `msg_${name.slice(0, 24)}`,
+    body: {
+      type,
+      timestamp: new Date(ports.system.now()).toISOString(),
+      data: { agent, release, live_release: live, generation, ...evidence, report: `/v1/agents/${agent}/canary` },
+    },
     allowedHosts: config.published.document.egress.allow,
   });
 }
@@ -100,46 +215,20 @@ async function tell(
 /** Looks after every canary of every tenant whose config says so; one that fails is reported and stops no other. */
 export async function watchCanaries(ports: Ports, recorder: Recorder): Promise<void> {
   for (const tenant of await ports.tenants.ids()) {
-    const config = await ports.configs.active(tenant);
-    for (const [agent, { watch: terms }] of Object.entries(config?.published.document.agents ?? {})) {
-      if (terms === undefined) continue;
-      await watchCanary(ports, { tenant, agent, terms }, recorder).catch((error: unknown) => {
-        const reason = error instanceof Error ? error.message : "unknown";
-        console.error(JSON.stringify({ event: "canary_watch_failed", tenant, agent, reason }));
-      });
-    }
+    await reported({ tenant }, async () => {
+      const config = await ports.configs.active(tenant);
+      for (const [agent, { watch: terms }] of Object.entries(config?.published.document.agents ?? {}))
+        if (terms !== undefined)
+          await reported({ tenant, agent }, () => watchCanary(ports, { tenant, agent, terms }, recorder));
+    });
   }
 }
 
-/** What is compared between two releases of the tenant's choosing. */
-export interface CompareAsk {
-  readonly tenant: string;
-  readonly agent: string;
-  readonly releases: readonly [string, string];
-  readonly from: number;
-  readonly to: number;
-}
-
-const DEFAULT_TERMS: WatchEntry = {
-  metrics: ["errors", "denials", "good_outcomes", "cost", "latency"],
-  alpha: 0.05,
-  min_sessions: 100,
-  good: ["resolved"],
-  margin: 0,
-  rollback: false,
-};
-
-/** Two releases of an agent compared on the sessions of a window, as a canary is. Refuses `not_found` for an agent or a release that the config has not. */
-export async function compareReleases(
-  ports: Ports,
-  { tenant, agent, releases, from, to }: CompareAsk,
-): Promise<Outcome<CanaryLook>> {
-  const config = await ports.configs.current(tenant);
-  const entry = config?.document.agents[agent];
-  if (entry === undefined) return refuse("not_found", `no agent "${agent}" in the tenant's config`);
-  const missing = releases.find((release) => !Object.hasOwn(entry.releases, release));
-  if (missing !== undefined) return refuse("not_found", `agent "${agent}" has no release "${missing}"`);
-  const terms = { ...(entry.watch ?? DEFAULT_TERMS), metrics: DEFAULT_TERMS.metrics };
-  const [first, second] = await ports.canaries.figures(tenant, { releases, from, to, good: terms.good });
-  return accept(compareArms(first, second, terms, 0));
+async function reported(of: Readonly<Record<string, string>>, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const reason = error instanceof Error ? error.name : "unknown";
+    console.error(JSON.stringify({ event: "canary_watch_failed", ...of, reason }));
+  }
 }

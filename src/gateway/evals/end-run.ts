@@ -95,16 +95,8 @@ function auditOf(
   if (entry === undefined || given === undefined) return [];
   const id = sha256Hex(`${row.tenant}\n${row.id}\n${each.id}\n${side}\n${repeat}\n${grader}`);
   const isRandom = Number.parseInt(id.slice(0, 8), 16) / 2 ** 32 < plan.suite.audit_share;
-  const others = Object.entries(result.values).filter(([name]) =>
-    plan.suite.graders.some((each_grader) => each_grader.id === name && each_grader.kind !== "judge"),
-  );
-  const passes = (result.values[grader] ?? 0) >= 0.5;
-  const isContradicted = passes && others.some(([name, value]) => value === 0 && isPass(plan, name));
-  const opposite =
-    each.result[side === "candidate" ? "baseline" : "candidate"][
-      Math.min(repeat, each.result[side === "candidate" ? "baseline" : "candidate"].length - 1)
-    ];
-  const isFlip = opposite?.judged?.[grader] !== undefined && opposite.judged[grader].label !== given.label;
+  const isContradicted = contradicted(plan, result, grader);
+  const isFlip = flipped({ each, side, repeat, grader }, given.label);
   const priority = priorityOf({ risk: each.risk, disagreement: given.disagreement, isContradicted, isFlip });
   if (!isRandom && priority < ASKED_FROM) return [];
   return [
@@ -129,6 +121,22 @@ function auditOf(
       labels: [],
     },
   ];
+}
+
+/** Whether the judge passes what a deterministic grader of the same run fails. */
+function contradicted(plan: RunPlan, { values }: RepeatResult, grader: string): boolean {
+  const passes = (values[grader] ?? 0) >= 0.5;
+  return passes && Object.entries(values).some(([name, value]) => value === 0 && isPass(plan, name));
+}
+
+/** Whether the other side was judged differently: what decides the gate. */
+function flipped(
+  { each, side, repeat, grader }: Pick<Judged, "each" | "side" | "repeat" | "grader">,
+  label: string,
+): boolean {
+  const others = each.result[side === "candidate" ? "baseline" : "candidate"];
+  const other = (others[repeat] ?? others.at(-1))?.judged?.[grader];
+  return other !== undefined && other.label !== label;
 }
 
 function isPass({ suite }: RunPlan, grader: string): boolean {

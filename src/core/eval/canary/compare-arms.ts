@@ -1,169 +1,111 @@
-// Decides, whenever one looks, whether one release does worse than another on the sessions that each had: a sequential test that stays valid.
+// Decides what the sessions of two releases say of each other: which of their figures are compared, by which terms, and in which words.
 import type { WatchEntry } from "../../config/release-document.ts";
-import { msprt, sampleRatio } from "../stats/sequential.ts";
+import type { ArmTotals, CanaryInput, CanaryMetricReport, CanaryState, SampleRatio } from "./canary-input.ts";
+import { compareCanary } from "./compare-canary.ts";
 
 /** What a canary is watched on. */
 export type WatchMetric = WatchEntry["metrics"][number];
+/** All of them. */
+export const WATCH_METRICS: readonly WatchMetric[] = ["errors", "denials", "good_outcomes", "cost", "latency"];
 
-/** The sums of one arm over its sessions. Amounts are summed as natural logarithms: ratios are compared. */
+/** The sums of one arm over its sessions. */
 export interface ArmFigures {
   readonly release: string;
   readonly sessions: number;
+  /** Of them, those that began since the canary has the weight that it has. */
+  readonly drawn: number;
   /** Sessions with an error, with a denial, and with a good outcome. */
   readonly errors: number;
   readonly denials: number;
   readonly good: number;
-  readonly cost: LogSum;
-  readonly latency: LogSum;
+  /** Natural logarithms: of a session's micro-USD, and of the mean milliseconds of its model calls. */
+  readonly cost: ArmTotals;
+  readonly latency: ArmTotals;
 }
 
-/** How many values there were, their sum and the sum of their squares. */
-export interface LogSum {
-  readonly n: number;
-  readonly sum: number;
-  readonly squares: number;
-}
-
-/** One metric compared. */
-export interface ArmComparison {
-  readonly metric: WatchMetric;
-  readonly live: number;
-  readonly canary: number;
-  /** Canary less live, turned so that more is worse: of rates a difference, of amounts the logarithm of their ratio. */
-  readonly difference: number;
-  readonly se: number;
-  /** How much likelier a change is than none beyond the margin, as a natural logarithm: evidence from `needed` on. */
-  readonly log_evidence: number;
-  readonly needed: number;
-  /** Valid whenever one looks. */
-  readonly p: number;
-  readonly is_worse: boolean;
-}
-
-/** What a look at a canary comes to. */
+/** What a look at two arms comes to. */
 export interface CanaryLook {
-  readonly state: "too_few" | "watching" | "worse";
-  readonly comparisons: readonly ArmComparison[];
+  /** `worse` where one figure is surely worse, whatever else is said. */
+  readonly state: CanaryState;
+  readonly says: string;
+  /** Of cost and latency, `live` and `canary` are geometric means: micro-USD and milliseconds. */
+  readonly metrics: readonly CanaryMetricReport[];
+  /** `null` where no session was drawn. */
+  readonly sample_ratio: SampleRatio | null;
   readonly live: ArmFigures;
   readonly canary: ArmFigures;
-  /** How much likelier the sessions' split is under other shares than those drawn; an alarm from 20 on. */
-  readonly split_bayes_factor: number;
-  readonly is_split_wrong: boolean;
-  readonly says: string;
 }
 
-/** The spread of differences that one looks for: three points of a rate, a tenth of an amount. */
-const TAU2 = { rate: 0.001, log: 0.01 } as const;
-/** Lindon & Malek: a Bayes factor that is an alarm. */
-const SPLIT_ALARM = 20;
+/** By what arms are compared. */
+export interface ArmTerms {
+  readonly metrics: readonly WatchMetric[];
+  /** Changes up to this are no reason to act: of rates a share, of amounts a relative one. */
+  readonly margin: number;
+  /** Sessions on each side below which nothing is decided. */
+  readonly min_sessions: number;
+  /** The chance of a false alarm that all looks at all metrics may have together. */
+  readonly alpha: number;
+  /** Percent of sessions that the canary gets; `null` where nobody was drawn. */
+  readonly weight: number | null;
+}
 
 /**
- * Compares a canary with what is live. Each metric is tested at its share of alpha (Bonferroni) by a mixture likelihood
- * ratio of the difference of two independent means (Johari, Koomen, Pekelis & Walsh, "Always Valid Inference"; with unequal
- * arms through the variance of the difference): looked at any number of times, all metrics together raise a false alarm
- * with probability alpha at most, in the normal approximation, which is why nothing is decided below `min_sessions`.
+ * The part of alpha that the n-th window of a canary may use, n from 1: `alpha / (n (n + 1))`, which is alpha for all of
+ * them together. A canary that is looked at for long is compared in one window after the other.
  */
-export function compareArms(live: ArmFigures, canary: ArmFigures, terms: WatchEntry, weight: number): CanaryLook {
-  const alpha = terms.alpha / terms.metrics.length;
-  const comparisons = terms.metrics.flatMap((metric) =>
-    compared(metric, { live, canary }, { alpha, margin: terms.margin }),
-  );
-  const isFew = Math.min(live.sessions, canary.sessions) < terms.min_sessions;
-  const worse = comparisons.filter((each) => each.is_worse);
-  const split =
-    live.sessions + canary.sessions === 0 || weight <= 0 || weight >= 100
-      ? 0
-      : sampleRatio([live.sessions, canary.sessions], [1 - weight / 100, weight / 100]);
-  const state = isFew ? "too_few" : worse.length > 0 ? "worse" : "watching";
+export function alphaOfWindow(alpha: number, window: number): number {
+  return alpha / (window * (window + 1));
+}
+
+/**
+ * Compares a canary with what is live, as `compareCanary` does: whenever one looks, all metrics together say `worse` of a
+ * canary that is not with probability alpha at most. A split of sessions that is not as drawn is said beside it and does
+ * not hide that a figure is worse: who ends a canary for it loses little.
+ */
+export function compareArms(live: ArmFigures, canary: ArmFigures, terms: ArmTerms): CanaryLook {
+  const { alpha, min_sessions, weight } = terms;
+  const assigned = { live: live.drawn, canary: canary.drawn, share: (weight ?? 0) / 100 };
+  const metrics = terms.metrics.map((metric) => comparedOf(metric, { live, canary }, terms.margin));
+  const found = compareCanary({ metrics, alpha, min_sessions, assigned });
+  const worse = found.metrics.filter((metric) => metric.state === "worse");
+  const state = worse.length > 0 ? "worse" : found.state === "mismatched" ? "watching" : found.state;
+  const reasons = [...(found.state === "mismatched" ? found.reasons : []), ...said(found.metrics, state)];
   return {
     state,
-    comparisons,
+    says: `${canary.sessions} sessions of ${canary.release}, ${live.sessions} of ${live.release}. ${reasons.join("; ")}`,
+    metrics: found.metrics.map(inUnits),
+    sample_ratio: found.sample_ratio,
     live,
     canary,
-    split_bayes_factor: split,
-    is_split_wrong: split >= SPLIT_ALARM,
-    says: sentence(state, worse, { live, canary, least: terms.min_sessions }),
   };
 }
+
+type Compared = Extract<CanaryInput["metrics"][number], { readonly worse: unknown }>;
 
 interface Arms {
   readonly live: ArmFigures;
   readonly canary: ArmFigures;
 }
 
-function compared(
-  metric: WatchMetric,
-  arms: Arms,
-  { alpha, margin }: { readonly alpha: number; readonly margin: number },
-): readonly ArmComparison[] {
-  const found = metric === "cost" || metric === "latency" ? ofLogs(metric, arms) : ofRates(metric, arms);
-  if (found === undefined) return [];
-  const isLog = metric === "cost" || metric === "latency";
-  const beyond = found.difference - (isLog ? Math.log1p(margin) : margin);
-  const evidence =
-    found.se === 0
-      ? 0
-      : msprt({ diff: beyond, variance: found.se * found.se, n: 1, tau2: isLog ? TAU2.log : TAU2.rate });
-  const needed = Math.log(1 / alpha);
-  return [
-    {
-      metric,
-      ...found,
-      log_evidence: evidence,
-      needed,
-      p: Math.min(1, Math.exp(-evidence)),
-      is_worse: beyond > 0 && evidence >= needed,
-    },
-  ];
+function comparedOf(id: WatchMetric, { live, canary }: Arms, margin: number): Compared {
+  const worse = id === "good_outcomes" ? "lower" : "higher";
+  if (id === "cost" || id === "latency")
+    return { id, kind: "log_mean", worse, margin, live: live[id], canary: canary[id] };
+  const key = id === "good_outcomes" ? "good" : id;
+  const rate = (arm: ArmFigures): ArmTotals => ({ n: arm.sessions, sum: arm[key], sum_squares: arm[key] });
+  return { id, kind: "rate", worse, margin, live: rate(live), canary: rate(canary) };
 }
 
-type Found = Pick<ArmComparison, "live" | "canary" | "difference" | "se">;
-
-function ofRates(metric: Exclude<WatchMetric, "cost" | "latency">, { live, canary }: Arms): Found | undefined {
-  const key = metric === "good_outcomes" ? "good" : metric;
-  if (live.sessions === 0 || canary.sessions === 0) return undefined;
-  const [before, after] = [live[key] / live.sessions, canary[key] / canary.sessions];
-  // Pooled and kept off zero (Agresti & Caffo): an arm without any event has a variance too.
-  const spread = ({ sessions }: ArmFigures, count: number): number => {
-    const p = (count + 1) / (sessions + 2);
-    return (p * (1 - p)) / sessions;
-  };
-  const se = Math.sqrt(spread(live, live[key]) + spread(canary, canary[key]));
-  const difference = metric === "good_outcomes" ? before - after : after - before;
-  return { live: before, canary: after, difference, se };
+function said(metrics: readonly CanaryMetricReport[], state: CanaryState): readonly string[] {
+  return metrics.filter((metric) => metric.state === state).map(({ says }) => says);
 }
 
-function ofLogs(metric: "cost" | "latency", { live, canary }: Arms): Found | undefined {
-  const [before, after] = [live[metric], canary[metric]];
-  if (before.n < 2 || after.n < 2) return undefined;
-  const mean = ({ sum, n }: LogSum): number => sum / n;
-  const spread = (each: LogSum): number => Math.max(0, each.squares / each.n - mean(each) ** 2) / (each.n - 1);
+function inUnits(metric: CanaryMetricReport): CanaryMetricReport {
+  if (metric.kind !== "log_mean") return metric;
+  const { live, canary } = metric;
   return {
-    live: Math.exp(mean(before)),
-    canary: Math.exp(mean(after)),
-    difference: mean(after) - mean(before),
-    se: Math.sqrt(spread(before) + spread(after)),
+    ...metric,
+    live: live === null ? null : Math.exp(live),
+    canary: canary === null ? null : Math.exp(canary),
   };
-}
-
-function sentence(
-  state: CanaryLook["state"],
-  worse: readonly ArmComparison[],
-  { live, canary, least }: Arms & { readonly least: number },
-): string {
-  const seen = `${canary.sessions} sessions of ${canary.release}, ${live.sessions} of ${live.release}`;
-  switch (state) {
-    case "too_few":
-      return `${seen}: nothing is decided below ${least} each`;
-    case "watching":
-      return `${seen}: nothing is surely worse`;
-    case "worse":
-      return `${seen}: ${worse.map(({ metric, live: before, canary: after }) => `${metric.replaceAll("_", " ")} went from ${figure(before)} to ${figure(after)}`).join(", ")}`;
-    default:
-      return state satisfies never;
-  }
-}
-
-function figure(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }

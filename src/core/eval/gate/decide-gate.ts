@@ -3,10 +3,10 @@ import { holm } from "../stats/corrections.ts";
 import { mean } from "../stats/means.ts";
 import type { Verdict } from "../run.ts";
 import type { GateInput, GateReport, MetricItem, MetricVerdict, Regression } from "./gate-input.ts";
+import { ALPHA } from "./bounds.ts";
 import { measure, percent, round, type Measured } from "./metric.ts";
 import { slicesOf } from "./slices.ts";
 
-const ALPHA = 0.05;
 const WORST = 20;
 
 /**
@@ -18,7 +18,9 @@ const WORST = 20;
  * extension for such trials; SHIP needs no correction, for every metric has to pass.
  */
 export function decideGate(input: GateInput): GateReport {
-  const measured = input.metrics.map(({ terms, items }) => measure(terms, items, input.seed));
+  const measured = input.metrics.map(({ terms, items }) =>
+    withEnoughPairs(measure(terms, items, input.seed), input.max_unpaired),
+  );
   const deciding = measured.filter(({ is_gating, advisory }) => is_gating && advisory === null);
   const tested = deciding.filter(({ p }) => p !== null);
   const adjusted = holm(tested.map(({ p }) => p ?? 1));
@@ -41,37 +43,55 @@ export function decideGate(input: GateInput): GateReport {
   };
 }
 
+/** What is missing on one side is seldom missing by chance: past the share that the suite allows, the rest keeps no margin. */
+function withEnoughPairs(measured: Measured, most: number): Measured {
+  const { id, n, unpaired, open } = measured;
+  const share = unpaired / Math.max(1, n + unpaired);
+  if (n === 0 || share <= most) return measured;
+  const says = `${id}: ${unpaired} of ${n + unpaired} cases have no value on one side, more than the ${percent(most)} that the suite allows`;
+  return { ...measured, is_within: false, more_cases: null, open: open ?? says };
+}
+
 function verdictOf(measured: Measured, adjusted: number | null): MetricVerdict {
-  const { is_worse: isWorse, is_kept: isKept, is_within: isWithin, breach, open, ...shown } = measured;
-  const isDeciding = shown.is_gating && shown.advisory === null;
-  const isBlocked = breach !== null || (isWorse === true && !isKept && (adjusted ?? 1) < ALPHA);
-  const verdict = isBlocked ? "BLOCK" : isWithin ? "SHIP" : "INCONCLUSIVE";
+  const { is_worse: _worse, is_kept: _kept, is_within: _within, breach, open, ...shown } = measured;
+  const verdict = standingOf(measured, adjusted);
   return {
     ...shown,
-    verdict: isDeciding ? verdict : "ADVISORY",
+    verdict: shown.is_gating && shown.advisory === null ? verdict : "ADVISORY",
     p_adjusted: adjusted,
-    says: breach ?? open ?? sentence(shown, verdict),
+    more_cases: verdict === "INCONCLUSIVE" ? shown.more_cases : null,
+    says: breach ?? (verdict === "BLOCK" ? null : open) ?? sentence(shown, verdict),
   };
 }
 
-function sentence(
-  metric: Omit<Measured, "is_worse" | "is_kept" | "is_within" | "breach" | "open">,
-  verdict: string,
-): string {
-  const { id, kind, delta, lower, upper, margin, n, detectable_drop: least, excluded_rate: excluded } = metric;
-  if (kind === "violation") return `${id}: none in ${n} cases, which excludes a rate of ${percent(excluded ?? 1)}`;
+/** What a metric would decide: a real drop inside the margin is no reason to block. */
+function standingOf(
+  { breach, is_worse, is_kept, is_within }: Measured,
+  adjusted: number | null,
+): Exclude<Verdict, "ERROR"> {
+  if (breach !== null) return "BLOCK";
+  if (is_within) return "SHIP";
+  return is_worse === true && !is_kept && (adjusted ?? 1) < ALPHA ? "BLOCK" : "INCONCLUSIVE";
+}
+
+type Told = Omit<Measured, "is_worse" | "is_kept" | "is_within" | "breach" | "open">;
+
+function sentence(metric: Told, verdict: Exclude<Verdict, "ERROR">): string {
+  if (metric.kind === "violation") return violationSentence(metric);
+  const { id, kind, delta, lower, upper, margin, n, detectable_drop: least } = metric;
   if (delta === null || lower === null || upper === null) return `${id}: the same on both sides in ${n} cases`;
-  const shown = kind === "amount" ? percent : (value: number): string => round(value);
+  const shown = kind === "amount" ? percent : round;
   const moved = `${id} moved by ${shown(delta)} (95 % bounds ${shown(lower)} and ${shown(upper)}, ${n} cases)`;
+  if (verdict === "BLOCK") return `${moved}: it became worse`;
   const line = kind === "amount" ? `a rise of ${percent(margin)}` : `a drop of ${round(margin)}`;
-  switch (verdict) {
-    case "SHIP":
-      return `${moved}: ${line} is excluded`;
-    case "BLOCK":
-      return `${moved}: it became worse`;
-    default:
-      return `${moved}: ${line} is neither excluded nor shown; so many cases would have shown one of ${least === null ? "no size" : shown(least)}`;
-  }
+  if (verdict === "SHIP") return `${moved}: ${line} is excluded`;
+  const seen = least === null ? "none of any size" : `one of ${shown(least)}`;
+  return `${moved}: ${line} is neither excluded nor shown; so many cases would have shown ${seen}`;
+}
+
+function violationSentence({ id, n, candidate, excluded_rate: excluded }: Told): string {
+  const seen = candidate === 0 ? "none" : `${percent(candidate ?? 0)}, none of them new,`;
+  return `${id}: ${seen} in ${n} cases, which excludes a rate of ${percent(excluded ?? 1)}`;
 }
 
 interface Decided {
@@ -96,17 +116,23 @@ function overall(
   ];
   // What was seen to be wrong is wrong, however much else was lost.
   if (reasons.length > 0) return { verdict: "BLOCK", reasons };
-  if (input.cases === 0 || deciding.every(({ n }) => n === 0))
-    return { verdict: "ERROR", reasons: ["nothing could be compared"] };
-  if (input.failed * 2 > input.cases)
-    return {
-      verdict: "ERROR",
-      reasons: [`${input.failed} of ${input.cases} cases failed for no fault of the candidate: the run says nothing`],
-    };
+  const fault = faultOf(input, deciding.length > 0 ? deciding : metrics);
+  if (fault !== null) return { verdict: "ERROR", reasons: [fault] };
   const open = deciders.filter(({ verdict }) => verdict === "INCONCLUSIVE").map(tellOpen);
   const tooFew = share > input.max_unpaired ? [lossOf(input, lost)] : [];
+  // A suite whose every judge is unfit has looked at nothing that may decide.
+  if (deciders.length === 0)
+    return { verdict: "INCONCLUSIVE", reasons: [...tooFew, "no metric of the suite may decide: all are only shown"] };
   if (open.length + tooFew.length > 0) return { verdict: "INCONCLUSIVE", reasons: [...tooFew, ...open] };
   return { verdict: "SHIP", reasons: deciders.map(({ says }) => says) };
+}
+
+/** Why the run says nothing at all; `null` where it says something. */
+function faultOf({ cases, failed }: GateInput, metrics: readonly { readonly n: number }[]): string | null {
+  if (cases === 0 || metrics.every(({ n }) => n === 0)) return "nothing could be compared";
+  return failed * 2 > cases
+    ? `${failed} of ${cases} cases failed for no fault of the candidate: the run says nothing`
+    : null;
 }
 
 function tellOpen({ says, more_cases: more }: MetricVerdict): string {

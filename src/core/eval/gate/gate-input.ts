@@ -68,13 +68,13 @@ export interface MetricVerdict {
   readonly p: number | null;
   readonly p_adjusted: number | null;
   readonly flips: { readonly worse: number; readonly better: number };
-  /** The smallest drop that so many cases had a chance of 80 % to show. */
+  /** The smallest drop that so many cases had a chance of 80 % to show; `null` where they could have shown none. */
   readonly detectable_drop: number | null;
   /** How many more cases would decide it, were they like these; `null` where it is decided or no number would. */
   readonly more_cases: number | null;
   /** The bound that resampling clusters gives in place of the one that decides: a cross-check. */
   readonly bootstrap_bound: number | null;
-  /** Violations: the rate that none of so many excludes. */
+  /** Violations: the rate above which all is excluded at 95 %, by what was seen in independent clusters. */
   readonly excluded_rate: number | null;
   readonly says: string;
 }
@@ -82,10 +82,13 @@ export interface MetricVerdict {
 /** A part of the cases by a tag or a risk; its intervals are not corrected for there being many. */
 export interface SliceReport {
   readonly metric: string;
+  /** Whether a rise is good or bad: it is good of passes and scores only. */
+  readonly kind: GradeKind;
   readonly slice: string;
   readonly n: number;
   readonly baseline: number;
   readonly candidate: number;
+  /** As of the whole metric: of amounts the ratio less one. Its interval is two-sided, 95 %. */
   readonly delta: number;
   readonly lower: number | null;
   readonly upper: number | null;

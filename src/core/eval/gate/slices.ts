@@ -21,24 +21,31 @@ export function slicesOf(terms: MetricTerms, items: readonly MetricItem[]): read
     .filter(([, part]) => part.length >= LEAST_CASES && part.length < paired.length)
     .toSorted(([left, many], [right, few]) => few.length - many.length || left.localeCompare(right))
     .slice(0, MOST)
-    .map(([slice, part]) => reportOf(terms.id, slice, part));
+    .map(([slice, part]) => reportOf(terms, slice, part));
 }
 
-function reportOf(metric: string, slice: string, part: readonly MetricItem[]): SliceReport {
-  const d = part.map(({ baseline, candidate }) => mean(candidate) - mean(baseline));
+function reportOf({ id, kind }: MetricTerms, slice: string, part: readonly MetricItem[]): SliceReport {
+  // What is nothing on either side has no ratio: such a part is shown by its differences.
+  const isRatio =
+    kind === "amount" && part.every(({ baseline, candidate }) => mean(baseline) > 0 && mean(candidate) > 0);
+  const d = part.map(({ baseline, candidate }) =>
+    isRatio ? Math.log(mean(candidate) / mean(baseline)) : mean(candidate) - mean(baseline),
+  );
   const found = clustered(
     d,
     part.map(({ cluster }) => cluster),
   );
   const half = found.clusters < 2 ? null : studentQuantile(0.975, found.clusters - 1) * found.corrected;
+  const shown = isRatio ? Math.expm1 : (value: number): number => value;
   return {
-    metric,
+    metric: id,
+    kind,
     slice,
     n: part.length,
     baseline: mean(part.map((item) => mean(item.baseline))),
     candidate: mean(part.map((item) => mean(item.candidate))),
-    delta: found.mean,
-    lower: half === null ? null : found.mean - half,
-    upper: half === null ? null : found.mean + half,
+    delta: shown(found.mean),
+    lower: half === null ? null : shown(found.mean - half),
+    upper: half === null ? null : shown(found.mean + half),
   };
 }

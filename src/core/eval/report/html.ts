@@ -18,7 +18,7 @@ export interface CaseDetail {
 
 /** The HTML of a finished run. */
 export function htmlOf(run: EvalRun, report: RunReport, details: readonly CaseDetail[]): string {
-  const { gate, counts, judges } = report;
+  const { gate, counts } = report;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${text(gate.verdict)}: ${text(run.suite)}</title><style>${STYLE}</style></head><body>
@@ -27,38 +27,50 @@ export function htmlOf(run: EvalRun, report: RunReport, details: readonly CaseDe
 <p>${counts["done"] ?? 0} of ${gate.cases} cases of ${text(run.dataset)}@${run.version} (${text(run.mode)}). ${gate.failed} failed for no fault of the candidate, ${gate.divergent} diverged from what was recorded${gate.missing > 0 ? `, ${gate.missing} were not covered by the budget` : ""}. $${formatUsd(report.spent_micro_usd)} spent. Run <code>${text(run.id)}</code>, release digest <code>${text(run.candidateDigest.slice(0, 16))}</code>, resampling seed ${gate.seed}.</p>
 <ul class="reasons">${[...gate.reasons, ...gate.warnings.map((each) => `Warning: ${each}`)].map((each) => `<li>${text(each)}</li>`).join("")}</ul>
 <h2>Metrics</h2>
-${table(
-  [
-    "metric",
-    "verdict",
-    "n",
-    "clusters",
-    "baseline",
-    "candidate",
-    "difference [95 % bounds]",
-    "p",
-    "p (Holm)",
-    "flips worse / better",
-    "more cases",
-    "method",
-  ],
-  gate.metrics.map((metric) => [
-    metric.id,
-    metric.verdict + (metric.advisory === null ? "" : ` (${metric.advisory})`),
-    String(metric.n),
-    String(metric.clusters),
-    meanText(metric, metric.baseline),
-    meanText(metric, metric.candidate),
-    deltaText(metric),
-    metric.p === null ? "–" : round(metric.p),
-    metric.p_adjusted === null ? "–" : round(metric.p_adjusted),
-    `${metric.flips.worse} / ${metric.flips.better}`,
-    metric.more_cases === null ? "–" : String(metric.more_cases),
-    metric.method,
-  ]),
-)}
+${metricTable(gate.metrics)}
 <figure>${forest(gate.metrics)}<figcaption>Differences with their one-sided 95 % bounds, each in units of its margin, better to the right. The red line is the margin: SHIP needs the whole bar to its right.</figcaption></figure>
-<h2>Slices</h2>
+${partsOf(report, details)}
+</main></body></html>
+`;
+}
+
+function metricTable(metrics: readonly MetricVerdict[]): string {
+  return table(
+    [
+      "metric",
+      "verdict",
+      "n",
+      "clusters",
+      "baseline",
+      "candidate",
+      "difference [95 % bounds]",
+      "p",
+      "p (Holm)",
+      "flips worse / better",
+      "more cases",
+      "method",
+    ],
+    metrics.map((metric) => [
+      metric.id,
+      metric.verdict + (metric.advisory === null ? "" : ` (${metric.advisory})`),
+      String(metric.n),
+      String(metric.clusters),
+      meanText(metric, metric.baseline),
+      meanText(metric, metric.candidate),
+      deltaText(metric),
+      metric.p === null ? "–" : round(metric.p),
+      metric.p_adjusted === null ? "–" : round(metric.p_adjusted),
+      `${metric.flips.worse} / ${metric.flips.better}`,
+      metric.more_cases === null ? "–" : String(metric.more_cases),
+      metric.method,
+    ]),
+  );
+}
+
+/** Slices, regressions, judges, errors and cases. */
+function partsOf(report: RunReport, details: readonly CaseDetail[]): string {
+  const { gate, judges } = report;
+  return `<h2>Slices</h2>
 <p>Intervals of parts are not corrected for there being many of them.</p>
 ${table(
   ["metric", "slice", "n", "baseline", "candidate", "difference", "95 %"],
@@ -108,9 +120,7 @@ ${
 ${table(
   ["case", "risk", "outcome", ""],
   report.lines.map((each) => [each.id, each.risk, each.outcome, each.says]),
-)}
-</main></body></html>
-`;
+)}`;
 }
 
 const STYLE = `:root{font:15px/1.5 system-ui,sans-serif;color:#1c2430;background:#fff}body{margin:0}header{padding:1rem 2rem;color:#fff;background:#556}header.SHIP{background:#176c3a}header.BLOCK{background:#a11d2d}header.INCONCLUSIVE{background:#8a5a00}header h1{margin:0;font-size:1.6rem}header p{margin:0}main{padding:1rem 2rem;max-width:1200px}table{border-collapse:collapse;margin:.5rem 0;font-size:.85rem;display:block;overflow-x:auto}th,td{border:1px solid #d5dae1;padding:.25rem .5rem;text-align:left;vertical-align:top}th{background:#f2f4f7}pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:0;font-size:.78rem}.sides{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:.5rem}.sides>div{border:1px solid #d5dae1;padding:.5rem}.changed{background:#fff1d6}figure{margin:1rem 0}svg{max-width:100%;height:auto}summary{cursor:pointer;padding:.3rem 0}`;

@@ -25,6 +25,8 @@ export interface Clustered {
   readonly miller: number;
   /** With the factor C/(C-1), as Inspect AI and cluster-robust regression have it. */
   readonly corrected: number;
+  /** Of what the clusters stray from the mean: negative where a few fell far. Zero where nothing strays. */
+  readonly skewness: number;
 }
 
 /** The mean of values that are not independent within clusters. O(n). */
@@ -36,11 +38,16 @@ export function clustered(values: readonly number[], clusters: readonly (string 
     const cluster = clusters[at] ?? at;
     sums.set(cluster, (sums.get(cluster) ?? 0) + value - middle);
   }
-  const squares = [...sums.values()].reduce((sum, each) => sum + each * each, 0);
+  let [squares, cubes] = [0, 0];
+  for (const each of sums.values()) {
+    squares += each * each;
+    cubes += each * each * each;
+  }
   const count = sums.size;
   const miller = Math.sqrt(squares) / n;
   const corrected = count < 2 ? Number.POSITIVE_INFINITY : miller * Math.sqrt(count / (count - 1));
-  return { mean: middle, n, clusters: count, naive: Math.sqrt(variance(values) / n), miller, corrected };
+  const skewness = squares === 0 ? 0 : cubes / count / (squares / count) ** 1.5;
+  return { mean: middle, n, clusters: count, naive: Math.sqrt(variance(values) / n), miller, corrected, skewness };
 }
 
 /** P of a sum of differences at least as high, were each sign as likely as the other: by every flip of up to 20 non-zero ones. */

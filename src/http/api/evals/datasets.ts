@@ -45,6 +45,8 @@ const Cut = z.strictObject({
     }),
     {},
   ),
+  /** Cases are cut from whole sessions, or from traces alone. */
+  unit: z._default(z.enum(["session", "trace"]), "session"),
   sample: z.prefault(
     z.strictObject({
       size: z._default(
@@ -207,7 +209,7 @@ async function cut(c: HttpContext): Promise<Response> {
   if (!tenant.ok) return problem(tenant);
   const body = await readBody(c, Cut);
   if (!body.ok) return problem(body);
-  const { filter, sample, adversarial, label_from_recording: labelFromRecording } = body.value;
+  const { filter, unit, sample, adversarial, label_from_recording: labelFromRecording } = body.value;
   const { from, to, q, user, ...named } = filter;
   const { runtime, principal } = c.var;
   const terms = q === undefined ? undefined : readTerms(q);
@@ -225,6 +227,7 @@ async function cut(c: HttpContext): Promise<Response> {
     { tenant: tenant.value, name: body.value.name, by: principal.keyId },
     {
       filter: asked,
+      unit,
       sample: {
         size: sample.size,
         by: sample.by,

@@ -6,12 +6,17 @@ import { calibrateJudge, namedJudge, readStanding } from "../../../gateway/evals
 import { deferOf, type HttpContext } from "../../context.ts";
 import { problem } from "../errors.ts";
 import { readPageQuery } from "../page-query.ts";
-import { pathParameter, readBody, type ApiRoute, type Parameter } from "../route.ts";
+import { pathParameter, readBody, refusedFor, type ApiRoute, type Parameter } from "../route.ts";
 import { tenantOf } from "../tenant.ts";
 
 const Label = z.strictObject({
   label: z.string().check(z.minLength(1), z.maxLength(64)),
   note: z.optional(z.string().check(z.minLength(1), z.maxLength(2_000))),
+});
+
+const Adjudication = z.strictObject({
+  label: Label.shape.label,
+  note: z.string().check(z.trim(), z.minLength(1, "expected a reason"), z.maxLength(2_000)),
 });
 
 const AuditView = z.object({
@@ -57,6 +62,7 @@ export const peopleRoutes: readonly ApiRoute[] = [
         description: "The audits",
         schema: z.object({ data: z.array(AuditView), next_cursor: z.nullable(z.string()) }),
       },
+      400: { description: "A parameter is unknown or out of range" },
     },
     answer: (c) => list(c),
   },
@@ -65,7 +71,7 @@ export const peopleRoutes: readonly ApiRoute[] = [
     path: "/v1/evals/audits/:id",
     operationId: "getAudit",
     summary:
-      "Read an audit: the rubric and what is to be judged; what the judge and others said only once it is disputed or settled",
+      "Read an audit: the rubric and what is to be judged; what people said once it is disputed, what the judge said once it is settled",
     tag: "evals",
     permission: "evals.read",
     parameters: [ID],
@@ -78,7 +84,7 @@ export const peopleRoutes: readonly ApiRoute[] = [
           choices: z.array(z.string()),
           shown: z.nullable(z.string()),
           judged: z.nullable(z.string()),
-          said: z.array(z.unknown()),
+          said: z.array(z.object({ label: z.string(), note: z.nullable(z.string()), is_adjudication: z.boolean() })),
         }),
       },
       404: { description: "No such audit" },
@@ -106,11 +112,11 @@ export const peopleRoutes: readonly ApiRoute[] = [
     method: "POST",
     path: "/v1/evals/audits/:id/adjudicate",
     operationId: "adjudicateAudit",
-    summary: "Settle what two people dispute, as a third",
+    summary: "Settle what two people dispute, as a third, and say why",
     tag: "evals",
     permission: "evals.label",
     parameters: [ID],
-    body: Label,
+    body: Adjudication,
     responses: SAID,
     answer: (c) => say(c, true),
   },
@@ -161,7 +167,9 @@ export const peopleRoutes: readonly ApiRoute[] = [
     answer: async (c) => {
       const tenant = await tenantOf(c);
       if (!tenant.ok) return problem(tenant);
-      const done = await calibrateJudge(c.var.runtime.ports, tenant.value, pathParameter(c, "id"));
+      const { runtime, principal } = c.var;
+      const asked = { tenant: tenant.value, judge: pathParameter(c, "id"), by: principal.keyId };
+      const done = await calibrateJudge(runtime.ports, asked, runtime.recorder(deferOf(c)));
       return done.ok ? Response.json(done.value) : problem(done);
     },
   },
@@ -170,16 +178,19 @@ export const peopleRoutes: readonly ApiRoute[] = [
 async function list(c: HttpContext): Promise<Response> {
   const tenant = await tenantOf(c);
   if (!tenant.ok) return problem(tenant);
-  const query = readPageQuery(c, { known: ["status", "judge", "cursor", "limit"], statuses: AUDIT_STATUSES });
+  const query = readPageQuery(c, { known: ["status", "judge", "cursor", "limit", "tenant"], statuses: AUDIT_STATUSES });
   if (!query.ok) return problem(query);
   const { limit, status } = query.value;
   const judge = c.req.query("judge");
-  const [priority, id] = (c.req.query("cursor") ?? "").split("~");
+  const cursor = c.req.query("cursor");
+  const after = cursor === undefined ? undefined : placeOf(cursor);
+  if (cursor !== undefined && after === undefined)
+    return problem(refusedFor([{ path: "cursor", message: "expected the `next_cursor` of a page" }]));
   const audits = await c.var.runtime.ports.evalPeople.list(tenant.value, {
     limit,
     ...(status === undefined ? {} : { status }),
     ...(judge === undefined ? {} : { judge }),
-    ...(id === undefined ? {} : { after: { priority: Number(priority), id } }),
+    ...(after === undefined ? {} : { after }),
   });
   const last = audits.at(-1);
   return Response.json({
@@ -188,10 +199,15 @@ async function list(c: HttpContext): Promise<Response> {
   });
 }
 
+function placeOf(cursor: string): { readonly priority: number; readonly id: string } | undefined {
+  const [, priority, id] = /^(\d{1,4})~(aud_[0-9a-f]{1,64})$/.exec(cursor) ?? [];
+  return priority === undefined || id === undefined ? undefined : { priority: Number(priority), id };
+}
+
 async function say(c: HttpContext, isAdjudication: boolean): Promise<Response> {
   const tenant = await tenantOf(c);
   if (!tenant.ok) return problem(tenant);
-  const body = await readBody(c, Label);
+  const body = await readBody(c, isAdjudication ? Adjudication : Label);
   if (!body.ok) return problem(body);
   const { runtime, principal } = c.var;
   const { label, note = null } = body.value;
@@ -251,10 +267,7 @@ function view(audit: Audit): z.infer<typeof AuditView> {
   };
 }
 
-function whole({ audit, isBlind, labels, rubric, shown }: SeenAudit): object {
+function whole({ audit, disclosed, labels, rubric, shown }: SeenAudit): object {
   // Neither side of the comparison is named: whoever labels must not know which one it is.
-  const said = isBlind
-    ? []
-    : audit.labels.map(({ label, note, is_adjudication }) => ({ label, note, is_adjudication }));
-  return { ...view(audit), rubric, choices: labels, shown, judged: isBlind ? null : audit.judged, said };
+  return { ...view(audit), rubric, choices: labels, shown, ...disclosed };
 }
