@@ -10,12 +10,12 @@ import { slicesOf } from "./slices.ts";
 const WORST = 20;
 
 /**
- * The verdict of a run, in this order. ERROR: nothing, or less than half, could be compared. BLOCK: a violation that the
- * baseline has not, a passed ceiling, a critical case that passed in every run and now fails in every one, or a metric
- * that surely became worse (its upper bound below zero, its test adjusted by Holm for all that decide) and whose margin is
- * not surely kept. SHIP: every metric that decides is inside its margin at 95 %, and enough cases were compared. Else
- * INCONCLUSIVE: no significant difference is never a reason to ship. Non-inferiority after Miller 2024 and the CONSORT
- * extension for such trials; SHIP needs no correction, for every metric has to pass.
+ * The verdict of a run, in this order. BLOCK: a violation that the baseline has not, a passed ceiling, a critical case
+ * that passed in every run and now fails in every one, or a metric that surely became worse (its upper bound below zero,
+ * its test adjusted by Holm for all that decide) and whose margin is not surely kept. ERROR: nothing could be compared, or
+ * most cases failed for no fault of the candidate. SHIP: every metric that decides is inside its margin at 95 %, and enough
+ * cases were compared. Else INCONCLUSIVE: no significant difference is never a reason to ship. Non-inferiority after
+ * Miller 2024 and the CONSORT extension for such trials; SHIP needs no correction, for every metric has to pass.
  */
 export function decideGate(input: GateInput): GateReport {
   const measured = input.metrics.map(({ terms, items }) =>
@@ -45,11 +45,13 @@ export function decideGate(input: GateInput): GateReport {
 
 /** What is missing on one side is seldom missing by chance: past the share that the suite allows, the rest keeps no margin. */
 function withEnoughPairs(measured: Measured, most: number): Measured {
-  const { id, n, unpaired, open } = measured;
+  const { id, n, unpaired, open, is_within: isWithin } = measured;
   const share = unpaired / Math.max(1, n + unpaired);
   if (n === 0 || share <= most) return measured;
   const says = `${id}: ${unpaired} of ${n + unpaired} cases have no value on one side, more than the ${percent(most)} that the suite allows`;
-  return { ...measured, is_within: false, more_cases: null, open: open ?? says };
+  // A drop that is inside the margin where it could be seen is no reason to block either.
+  const worse = isWithin ? false : measured.is_worse;
+  return { ...measured, is_within: false, is_worse: worse, more_cases: null, open: open ?? says };
 }
 
 function verdictOf(measured: Measured, adjusted: number | null): MetricVerdict {

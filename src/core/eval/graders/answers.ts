@@ -3,7 +3,7 @@ import { RE2JS } from "@bufbuild/re2";
 import type { GraderOf } from "../../config/grader-document.ts";
 import { canonicalJson, isJsonObject, type Json } from "../../json/canonical.ts";
 import { callsOf, finalText } from "../episode.ts";
-import type { Graded, Word } from "./grade.ts";
+import type { Graded, Word } from "./graded.ts";
 import { graderSchema } from "./schema.ts";
 
 /** Whether the last answer, or every call's arguments, fit a schema; what it is no schema is an error. */

@@ -5,7 +5,7 @@ import type { ToolLabel } from "../case.ts";
 import { callsOf, type Episode, type EpisodeCall } from "../episode.ts";
 import { canonicalArgs } from "../replay/tape.ts";
 import { argsIn } from "./answers.ts";
-import type { Graded, Word } from "./grade.ts";
+import type { Graded, Word } from "./graded.ts";
 
 const NOTHING_KNOWN: Word = { value: null, why: "neither labels nor the recording say what was to be called" };
 

@@ -8,12 +8,13 @@ import {
   type CompiledValue,
   type ParsedExpression,
 } from "../../policy/cel/expression.ts";
-import { chainsOf } from "../../policy/cel/syntax.ts";
+import { chainOf, chainsOf, everyPart } from "../../policy/cel/syntax.ts";
 import { bindValues } from "../../policy/cel/world.ts";
+import { FUNCTION_NAMES } from "../../policy/check/types/signatures.ts";
 import { callsOf, figuresOf, finalText, type Episode } from "../episode.ts";
 import { argsIn } from "./answers.ts";
 import { GRADER_VOCABULARY, membersOf } from "./cel-vocabulary.ts";
-import type { Graded, Word } from "./grade.ts";
+import type { Graded, Word } from "./graded.ts";
 
 /** A compiled expression. */
 export interface CelGrader {
@@ -38,7 +39,7 @@ export function compileGrader(
   }
   try {
     const compiled = compileValue(parsing.parsed);
-    const mistake = unknownName(compiled) ?? unknownMember(parsing.parsed, compiled);
+    const mistake = unknownName(compiled) ?? unknownMember(parsing.parsed, compiled) ?? unknownFunction(parsing.parsed);
     return mistake === undefined ? { ok: true, grader: { entry, compiled } } : { ok: false, message: mistake };
   } catch (error) {
     return { ok: false, message: error instanceof Error ? error.message : "it cannot be planned" };
@@ -58,6 +59,20 @@ function unknownMember({ ast }: ParsedExpression, { variables }: CompiledValue):
     if (variable === undefined || member === undefined || !variables.has(variable)) continue;
     const known = membersOf(variable);
     if (!known.includes(member)) return `"${variable}" has no member "${member}"${didYouMean(member, known)}`;
+  }
+  return undefined;
+}
+
+/** A function that there is not: the engine would find out in every case. */
+function unknownFunction({ ast }: ParsedExpression): string | undefined {
+  for (const { exprKind } of everyPart(ast.expr)) {
+    if (exprKind.case !== "callExpr") continue;
+    const { function: name, target } = exprKind.value;
+    // Operators have signs that no name has.
+    if (!/^[A-Za-z]\w*$/.test(name) || FUNCTION_NAMES.includes(name)) continue;
+    const owner = target === undefined ? undefined : chainOf(target);
+    if (owner === undefined || !FUNCTION_NAMES.includes([...owner, name].join(".")))
+      return `unknown function "${name}"${didYouMean(name, FUNCTION_NAMES)}`;
   }
   return undefined;
 }
@@ -103,6 +118,9 @@ const FIGURES: Readonly<
   },
 };
 
+/** Expressions see this much of a result, in characters: longer texts are refused as a whole. */
+const MOST_OF_RESULT = 64 * 1024;
+
 function shownOf(episode: Episode): JsonObject {
   const figures = figuresOf(episode);
   return plain({
@@ -114,7 +132,7 @@ function shownOf(episode: Episode): JsonObject {
       tool: tool ?? name,
       args: argsOf(args),
       answer,
-      result,
+      result: result.slice(0, MOST_OF_RESULT),
       effect: decision?.effect ?? "none",
       rules: decision?.rules ?? [],
     })),

@@ -8,7 +8,7 @@ import { findSecrets } from "../../guard/secrets.ts";
 import { isJsonObject, type Json } from "../../json/canonical.ts";
 import { callsOf, finalText } from "../episode.ts";
 import { argsIn, isLastAnswer } from "./answers.ts";
-import type { Graded, Word } from "./grade.ts";
+import type { Graded, Word } from "./graded.ts";
 
 /** A text that an episode told, and the name of the field that it fills, or empty. */
 interface Told {
@@ -138,7 +138,7 @@ function retrieved({ case: each, episode }: Graded, field: string | undefined): 
     return (id) => ids.has(id);
   }
   const texts = [...textsOf(JSON.stringify(request)).map(({ text }) => text), ...results];
-  const words = new Set(texts.flatMap((text) => text.match(WORD) ?? []).flatMap((word) => [word, trimmed(word)]));
+  const words = new Set(texts.flatMap((text) => text.match(WORD) ?? []).flatMap(readings));
   return (id) => words.has(id);
 }
 
@@ -167,9 +167,10 @@ function idsIn(value: Json, field: string): readonly string[] {
 const ID = /^[\w.:/#-]{1,128}$/;
 const WORD = /[\w.:/#-]+/g;
 
-/** A word without the full stop or the colon that ends a sentence or announces what follows. */
-function trimmed(word: string): string {
-  return word.replace(/[.:]+$/, "");
+/** What a word may be the id of: itself, itself without signs that end or announce something, and what stands beside a colon. */
+function readings(word: string): readonly string[] {
+  const plain = word.replaceAll(/^[.:]+|[.:]+$/g, "");
+  return [word, plain, ...plain.split(":")];
 }
 
 /** Ids between two signs, each once. Where both are the same sign, every second piece is one. */

@@ -1,30 +1,14 @@
 // Decides what each deterministic grader makes of an episode. Total: what cannot be told is an error, never a zero.
 import type { GraderEntry, GraderOf } from "../../config/grader-document.ts";
 import type { EvalCase } from "../case.ts";
-import { figuresOf, type Episode } from "../episode.ts";
+import { figuresOf } from "../episode.ts";
 import type { Grade } from "../grade.ts";
 import { gradeArguments, gradeCalls, gradeForbidden, gradePolicy, gradeToolChoice } from "./calls.ts";
 import { gradeContains, gradeExact, gradeNumeric, gradeRegex, gradeSchema } from "./answers.ts";
 import { gradeCel, type CelGrader } from "./cel.ts";
 import { gradeCitation, gradeLeakage } from "./disclosure.ts";
+import type { Graded, Word } from "./graded.ts";
 import { kindOf } from "./kind-of.ts";
-
-/** What a grader is given. */
-export interface Graded {
-  readonly case: EvalCase;
-  readonly episode: Episode;
-  /** What was recorded in its place; `failed` where that is not kept. */
-  readonly recorded: Episode;
-  /** Texts that the side was given besides what was recorded, such as its release's prompt: what they tell may be told. */
-  readonly given?: readonly string[];
-}
-
-/** A figure with a sentence on why; or why there is none. */
-export type Word =
-  | { readonly value: number; readonly why: string }
-  /** It has nothing to say of this case. */
-  | { readonly value: null; readonly why: string }
-  | { readonly error: string };
 
 /** A grader other than a judge. */
 export type DeterministicGrader = Exclude<GraderEntry, { kind: "judge" }>;

@@ -46,7 +46,9 @@ export function clustered(values: readonly number[], clusters: readonly (string 
   const count = sums.size;
   const miller = Math.sqrt(squares) / n;
   const corrected = count < 2 ? Number.POSITIVE_INFINITY : miller * Math.sqrt(count / (count - 1));
-  const skewness = squares === 0 ? 0 : cubes / count / (squares / count) ** 1.5;
+  // What is too small to be cubed counts as not straying.
+  const unit = (squares / count) ** 1.5;
+  const skewness = unit === 0 ? 0 : cubes / count / unit;
   return { mean: middle, n, clusters: count, naive: Math.sqrt(variance(values) / n), miller, corrected, skewness };
 }
 
@@ -134,15 +136,17 @@ export function clusterBootstrap(
     sums.set(cluster, { sum: known.sum + value, n: known.n + 1 });
   }
   const all = [...sums.values()];
+  const [totals, sizes] = [Float64Array.from(all, ({ sum }) => sum), Float64Array.from(all, ({ n }) => n)];
   const dice = new Dice(seed);
-  const drawn = Array.from({ length: resamples }, () => {
+  const drawn = new Float64Array(resamples);
+  for (let turn = 0; turn < resamples; turn += 1) {
     let [sum, n] = [0, 0];
     for (let at = 0; at < all.length; at += 1) {
-      const picked = all[dice.below(all.length)];
-      sum += picked?.sum ?? 0;
-      n += picked?.n ?? 0;
+      const picked = dice.below(all.length);
+      sum += totals[picked] ?? 0;
+      n += sizes[picked] ?? 0;
     }
-    return sum / n;
-  });
-  return quantile(Float64Array.from(drawn).sort(), p);
+    drawn[turn] = sum / n;
+  }
+  return quantile(drawn.sort(), p);
 }

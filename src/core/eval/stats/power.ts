@@ -15,7 +15,8 @@ export function mcNemarPower({
 }): number {
   const towards = (discordance + drop) / 2 / discordance;
   const middle = n * discordance;
-  const spread = 12 * Math.sqrt(Math.max(1, middle * (1 - discordance)));
+  // What lies further out weighs less than 1e-13.
+  const spread = 8 * Math.sqrt(Math.max(1, middle * (1 - discordance)));
   let power = 0;
   for (
     let changed = Math.max(0, Math.floor(middle - spread));

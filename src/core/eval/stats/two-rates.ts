@@ -31,7 +31,8 @@ function constrained(first: RateCount, second: RateCount, diff: number): readonl
   return [rate, Math.min(1, Math.max(0, rate + diff))];
 }
 
-const TURNS = 60;
+/** Halvings of an interval of length one or two: to about 1e-13. */
+const TURNS = 44;
 
 /**
  * The evidence against the rates lying exactly `diff` apart (second less first), as the logarithm of an e-value: the
@@ -41,7 +42,12 @@ const TURNS = 60;
  * mixture after Robbins 1970). Needs the sums alone, in whatever order they came.
  */
 export function exactRateEvidence(first: RateCount, second: RateCount, diff: number): number {
-  const [low, high] = constrained(first, second, diff);
+  return exactAt(first, second, constrained(first, second, diff));
+}
+
+type Rates = readonly [number, number];
+
+function exactAt(first: RateCount, second: RateCount, [low, high]: Rates): number {
   return mixed(first) + mixed(second) - logLikelihood(first, low) - logLikelihood(second, high);
 }
 
@@ -53,19 +59,13 @@ const LEAST_EXPECTED = 10;
  * likeliest rates that lie `diff` apart (Farrington & Manning 1990), so that an arm without an event does not look certain.
  * `undefined` while either arm is too small for it.
  */
-function largeRateEvidence(
-  first: RateCount,
-  second: RateCount,
-  { diff, rho }: { readonly diff: number; readonly rho: number },
-): number | undefined {
+function largeAt(first: RateCount, second: RateCount, [p, q]: Rates, rho: number): number | undefined {
   const all = first.n + second.n;
   const pooled = (first.successes + second.successes) / all;
   if (Math.min(first.n, second.n) * Math.min(pooled, 1 - pooled) < LEAST_EXPECTED) return undefined;
-  const [p, q] = constrained(first, second, diff);
   const variance = (p * (1 - p)) / first.n + (q * (1 - q)) / second.n;
-  const away = second.successes / second.n - first.successes / first.n - diff;
-  if (variance <= 0) return undefined;
-  return mixtureEvidence((away * away) / variance, all * rho * rho);
+  const away = second.successes / second.n - first.successes / first.n - (q - p);
+  return variance <= 0 ? undefined : mixtureEvidence((away * away) / variance, all * rho * rho);
 }
 
 /** The normal mixture of a squared standard score, as a logarithm (Robbins 1970; as in mSPRT). */
@@ -83,13 +83,17 @@ const EXACT_PART = 0.2;
 export function rateEvidence(
   first: RateCount,
   second: RateCount,
-  terms: { readonly diff: number; readonly rho: number },
+  { diff, rho }: { readonly diff: number; readonly rho: number },
 ): number {
-  const exact = exactRateEvidence(first, second, terms.diff) + Math.log(EXACT_PART);
-  const large = largeRateEvidence(first, second, terms);
+  const rates = constrained(first, second, diff);
+  const exact = exactAt(first, second, rates) + Math.log(EXACT_PART);
+  const large = largeAt(first, second, rates, rho);
   if (large === undefined) return exact;
-  const [high, low] = [large + Math.log(1 - EXACT_PART), exact].toSorted((left, right) => right - left);
-  return high === undefined || low === undefined ? exact : high + Math.log1p(Math.exp(low - high));
+  const [high, low] = [
+    Math.max(large + Math.log(1 - EXACT_PART), exact),
+    Math.min(large + Math.log(1 - EXACT_PART), exact),
+  ];
+  return high === Number.POSITIVE_INFINITY ? high : high + Math.log1p(Math.exp(low - high));
 }
 
 /** The differences (second less first) that the evidence leaves at every size and look: a confidence sequence. Arms must not be empty. */
