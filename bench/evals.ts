@@ -24,26 +24,26 @@ export async function benchEvals(args: readonly string[], say: Say): Promise<num
   try {
     const keys = await seed(gateway, stateDir);
     const send = senderOf(keys);
-    await send("admin", "PUT", "/v1/config", suiteOnly(), {
-      "if-match": (await send("admin", "GET", "/v1/config")).etag,
-    });
-    const imported = await send("operator", "POST", "/v1/evals/datasets/refunds/import", linesOf(cases));
+    const { etag } = await send("admin", { method: "GET", where: "/v1/config" });
+    await send("admin", { method: "PUT", where: "/v1/config", body: suiteOnly(), headers: { "if-match": etag } });
+    const where = "/v1/evals/datasets/refunds/import";
+    const imported = await send("operator", { method: "POST", where, body: linesOf(cases) });
     say(`${String(imported.json["cases"])} cases imported`);
     const began = performance.now();
-    const started = await send("operator", "POST", "/v1/evals/runs", {
-      suite: "refunds",
-      candidate: { release: "2026-11-c" },
-    });
+    const body = { suite: "refunds", candidate: { release: "2026-11-c" } };
+    const started = await send("operator", { method: "POST", where: "/v1/evals/runs", body });
     let peak = 0;
     for (;;) {
       peak = Math.max(peak, residentMiB());
-      const { json } = await send("operator", "GET", `/v1/evals/runs/${String(started.json["id"])}`);
+      const { json } = await send("operator", { method: "GET", where: `/v1/evals/runs/${String(started.json["id"])}` });
       const seconds = (performance.now() - began) / 1_000;
       if (json["status"] !== "running") {
         const episodes = cases * 2;
         say(
           `${String(json["verdict"])} after ${seconds.toFixed(1)} s: ${(cases / seconds).toFixed(1)} cases/s (${(episodes / seconds).toFixed(1)} episodes, ${((episodes * 4) / seconds).toFixed(0)} model calls a second); at most ${peak.toFixed(0)} MiB of gateway, upstream and host together`,
         );
+        const { gate } = json["report"] as { readonly gate: { readonly reasons: readonly string[] } };
+        for (const reason of gate.reasons) say(`  ${reason}`);
         return json["status"] === "finished" ? 0 : 1;
       }
       if (seconds * 1_000 > LONGEST_MS) throw new Error("the run did not end");
@@ -90,7 +90,7 @@ function linesOf(cases: number): string {
     offer("crm_note", { ...id, text: { type: "string" } }),
   ];
   return Array.from({ length: cases }, (_, at) => {
-    const amount = 1 + (at % 4_000) / 100;
+    const amount = (100 + (at % 4_000)) / 100;
     const customer = `cus_${at}`;
     return JSON.stringify({
       id: `bench-${at}`,
@@ -119,16 +119,15 @@ interface Sent {
   readonly etag: string;
 }
 
-function senderOf(
-  keys: DemoKeys,
-): (
-  role: "operator" | "admin",
-  method: string,
-  where: string,
-  body?: unknown,
-  headers?: Readonly<Record<string, string>>,
-) => Promise<Sent> {
-  return async (role, method, where, body, headers = {}) => {
+interface Request {
+  readonly method: string;
+  readonly where: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+function senderOf(keys: DemoKeys): (role: "operator" | "admin", request: Request) => Promise<Sent> {
+  return async (role, { method, where, body, headers = {} }) => {
     const response = await fetch(`${keys.url}${where}`, {
       method,
       headers: { authorization: `Bearer ${keys[role]}`, "content-type": "application/json", ...headers },

@@ -113,11 +113,17 @@ function rowOf({ system }: StartPorts, { tenant, ask, active, suite, dataset, si
     candidateDigest: candidate.digest,
     baseline: baseline?.label ?? "recorded",
     baselineDigest: baseline?.digest ?? null,
-    suiteDigest: suiteDigest(active.document, ask.suite) ?? "",
+    suiteDigest: digestOfRun(suiteDigest(active.document, ask.suite) ?? "", ask),
     cases: ids?.length ?? dataset.cases,
     budgetMicroUsd: usdFromJson(suite.budgets.run_usd) ?? 0,
     movedAt: now,
   };
+}
+
+/** What a verdict rests on: of fewer cases, or against another release than the live one, it is no verdict of the suite. */
+function digestOfRun(suite: string, { max_cases: fewer, baseline }: RunAsk): string {
+  const isOwn = fewer === undefined && (baseline === undefined || baseline === "live");
+  return isOwn ? suite : digestOf({ suite, fewer: fewer ?? null, baseline: baseline ?? null });
 }
 
 function suiteOf({ evals }: ConfigDocument, name: string): Outcome<SuiteEntry> {
