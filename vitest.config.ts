@@ -8,9 +8,11 @@ const TEST_SECRETS_KEY = Buffer.alloc(32, 7).toString("base64");
 /** Tests inside workerd that take long: they fill stores, wait for alarms, inject faults by the hundred. `npm run check` leaves them to `npm test`. */
 const LONG = [
   "audit",
+  "canary-watch",
   "coverage",
   "credentials",
   "erasure",
+  "explain",
   "limits",
   "masking",
   "reports",
@@ -68,6 +70,7 @@ function insideWorkerd(name: string, { include, exclude }: Files): TestProjectCo
               "@noble/hashes/utils.js",
               "@noble/ciphers/aes.js",
               "@pydantic/genai-prices",
+              "openai",
             ],
           },
         },

@@ -32,6 +32,7 @@ export type GradeEpisode = (asked: {
   readonly case: EvalCase;
   readonly episode: Episode;
   readonly recorded: Episode;
+  readonly given: readonly string[];
 }) => Grade;
 
 /** What a case came to and what it cost, in micro-USD. */
@@ -53,11 +54,13 @@ export async function runCase(
 ): Promise<RanCase> {
   const recorded = recordedEpisodes(each);
   const judged = { micro: 0 };
+  const given = { candidate: givenTo(running.candidate), baseline: givenTo(running.baseline) };
   const graded = async (episodes: readonly Episode[], place: CaseRun["place"]): Promise<GradedRepeat> => {
     const grades: (readonly Grade[])[] = [];
     for (const episode of episodes) {
       const before = (episode.call === null ? recorded.whole : recorded.calls[episode.call]) ?? recorded.whole;
-      grades.push(await gradesOf(running, { case: each, episode, recorded: before, place, judged, recorder }));
+      const shown = { case: each, episode, recorded: before, given: given[place.side] };
+      grades.push(await gradesOf(running, { ...shown, place, judged, recorder }));
     }
     return { episodes, grades };
   };
@@ -90,6 +93,12 @@ export async function runCase(
   };
 }
 
+/** What a side is told besides what was recorded: its release's prompt may name an address that no recording does. */
+function givenTo(running: RunningSide | null): readonly string[] {
+  const prompt = running?.config.release(running.side.agent, running.side.release)?.prompt;
+  return prompt ? [prompt.system] : [];
+}
+
 function recordedOf({ plan }: RunningPlan, each: EvalCase): readonly Episode[] {
   if (plan.suite.mode === "policy") return [recordedAsks(each)];
   const { whole, calls } = recordedEpisodes(each);
@@ -114,6 +123,7 @@ async function gradesOf(
     readonly case: EvalCase;
     readonly episode: Episode;
     readonly recorded: Episode;
+    readonly given: readonly string[];
     readonly place: CaseRun["place"];
     readonly judged: { micro: number };
     readonly recorder: Recorder;
