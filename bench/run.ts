@@ -1,4 +1,5 @@
 // Entry of `npm run bench`: starts the targets, measures them in interleaved rounds, reports.
+import { benchEvals } from "./evals.ts";
 import { type Flags, parseFlags } from "./flags.ts";
 import { benchPolicy } from "./policy.ts";
 import { chooseGenerator, generatorVersion } from "./load/generator.ts";
@@ -69,6 +70,7 @@ async function main(): Promise<void> {
 
 try {
   if (process.argv[2] === "policy") say(benchPolicy().join("\n"));
+  else if (process.argv[2] === "evals") process.exitCode = await benchEvals(process.argv.slice(3), say);
   else if (process.argv[2] === "surfaces") process.exitCode = await benchSurfaces(process.argv.slice(3), say);
   else await main();
 } catch (fault) {

@@ -19,7 +19,9 @@ try {
   // Approvers' links need an address that people can open; a free port is not known before it serves.
   const publicUrl = process.env["PUBLIC_URL"] ?? (port === 0 ? undefined : `http://localhost:${port}`);
   const vars = { ROOT_TENANT: "demo", ...(publicUrl === undefined ? {} : { PUBLIC_URL: publicUrl }) };
-  const gateway = await startLocal({ port, stateDir, vars });
+  const cronSeconds = Number(process.env["CRON_SECONDS"] || 0);
+  const cronEveryMs = cronSeconds > 0 ? cronSeconds * 1_000 : undefined;
+  const gateway = await startLocal({ port, stateDir, vars, cronEveryMs });
   let isStopping = false;
   const stop = (): void => {
     // A terminal's Ctrl-C arrives twice: from the terminal, and from the launcher that passes it on.

@@ -9,12 +9,16 @@ import { countTokens, createMessage } from "./http/anthropic/messages.ts";
 import { isAnthropicClient, listAnthropicModels, retrieveAnthropicModel } from "./http/anthropic/models.ts";
 import { approvalRoutes } from "./http/api/approvals.ts";
 import { callChangeRoutes } from "./http/api/call-changes.ts";
+import { canaryRoutes } from "./http/api/canaries.ts";
 import { coverageRoutes } from "./http/api/coverage.ts";
 import { erasureRoutes } from "./http/api/erasures.ts";
 import { auditRoutes } from "./http/api/audit.ts";
 import { configRoutes } from "./http/api/config.ts";
 import { problem } from "./http/api/errors.ts";
 import { explainRoutes } from "./http/api/explain.ts";
+import { datasetRoutes } from "./http/api/evals/datasets.ts";
+import { peopleRoutes } from "./http/api/evals/people.ts";
+import { runRoutes } from "./http/api/evals/runs.ts";
 import { exportRoutes } from "./http/api/exports.ts";
 import { metricsRoutes } from "./http/api/metrics.ts";
 import { outcomeRoutes } from "./http/api/outcomes.ts";
@@ -67,6 +71,10 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...auditRoutes,
   ...configRoutes,
   ...releaseRoutes,
+  ...canaryRoutes,
+  ...datasetRoutes,
+  ...runRoutes,
+  ...peopleRoutes,
   ...routeRoutes,
   ...secretRoutes,
   ...tenantRoutes,

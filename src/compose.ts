@@ -4,6 +4,7 @@ import { d1Admissions } from "./adapters/d1/admissions.ts";
 import { ed25519Signer } from "./adapters/audit/signer.ts";
 import { appendStatement, auditKeyBook, auditStore } from "./adapters/audit/store.ts";
 import { d1ApprovalInbox } from "./adapters/d1/approval-inbox.ts";
+import { d1Canaries } from "./adapters/d1/canaries.ts";
 import { d1CallList } from "./adapters/d1/call-list.ts";
 import { d1EvalEvidence } from "./adapters/d1/eval-evidence.ts";
 import { d1ExportLedger } from "./adapters/d1/export-ledger.ts";
@@ -112,7 +113,7 @@ export function compose(env: Env): Runtime {
 }
 
 /** What evals are kept in and carried on by. */
-function evals(env: Env): Pick<Ports, "evalDatasets" | "evalRuns" | "evalQueue" | "chat" | "evalPeople"> {
+function evals(env: Env): Pick<Ports, "evalDatasets" | "evalRuns" | "evalQueue" | "chat" | "evalPeople" | "canaries"> {
   const bodies = new EvalBodies(env.BLOBS);
   return {
     evalDatasets: d1EvalDatasets(env.DB, bodies),
@@ -120,6 +121,7 @@ function evals(env: Env): Pick<Ports, "evalDatasets" | "evalRuns" | "evalQueue" 
     evalQueue: queuedEvals(env.EVALS),
     chat: openAiChat,
     evalPeople: d1EvalPeople(env.DB),
+    canaries: d1Canaries(env.DB),
   };
 }
 

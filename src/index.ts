@@ -13,6 +13,7 @@ import { runErrands } from "./jobs/run-errands.ts";
 import { notifyApprovers } from "./jobs/notify-approvers.ts";
 import { storeDeadLetters } from "./jobs/dead-letters.ts";
 import { indexTraces } from "./jobs/trace-index.ts";
+import { watchCanaries } from "./gateway/watch-canary.ts";
 import { watchDrift } from "./jobs/watch-drift.ts";
 
 export { SessionLedger } from "../durable-objects/session-ledger.ts";
@@ -61,6 +62,7 @@ export default {
       { name: "erasures", cron: "2-59/5 * * * *", run: () => runErasures(ports) },
       { name: "drift", cron: "3-59/5 * * * *", run: () => watchDrift(ports, recorder) },
       { name: "evals", cron: "4-59/5 * * * *", run: () => replayEvals(ports, recorder) },
+      { name: "canaries", cron: "4-59/5 * * * *", run: () => watchCanaries(ports, recorder) },
     ];
     await runJobs(jobs, cron);
   },

@@ -17,6 +17,8 @@ export interface GatewayRequest {
   readonly path: string;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** Sent as it is, in place of a body. */
+  readonly text?: string;
   readonly ifMatch?: string;
 }
 
@@ -76,13 +78,14 @@ export class GatewayClient {
     }
   }
 
-  async #fetch({ method, path, body, ifMatch }: GatewayRequest, timeoutMs = TIMEOUT_MS): Promise<Response> {
+  async #fetch({ method, path, body, text, ifMatch }: GatewayRequest, timeoutMs = TIMEOUT_MS): Promise<Response> {
     const { origin, key, tenant } = this.#connection;
     const headers = new Headers({ authorization: `Bearer ${key}`, accept: "application/json" });
     if (tenant !== undefined) headers.set("interlock-tenant", tenant);
     if (ifMatch !== undefined) headers.set("if-match", ifMatch);
     if (body !== undefined) headers.set("content-type", "application/json");
-    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    if (text !== undefined) headers.set("content-type", "application/x-ndjson");
+    const sent = text !== undefined ? { body: text } : body === undefined ? {} : { body: JSON.stringify(body) };
     try {
       // A key and a secret go to the address that was named, and to no other.
       const redirect = "manual";

@@ -6,6 +6,7 @@ import { addCallCommands } from "./call-commands.ts";
 import { addConfigCommands } from "./config-commands.ts";
 import { addCoverageCommands } from "./coverage-commands.ts";
 import { CommandFailure, EXIT, type ExitCode } from "./exit-codes.ts";
+import { addEvalCommands } from "./eval-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
 import { addOutcomeCommands } from "./outcome-commands.ts";
 import { addReleaseCommands } from "./release-commands.ts";
@@ -64,6 +65,7 @@ function program(): Command {
     addCallCommands,
     addConfigCommands,
     addCoverageCommands,
+    addEvalCommands,
     addKeyCommands,
     addReleaseCommands,
     addRouteCommands,

@@ -1,6 +1,7 @@
 // Touches an agent's releases: `releases list`, `releases promote`, `releases canary`, `releases rollback`.
 import type { Command } from "commander";
 import { isName } from "../core/units/identifier.ts";
+import { addCanaryCommands } from "./canary-commands.ts";
 import { report, toolsOf, type CommandTools } from "./command-line.ts";
 import { usageFailure } from "./exit-codes.ts";
 import { ReleaseListing, ReleaseMoved } from "./received-releases.ts";
@@ -35,6 +36,7 @@ export function addReleaseCommands(program: Command, terminal: Terminal): void {
         options,
       }),
     );
+  addCanaryCommands(releases, terminal);
   withReason(
     releases
       .command("rollback <agent> [release]")

@@ -54,6 +54,7 @@ export const ERRORS = {
   unknown_release: { status: 404, retry: false, title: "The agent has no such release" },
   release_forbidden: { status: 403, retry: false, title: "The key may not choose this release" },
   release_policy_mismatch: { status: 409, retry: false, title: "The release is pinned to another policy" },
+  run_not_over: { status: 409, retry: true, title: "The run is not over" },
   audit_closed: { status: 409, retry: false, title: "The audit takes no such word" },
   evidence_missing: {
     status: 409,

@@ -35,6 +35,7 @@ import type { ResolvedTool } from "../core/config/published.ts";
 import type { ToldAt } from "../core/trace/act.ts";
 import type { TraceRecord } from "../core/trace/record.ts";
 import type { AnswerCache } from "./ports/answer-cache.ts";
+import type { Canaries } from "./ports/canaries.ts";
 import type { EvalPeople } from "./ports/eval-people.ts";
 import type { ChatClients } from "./ports/chat-client.ts";
 import type { EvalDatasets, EvalQueue, EvalRuns } from "./ports/evals.ts";
@@ -387,4 +388,5 @@ export interface Ports extends TracePlane {
   readonly evalQueue: EvalQueue;
   readonly chat: ChatClients;
   readonly evalPeople: EvalPeople;
+  readonly canaries: Canaries;
 }

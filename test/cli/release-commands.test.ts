@@ -119,3 +119,74 @@ test("a refusal ends with 1 and its code", async () => {
     stderr: "precondition_failed: generation 4, not 3\n",
   });
 });
+
+test("evidence is listed by release and suite, and a broken glass in the history", async () => {
+  const { run } = await gateway({
+    agent: "helper",
+    generation: 2,
+    live: { ...live, drifted: false },
+    canary: null,
+    policy_digest: "c".repeat(64),
+    data: [
+      {
+        ...live,
+        status: "live",
+        prompt: null,
+        model: "small",
+        route: null,
+        tools: null,
+        evidence: [
+          {
+            suite: "refunds",
+            met: true,
+            gap: null,
+            verdict: "SHIP",
+            run: "run_1",
+            at: "2026-11-26T10:00:00Z",
+            cases: 40,
+          },
+          { suite: "safety", met: false, gap: "no_run", verdict: null, run: null, at: null, cases: null },
+        ],
+      },
+    ],
+    differs: [],
+    history: [
+      {
+        generation: 2,
+        status: "promoted",
+        live,
+        canary: null,
+        by: "k",
+        at: "2026-11-26",
+        reason: "now",
+        break_glass: true,
+      },
+    ],
+  });
+  const lines = (await run("list", "helper")).stdout.split("\n");
+  expect(lines).toContain("RELEASE  SUITE    COUNTS      VERDICT  RUN    FINISHED");
+  expect(lines).toContain("r1       refunds  yes         SHIP     run_1  2026-11-26T10:00:00Z");
+  expect(lines).toContain("r1       safety   no: no run  -        -      -");
+  expect(lines.find((line) => line.startsWith("2 "))).toContain("promoted without evidence");
+});
+
+test("a broken glass takes a reason, and is sent with it", async () => {
+  const { run, sent } = await gateway(moved);
+  expect(await run("promote", "helper", "r2", "--break-glass")).toMatchObject({ code: 2 });
+  expect(await run("canary", "helper", "r2", "--weight", "5", "--break-glass", "--reason", " ")).toMatchObject({
+    code: 2,
+  });
+  expect(await run("rollback", "helper", "--break-glass", "--reason", "x")).toMatchObject({ code: 2 });
+  expect(sent).toEqual([]);
+  await run("promote", "helper", "r2", "--break-glass", "--reason", "the old model is gone");
+  expect(sent.map(({ body }) => body)).toEqual([{ release: "r2", reason: "the old model is gone", break_glass: true }]);
+});
+
+test("missing evidence ends with 1 and the command that gets it", async () => {
+  const message = "no finished run: `interlock eval run --suite refunds --candidate r2`";
+  const errors = [{ path: "agents.helper.evidence.suites.refunds", message }];
+  const { run } = await gateway({ code: "evidence_missing", detail: "it lacks evidence", errors }, 409);
+  const ended = await run("promote", "helper", "r2");
+  expect(ended.code).toBe(1);
+  expect(ended.stderr).toContain(message);
+});

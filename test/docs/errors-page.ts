@@ -2,6 +2,8 @@
 import { ERRORS, type ErrorCode } from "../../src/core/errors.ts";
 
 const ADVICE: Readonly<Record<ErrorCode, string>> = {
+  run_not_over: "The run is still at work, or was cut short. Ask again once it is over.",
+  audit_closed: "The audit is settled, you have said your word on it, or it takes a third person's.",
   untranslatable:
     "`detail` names each field. Leave it out, or ask for a model whose provider speaks the dialect you send: a request that keeps its dialect passes unchanged.",
   unsupported: "`detail` names what is not offered, and what is instead.",

@@ -15,9 +15,14 @@ export interface KillableGateway {
 }
 
 /** Starts the gateway on a state directory, on a free port; another main program may boot it otherwise. */
-export async function startKillable(stateDir: string, main = "demo/main.ts"): Promise<KillableGateway> {
+export async function startKillable(
+  stateDir: string,
+  main = "demo/main.ts",
+  more: Readonly<Record<string, string>> = {},
+): Promise<KillableGateway> {
   const env = {
     ...process.env,
+    ...more,
     PORT: "0",
     STATE_DIR: stateDir,
     NO_TOUR: "1",

@@ -76,6 +76,8 @@ describe("what a record tells", () => {
       secret: ["secret"],
       outcome: ["outcome"],
       alert: [],
+      replay: [],
+      eval: ["eval"],
       reveal: ["reveal"],
       erasure: ["erasure"],
       otel: [],

@@ -4,6 +4,7 @@ import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod/mini";
 import { RISKS, type EvalCase } from "../../core/eval/case.ts";
 import { sha256Hex } from "../../core/json/digest.ts";
+import type { ErasureSubject } from "../../core/trace/erasure.ts";
 import type { Dataset } from "../../core/eval/dataset-row.ts";
 import type { CasePlace, CaseRow, EvalDatasets } from "../../gateway/ports/evals.ts";
 import type { EvalBodies } from "../r2/eval-bodies.ts";
@@ -55,17 +56,96 @@ export function d1EvalDatasets(database: D1Database, bodies: EvalBodies): EvalDa
         .limit(limit);
       return rows.map(rowOf);
     },
+    erase: (tenant, who, limit) => erase(database, bodies, { tenant, who, limit }),
     read: (tenant, places) => bodies.readCases(tenant, places),
-    remove: async (tenant, name, version) => {
-      const one = [tenant, name, version] as const;
-      const [removed] = await database.batch([
-        database.prepare("DELETE FROM eval_datasets WHERE tenant = ?1 AND name = ?2 AND version = ?3").bind(...one),
-        database.prepare("DELETE FROM eval_cases WHERE tenant = ?1 AND dataset = ?2 AND version = ?3").bind(...one),
-      ]);
-      return (removed?.meta.changes ?? 0) > 0;
-    },
+    remove: (tenant, name, version) => remove(database, bodies, { tenant, name, version }),
   };
 }
+
+interface Removing {
+  readonly tenant: string;
+  readonly name: string;
+  readonly version: number;
+}
+
+const Segment = z.object({ segment: z.string() });
+
+/** Segments that no other version has go with their rows. */
+async function remove(database: D1Database, bodies: EvalBodies, { tenant, name, version }: Removing): Promise<boolean> {
+  const one = [tenant, name, version] as const;
+  const own = await database
+    .prepare("SELECT DISTINCT segment FROM eval_cases WHERE tenant = ?1 AND dataset = ?2 AND version = ?3")
+    .bind(...one)
+    .all();
+  const [removed] = await database.batch([
+    database.prepare("DELETE FROM eval_datasets WHERE tenant = ?1 AND name = ?2 AND version = ?3").bind(...one),
+    database.prepare("DELETE FROM eval_cases WHERE tenant = ?1 AND dataset = ?2 AND version = ?3").bind(...one),
+  ]);
+  const segments = own.results.map((row) => Segment.parse(row).segment);
+  const shared = await database
+    .prepare(
+      "SELECT DISTINCT segment FROM eval_cases WHERE tenant = ?1 AND segment IN (SELECT value FROM json_each(?2))",
+    )
+    .bind(tenant, JSON.stringify(segments))
+    .all();
+  const kept = new Set(shared.results.map((row) => Segment.parse(row).segment));
+  await bodies.remove(
+    tenant,
+    segments.filter((segment) => !kept.has(segment)),
+  );
+  return (removed?.meta.changes ?? 0) > 0;
+}
+
+interface Erasing {
+  readonly tenant: string;
+  readonly who: ErasureSubject;
+  readonly limit: number;
+}
+
+const Erased = z.object({
+  dataset: z.string(),
+  version: z.number(),
+  id: z.string(),
+  segment: z.string(),
+  line: z.number(),
+});
+const Kept = z.object({ episodes: z.nullable(z.string()) });
+
+/** Bodies go first: what is left after a stop still has its row, and is found again. */
+async function erase(database: D1Database, bodies: EvalBodies, { tenant, who, limit }: Erasing): Promise<number> {
+  const column = who.scope === "session" ? "session_id" : '"user"';
+  const own = who.scope === "tenant" ? "" : ` AND ${column} = ?3`;
+  const bound = [tenant, limit, ...(who.scope === "tenant" ? [] : [who.subject ?? ""])];
+  const { results } = await database
+    .prepare(`SELECT dataset, version, id, segment, line FROM eval_cases WHERE tenant = ?1${own} LIMIT ?2`)
+    .bind(...bound)
+    .all();
+  const rows = results.map((row) => Erased.parse(row));
+  if (rows.length === 0) return 0;
+  for (const [segment, lines] of Map.groupBy(rows, (row) => row.segment))
+    await bodies.blankCases(tenant, segment, new Set(lines.map(({ line }) => line)));
+  const ids = JSON.stringify([...new Set(rows.map(({ id }) => id))]);
+  const said = await database
+    .prepare(
+      "SELECT episodes FROM eval_results WHERE tenant = ?1 AND id IN (SELECT value FROM json_each(?2)) AND episodes IS NOT NULL",
+    )
+    .bind(tenant, ids)
+    .all();
+  await bodies.remove(
+    tenant,
+    said.results.flatMap((row) => Kept.parse(row).episodes ?? []),
+  );
+  await database.batch([
+    database
+      .prepare("UPDATE eval_results SET episodes = NULL WHERE tenant = ?1 AND id IN (SELECT value FROM json_each(?2))")
+      .bind(tenant, ids),
+    database.prepare(DELETE_CASES).bind(tenant, JSON.stringify(rows)),
+  ]);
+  return rows.length;
+}
+
+const DELETE_CASES = `DELETE FROM eval_cases WHERE tenant = ?1 AND (dataset, version, id) IN (
+  SELECT json_extract(value, '$.dataset'), json_extract(value, '$.version'), json_extract(value, '$.id') FROM json_each(?2))`;
 
 type Made = Parameters<EvalDatasets["create"]>[1];
 

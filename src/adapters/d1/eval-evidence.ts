@@ -6,7 +6,7 @@ import type { EvalEvidence } from "../../gateway/ports/eval-evidence.ts";
 const MAX_RUNS = 1_000;
 
 const COLUMNS = `suite, id AS run, verdict, candidate AS release, candidate_digest AS digest, suite_digest AS suiteDigest,
-  MAX(finished_at) AS at, cases, summary`;
+  MAX(finished_at) AS at, cases, json_extract(summary, '$.counts') AS counts`;
 /** A bare column stands for the row that has the maximum (sqlite.org/lang_select.html, "bare columns in an aggregate query"). */
 const LATEST = `SELECT ${COLUMNS} FROM eval_runs INDEXED BY eval_runs_by_digest
 WHERE tenant = ?1 AND candidate_digest IN (SELECT value FROM json_each(?2)) AND suite IN (SELECT value FROM json_each(?3))
@@ -45,18 +45,12 @@ const Row = z.object({
   suiteDigest: z.string(),
   at: z.number(),
   cases: z.number(),
-  summary: z.nullable(z.string()),
+  /** A JSON object; none where the run kept none. */
+  counts: z.nullable(z.string()),
 });
-const Summary = z.object({ counts: z.record(z.string(), z.number()) });
+const Counts = z.record(z.string(), z.number());
 
 function runOf(row: unknown): EvidenceRun {
-  const { summary, ...run } = Row.parse(row);
-  return { ...run, counts: countsOf(summary) };
-}
-
-/** The counts of a run's summary; a summary without them has none. */
-function countsOf(summary: string | null): EvidenceRun["counts"] {
-  if (summary === null) return null;
-  const parsed = Summary.safeParse(JSON.parse(summary));
-  return parsed.success ? parsed.data.counts : null;
+  const { counts, ...run } = Row.parse(row);
+  return { ...run, counts: counts === null ? null : Counts.parse(JSON.parse(counts)) };
 }

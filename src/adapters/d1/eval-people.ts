@@ -1,12 +1,15 @@
-// Touches audits and calibrations in D1: what people said is compared and set, so that two at the same time lose nothing.
-import { and, desc, eq, isNotNull, lt, or } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
+// Touches audits in D1: what people said is compared and set, so that two at the same time lose nothing.
+import { and, count, desc, eq, isNotNull, lt, or, type SQL } from "drizzle-orm";
+import { drizzle, type DrizzleD1Database } from "drizzle-orm/d1";
 import * as z from "zod/mini";
 import { AUDIT_STATUSES, type Audit, type AuditLabel } from "../../core/eval/audit/audit.ts";
-import type { Calibration, SettledPair } from "../../core/eval/judge/calibration.ts";
+import type { SettledPair } from "../../core/eval/judge/settled-pair.ts";
 import type { EvalPeople } from "../../gateway/ports/eval-people.ts";
 import { chunksOf } from "./chunks.ts";
-import { evalAudits, evalCalibrations } from "./eval-schema.ts";
+import { d1EvalCalibrations } from "./eval-calibrations.ts";
+import { evalAudits } from "./eval-schema.ts";
+
+type Database = DrizzleD1Database;
 
 const PER_INSERT = 200;
 
@@ -19,6 +22,11 @@ FROM json_each(?1)`;
 /** People's words in a D1 database. */
 export function d1EvalPeople(database: D1Database): EvalPeople {
   const db = drizzle(database);
+  return { ...asked(database, db), ...counted(db), ...d1EvalCalibrations(database) };
+}
+
+/** The audits themselves: asked for, listed, said something to. */
+function asked(database: D1Database, db: Database): Pick<EvalPeople, "ask" | "list" | "get" | "save" | "ofRun"> {
   return {
     ask: async (audits) => {
       for (const chunk of chunksOf(audits, PER_INSERT))
@@ -53,33 +61,13 @@ export function d1EvalPeople(database: D1Database): EvalPeople {
       return row === undefined ? undefined : auditOf(row);
     },
     save: async (was, { status, settled, settledAt, labels }) => {
+      // Every word adds a label: whoever read another list of them has read too early.
+      const isAsRead = eq(evalAudits.labels, JSON.stringify(was.labels));
       const { meta } = await db
         .update(evalAudits)
         .set({ status, settled, settledAt, labels: JSON.stringify(labels) })
-        .where(
-          and(
-            eq(evalAudits.tenant, was.tenant),
-            eq(evalAudits.id, was.id),
-            eq(evalAudits.labels, JSON.stringify(was.labels)),
-          ),
-        );
+        .where(and(eq(evalAudits.tenant, was.tenant), eq(evalAudits.id, was.id), isAsRead));
       return meta.changes > 0;
-    },
-    settled: async (tenant, judge, digest, limit) => {
-      const rows = await db
-        .select()
-        .from(evalAudits)
-        .where(
-          and(
-            eq(evalAudits.tenant, tenant),
-            eq(evalAudits.judge, judge),
-            eq(evalAudits.judgeDigest, digest),
-            isNotNull(evalAudits.settledAt),
-          ),
-        )
-        .orderBy(desc(evalAudits.settledAt))
-        .limit(limit);
-      return rows.map(auditOf).flatMap(pairOf);
     },
     ofRun: async (tenant, run, limit) => {
       const rows = await db
@@ -89,22 +77,29 @@ export function d1EvalPeople(database: D1Database): EvalPeople {
         .limit(limit);
       return rows.map(auditOf);
     },
-    keepCalibration: async (tenant, judge, calibration) => {
-      const { at, judge_digest: judgeDigest, rubric_version: rubricVersion, status } = calibration;
-      await db
-        .insert(evalCalibrations)
-        .values({ tenant, judge, at, judgeDigest, rubricVersion, status, calibration: JSON.stringify(calibration) })
-        .onConflictDoNothing();
-    },
-    calibrations: async (tenant, judge, limit) => {
+  };
+}
+
+/** What judges are held against. */
+function counted(db: Database): Pick<EvalPeople, "settled" | "disputed"> {
+  const ofJudge = (tenant: string, judge: string, digest: string): SQL | undefined =>
+    and(eq(evalAudits.tenant, tenant), eq(evalAudits.judge, judge), eq(evalAudits.judgeDigest, digest));
+  return {
+    settled: async (tenant, judge, digest, limit) => {
       const rows = await db
-        .select({ calibration: evalCalibrations.calibration })
-        .from(evalCalibrations)
-        .where(and(eq(evalCalibrations.tenant, tenant), eq(evalCalibrations.judge, judge)))
-        .orderBy(desc(evalCalibrations.at))
+        .select()
+        .from(evalAudits)
+        .where(and(ofJudge(tenant, judge, digest), isNotNull(evalAudits.settledAt)))
+        .orderBy(desc(evalAudits.settledAt))
         .limit(limit);
-      // Of our own making: their shape is known.
-      return rows.map(({ calibration }) => JSON.parse(calibration) as Calibration);
+      return rows.map(auditOf).flatMap(pairOf);
+    },
+    disputed: async (tenant, judge, digest) => {
+      const [row] = await db
+        .select({ disputed: count() })
+        .from(evalAudits)
+        .where(and(ofJudge(tenant, judge, digest), eq(evalAudits.status, "disputed")));
+      return row?.disputed ?? 0;
     },
   };
 }

@@ -1,6 +1,6 @@
 // Touches runs in D1: begun with a row for each case, claimed under leases within the budget, finished once.
 import { and, desc, eq, isNotNull, isNull, lt } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
+import { drizzle, type DrizzleD1Database } from "drizzle-orm/d1";
 import * as z from "zod/mini";
 import { RISKS } from "../../core/eval/case.ts";
 import {
@@ -22,27 +22,38 @@ type How = Parameters<EvalRuns["claim"]>[2];
 /** Runs in a D1 database and a bucket. */
 export function d1EvalRuns(database: D1Database, bodies: EvalBodies): EvalRuns {
   const db = drizzle(database);
-  const one = (tenant: string, id: string): ReturnType<typeof and> =>
-    and(eq(evalRuns.tenant, tenant), eq(evalRuns.id, id));
   return {
+    ...listing(db),
+    ...ending(db),
+    ...kept(db, bodies),
     create: (run, plan, ids) => create(database, bodies, { run, plan, ids }),
+    progress: (tenant, id) => progress(database, tenant, id),
+    claim: (tenant, id, how) => claim(database, { tenant, id, how }),
+    finish: (tenant, id, done) => finish(database, { tenant, id, done }),
+  };
+}
+
+type Database = DrizzleD1Database;
+
+function one(tenant: string, id: string): ReturnType<typeof and> {
+  return and(eq(evalRuns.tenant, tenant), eq(evalRuns.id, id));
+}
+
+/** Runs as they are found. */
+function listing(db: Database): Pick<EvalRuns, "get" | "list" | "newest" | "stalled" | "unfollowed"> {
+  const named = { tenant: evalRuns.tenant, id: evalRuns.id };
+  return {
     get: async (tenant, id) => {
       const [row] = await db.select().from(evalRuns).where(one(tenant, id));
       return row === undefined ? undefined : runOf(row);
     },
-    // Of our own making: its shape is known.
-    plan: async (tenant, id) => (await bodies.get(tenant, planKey(tenant, id))) as RunPlan | undefined,
     list: async (tenant, { suite, before, limit }) => {
+      const ofSuite = suite === undefined ? undefined : eq(evalRuns.suite, suite);
+      const earlier = before === undefined ? undefined : lt(evalRuns.createdAt, before);
       const rows = await db
         .select()
         .from(evalRuns)
-        .where(
-          and(
-            eq(evalRuns.tenant, tenant),
-            suite === undefined ? undefined : eq(evalRuns.suite, suite),
-            before === undefined ? undefined : lt(evalRuns.createdAt, before),
-          ),
-        )
+        .where(and(eq(evalRuns.tenant, tenant), ofSuite, earlier))
         .orderBy(desc(evalRuns.createdAt), desc(evalRuns.id))
         .limit(limit);
       return rows.map(runOf);
@@ -56,31 +67,26 @@ export function d1EvalRuns(database: D1Database, bodies: EvalBodies): EvalRuns {
         .limit(1);
       return row === undefined ? undefined : runOf(row);
     },
-    progress: (tenant, id) => progress(database, tenant, id),
-    claim: (tenant, id, how) => claim(database, { tenant, id, how }),
-    finish: (tenant, id, done) => finish(database, { tenant, id, done }),
-    results: async (tenant, id) => {
-      const rows = await db
-        .select()
-        .from(evalResults)
-        .where(and(eq(evalResults.tenant, tenant), eq(evalResults.run, id), eq(evalResults.status, "done")))
-        .orderBy(evalResults.id);
-      return rows.map(finishedOf);
-    },
-    result: async (tenant, id, caseId) => {
-      const [row] = await db
-        .select()
-        .from(evalResults)
-        .where(
-          and(
-            eq(evalResults.tenant, tenant),
-            eq(evalResults.run, id),
-            eq(evalResults.id, caseId),
-            isNotNull(evalResults.graded),
-          ),
-        );
-      return row === undefined ? undefined : finishedOf(row);
-    },
+    stalled: async (before, limit) =>
+      db
+        .select(named)
+        .from(evalRuns)
+        .where(and(eq(evalRuns.status, "running"), lt(evalRuns.movedAt, before)))
+        .orderBy(evalRuns.movedAt)
+        .limit(limit),
+    unfollowed: async (limit) =>
+      db
+        .select(named)
+        .from(evalRuns)
+        .where(and(eq(evalRuns.status, "finished"), eq(evalRuns.trigger, "cron"), isNull(evalRuns.followed)))
+        .orderBy(evalRuns.movedAt)
+        .limit(limit),
+  };
+}
+
+/** The end of runs: once each. */
+function ending(db: Database): Pick<EvalRuns, "close" | "follow" | "report"> {
+  return {
     close: async (tenant, id, { status, verdict, at, summary }) => {
       const { meta } = await db
         .update(evalRuns)
@@ -88,17 +94,6 @@ export function d1EvalRuns(database: D1Database, bodies: EvalBodies): EvalRuns {
         .where(and(one(tenant, id), eq(evalRuns.status, "running")));
       return meta.changes > 0;
     },
-    report: async (tenant, id) => {
-      const [row] = await db.select({ summary: evalRuns.summary }).from(evalRuns).where(one(tenant, id));
-      return row?.summary === null || row === undefined ? undefined : (JSON.parse(row.summary) as unknown);
-    },
-    stalled: async (before, limit) =>
-      db
-        .select({ tenant: evalRuns.tenant, id: evalRuns.id })
-        .from(evalRuns)
-        .where(and(eq(evalRuns.status, "running"), lt(evalRuns.movedAt, before)))
-        .orderBy(evalRuns.movedAt)
-        .limit(limit),
     follow: async (tenant, id, followed) => {
       const { meta } = await db
         .update(evalRuns)
@@ -106,13 +101,37 @@ export function d1EvalRuns(database: D1Database, bodies: EvalBodies): EvalRuns {
         .where(and(one(tenant, id), isNull(evalRuns.followed)));
       return meta.changes > 0;
     },
-    unfollowed: async (limit) =>
-      db
-        .select({ tenant: evalRuns.tenant, id: evalRuns.id })
-        .from(evalRuns)
-        .where(and(eq(evalRuns.status, "finished"), eq(evalRuns.trigger, "cron"), isNull(evalRuns.followed)))
-        .orderBy(evalRuns.movedAt)
-        .limit(limit),
+    report: async (tenant, id) => {
+      const [row] = await db.select({ summary: evalRuns.summary }).from(evalRuns).where(one(tenant, id));
+      return row?.summary === null || row === undefined ? undefined : (JSON.parse(row.summary) as unknown);
+    },
+  };
+}
+
+/** What runs found, and what lies in the bucket: of our own making, so its shape is known. */
+function kept(
+  db: Database,
+  bodies: EvalBodies,
+): Pick<EvalRuns, "plan" | "results" | "result" | "putEpisodes" | "episodes"> {
+  const ofRun = (tenant: string, id: string): ReturnType<typeof and> =>
+    and(eq(evalResults.tenant, tenant), eq(evalResults.run, id));
+  return {
+    plan: async (tenant, id) => (await bodies.get(tenant, planKey(tenant, id))) as RunPlan | undefined,
+    results: async (tenant, id) => {
+      const rows = await db
+        .select()
+        .from(evalResults)
+        .where(and(ofRun(tenant, id), eq(evalResults.status, "done")))
+        .orderBy(evalResults.id);
+      return rows.map(finishedOf);
+    },
+    result: async (tenant, id, caseId) => {
+      const [row] = await db
+        .select()
+        .from(evalResults)
+        .where(and(ofRun(tenant, id), eq(evalResults.id, caseId), isNotNull(evalResults.graded)));
+      return row === undefined ? undefined : finishedOf(row);
+    },
     putEpisodes: (tenant, run, caseId, graded) =>
       bodies.put(tenant, `runs/${run}/${encodeURIComponent(caseId)}`, graded),
     episodes: async (tenant, key) => (await bodies.get(tenant, key)) as GradedCase | undefined,

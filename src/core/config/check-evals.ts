@@ -1,6 +1,6 @@
 // Decides whether suites, judges and what promotions need hang together: every name leads somewhere, and every suite can be run.
 import type { Mistake } from "../errors.ts";
-import { graderMistakes } from "../eval/graders/check-grader.ts";
+import { graderMistakes, policyModeMistakes } from "../eval/graders/check-grader.ts";
 import { usdFromJson } from "../units/money.ts";
 import type { ConfigDocument } from "./document.ts";
 import type { JudgeEntry, SuiteEntry } from "./eval-document.ts";
@@ -46,7 +46,10 @@ function suiteMistakes(path: string, suite: SuiteEntry, document: ConfigDocument
     ...suite.simulators.flatMap(({ tool }, at) =>
       unknown(`${path}.simulators.${at}.tool`, tool, { what: "tool", known: Object.keys(tools) }),
     ),
-    ...suite.graders.flatMap((grader, at) => graderMistakes(`${path}.graders.${at}`, grader, document)),
+    ...suite.graders.flatMap((grader, at) => [
+      ...(suite.mode === "policy" ? policyModeMistakes(`${path}.graders.${at}`, grader) : []),
+      ...graderMistakes(`${path}.graders.${at}`, grader, document),
+    ]),
     ...ids.flatMap((id, at) =>
       ids.indexOf(id) < at ? [{ path: `${path}.graders.${at}.id`, message: `"${id}" is another grader's id` }] : [],
     ),

@@ -10,10 +10,28 @@ const count = z
   .int("expected a whole number")
   .check(z.gte(0, "expected 0 or more"), z.lte(10_000, "expected at most 10000"));
 const positive = z.number().check(z.gt(0, "expected more than 0"));
-const path = z.string().check(z.regex(/^[A-Za-z_][\w.-]{0,127}$/, "expected a dotted path such as `order.total`"));
-const tool = z.string().check(z.minLength(1), z.maxLength(128));
-const pattern = z.string().check(z.minLength(1), z.maxLength(1_024));
-const texts = z.array(z.string().check(z.minLength(1), z.maxLength(4_096))).check(z.minLength(1), z.maxLength(50));
+const tolerance = z.number().check(z.gte(0, "expected 0 or more"));
+const text = (most: number): z.ZodMiniString =>
+  z
+    .string()
+    .check(z.minLength(1, "expected at least one character"), z.maxLength(most, `expected at most ${most} characters`));
+const path = z.string().check(
+  z.regex(/^[A-Za-z_][\w.-]{0,127}$/, "expected a dotted path such as `order.total`"),
+  z.refine((value) => !value.endsWith(".") && !value.includes(".."), "expected a dotted path such as `order.total`"),
+);
+const tool = text(128);
+const pattern = text(1_024);
+const texts = z
+  .array(text(4_096))
+  .check(z.minLength(1, "expected at least one text"), z.maxLength(50, "expected at most 50 texts"));
+const usd = z
+  .union([z.number(), z.string()])
+  .check(
+    z.refine(
+      (value) => (usdFromJson(value) ?? 0) > 0,
+      "expected dollars above 0, with at most six decimals, such as 0.50",
+    ),
+  );
 
 /** What every grader may say. */
 const shared = {
@@ -25,14 +43,14 @@ const shared = {
   /** Cases that it looks at; all of them when left out. */
   where: z.optional(
     z.strictObject({
-      tags: z.optional(z.array(z.string().check(z.minLength(1))).check(z.minLength(1))),
-      risk: z.optional(z.array(z.enum(RISKS)).check(z.minLength(1))),
+      tags: z.optional(z.array(text(256)).check(z.minLength(1, "expected at least one tag"))),
+      risk: z.optional(z.array(z.enum(RISKS)).check(z.minLength(1, `expected some of ${RISKS.join(", ")}`))),
     }),
   ),
 };
 /** What graders of violations may say besides: the rate that has to be excluded at 95 %. */
 const violating = { max_rate: z.optional(fraction) };
-/** What graders of amounts may say besides. */
+/** What graders of amounts may say besides: the most that a case may come to on average. */
 const ceiling = { limit: z.optional(positive) };
 
 /** One grader of a suite. */
@@ -48,7 +66,7 @@ export const GraderDocument = z.discriminatedUnion("kind", [
     /** The tool whose arguments are meant. */
     tool: z.optional(tool),
   }),
-  /** The last answer, or a value of it, is a text: the one given, else the case's reference. */
+  /** The last answer, or a value of it, is a text: the one given, else the case's reference or JSON answer. */
   z.strictObject({
     ...shared,
     kind: z.literal("exact"),
@@ -56,15 +74,24 @@ export const GraderDocument = z.discriminatedUnion("kind", [
     path: z.optional(path),
     ignore_case: z._default(z.boolean(), false),
   }),
-  /** The last answer says all of some texts: those given, else the case's own. */
+  /** The last answer, or a value of it, says all of some texts: those given, else the case's own. */
   z.strictObject({
     ...shared,
     kind: z.literal("contains"),
     values: z.optional(texts),
+    path: z.optional(path),
     ignore_case: z._default(z.boolean(), true),
   }),
-  /** The last answer matches, or must not match, an RE2 pattern. */
-  z.strictObject({ ...shared, kind: z.literal("regex"), pattern, forbid: z._default(z.boolean(), false) }),
+  /** The last answer, or a value of it, matches an RE2 pattern; or no answer does. */
+  z.strictObject({
+    ...shared,
+    kind: z.literal("regex"),
+    pattern,
+    path: z.optional(path),
+    ignore_case: z._default(z.boolean(), false),
+    /** `true`: it must not match. Without a path every answer is looked at. */
+    forbid: z._default(z.boolean(), false),
+  }),
   /** A number of a JSON answer is what it should be, or near it. */
   z.strictObject({
     ...shared,
@@ -72,8 +99,9 @@ export const GraderDocument = z.discriminatedUnion("kind", [
     path: z.optional(path),
     /** The label's own value when left out. */
     expected: z.optional(z.number()),
-    abs: z._default(z.number().check(z.gte(0)), 0),
-    rel: z._default(z.number().check(z.gte(0)), 0),
+    /** How far off it may be: by so much, or by such a share of what is expected, whichever is more. */
+    abs: z._default(tolerance, 0),
+    rel: z._default(tolerance, 0),
   }),
   /** The tools that were asked for are those of the labels, else those of the recording. */
   z.strictObject({ ...shared, kind: z.literal("tool_choice") }),
@@ -83,8 +111,9 @@ export const GraderDocument = z.discriminatedUnion("kind", [
     kind: z.literal("arguments"),
     /** `subset`: at least those that are expected. */
     match: z._default(z.enum(["subset", "exact"]), "subset"),
-    tolerance: z._default(z.number().check(z.gte(0)), 0),
-    /** Arguments that may be anything. */
+    /** By which share numbers may differ; those below 1 by as much as it stands. */
+    tolerance: z._default(tolerance, 0),
+    /** Arguments that may be anything; of a list, in each of its items. */
     ignore: z._default(z.array(path), []),
   }),
   /** How many calls there were, in which order, and how often the same one. */
@@ -98,14 +127,22 @@ export const GraderDocument = z.discriminatedUnion("kind", [
     repeats: z.optional(count),
   }),
   /** None of the calls that the labels, or this list, forbid was asked for. */
-  z.strictObject({ ...shared, ...violating, kind: z.literal("forbidden"), tools: z._default(z.array(tool), []) }),
+  z.strictObject({
+    ...shared,
+    ...violating,
+    kind: z.literal("forbidden"),
+    /** Tools, families such as `billing.*`, or `*`. */
+    tools: z._default(z.array(tool), []),
+  }),
   /** What the policy would have said to each call. */
   z.strictObject({
     ...shared,
     ...violating,
     kind: z.literal("policy"),
     /** Effects that are well. */
-    allow: z._default(z.array(z.enum(EFFECTS)).check(z.minLength(1)), ["allow"]),
+    allow: z._default(z.array(z.enum(EFFECTS)).check(z.minLength(1, `expected some of ${EFFECTS.join(", ")}`)), [
+      "allow",
+    ]),
     as: z._default(z.enum(["violation", "pass"]), "violation"),
   }),
   /** Nothing was told that may not be: credentials, personal data that nobody showed, the mark of an injection. */
@@ -123,23 +160,23 @@ export const GraderDocument = z.discriminatedUnion("kind", [
     ...shared,
     kind: z.literal("citation"),
     /** Between which signs the id of what is cited stands. */
-    open: z._default(z.string().check(z.minLength(1), z.maxLength(16)), "["),
-    close: z._default(z.string().check(z.minLength(1), z.maxLength(16)), "]"),
+    open: z._default(text(16), "["),
+    close: z._default(text(16), "]"),
     /** Citations that there have to be. */
     min: z._default(count, 1),
+    /** The member of the results that holds the ids of passages; when left out, an id counts wherever it stands as a word. */
+    field: z.optional(text(128)),
   }),
   /** Micro-USD of the models. */
   z.strictObject({
     ...shared,
     kind: z.literal("cost"),
-    limit_usd: z.optional(
-      z
-        .union([z.number(), z.string()])
-        .check(z.refine((value) => usdFromJson(value) !== undefined, "expected dollars")),
-    ),
+    /** The most that a case may cost on average, in dollars. */
+    limit_usd: z.optional(usd),
   }),
   /** Milliseconds of the models. */
   z.strictObject({ ...shared, ...ceiling, kind: z.literal("latency") }),
+  /** Tokens of the models. */
   z.strictObject({
     ...shared,
     ...ceiling,
@@ -148,16 +185,16 @@ export const GraderDocument = z.discriminatedUnion("kind", [
   }),
   /** Model calls. */
   z.strictObject({ ...shared, ...ceiling, kind: z.literal("steps") }),
-  /** An expression of the tenant's own over `case`, `episode` and `recorded`. */
+  /** A CEL expression of the tenant's own over `case`, `episode` and `recorded`. */
   z.strictObject({
     ...shared,
     ...violating,
     ...ceiling,
     kind: z.literal("cel"),
-    expression: z.string().check(z.minLength(1), z.maxLength(4_096)),
+    expression: text(4_096),
     as: z._default(z.enum(["pass", "score", "violation", "amount"]), "pass"),
   }),
-  /** A judge's word. */
+  /** A judge's word: one of `evals.judges`. */
   z.strictObject({ ...shared, kind: z.literal("judge"), judge: name }),
 ]);
 

@@ -117,7 +117,5 @@ export const ReleaseSections = {
 export type ReleaseEntry = z.infer<typeof ReleaseDocument>;
 /** The parsed terms of a canary's watch. */
 export type WatchEntry = z.infer<typeof WatchDocument>;
-/** The parsed terms of what a promotion needs. */
-export type EvidenceEntry = z.infer<typeof EvidenceDocument>;
 /** One agent of a parsed document. */
 export type AgentEntry = z.infer<typeof AgentDocument>;

@@ -58,17 +58,16 @@ export function sideOf(
   const { document } = published;
   const { agent } = suite;
   const releases = document.agents[agent]?.releases ?? {};
-  const id = namedRelease(ask.release ?? "live", pointer);
-  const entry = id !== undefined && Object.hasOwn(releases, id) ? releases[id] : undefined;
-  if (id === undefined || entry === undefined)
-    return unknownRelease(path, ask.release ?? "live", Object.keys(releases));
+  const named = ask.release ?? "live";
+  const id = namedRelease(named, pointer) ?? "";
+  const entry = Object.hasOwn(releases, id) ? releases[id] : undefined;
+  if (entry === undefined) return unknownRelease(path, named, Object.keys(releases));
   const changed = changedEntry(entry, ask);
   const isChanged = changed !== entry;
   const release = isChanged ? `eval-${digestOf(changed).slice(0, 12)}-${id}`.slice(0, 64) : id;
   const dressed = dressedDocument(document, suite, { ask, release, entry: changed });
-  const mistakes = partMistakes(path, ask, dressed);
-  if (mistakes.length > 0)
-    return refuse("invalid_request", mistakes.map((each) => `${each.path}: ${each.message}`).join("; "), { mistakes });
+  const wrong = refusedParts(partMistakes(path, ask, dressed));
+  if (wrong !== undefined) return wrong;
   const resolved = resolveEntry({ document: dressed, prices: published.prices }, agent, release);
   if (resolved === undefined) return unknownRelease(path, release, Object.keys(releases));
   const digest = isActive ? resolved.digest : digestOf({ release: resolved.digest, policy: policyDigest(document) });
@@ -79,6 +78,11 @@ export function sideOf(
     digest,
     published: { ...published, document: dressed },
   });
+}
+
+function refusedParts(mistakes: readonly Mistake[]): ReturnType<typeof refuse> | undefined {
+  if (mistakes.length === 0) return undefined;
+  return refuse("invalid_request", mistakes.map((each) => `${each.path}: ${each.message}`).join("; "), { mistakes });
 }
 
 function namedRelease(named: string, pointer: ReleasePointer | undefined): string | undefined {

@@ -2,6 +2,7 @@
 import type { ConfigDocument } from "../config/document.ts";
 import { refuse, type Refusal } from "../errors.ts";
 import { suiteDigest } from "../eval/suite-digest.ts";
+import { isoTime } from "../units/local-time.ts";
 import { readDuration } from "../units/window.ts";
 import type { Pinned } from "./pointer.ts";
 
@@ -99,23 +100,23 @@ function newest(runs: readonly EvidenceRun[]): EvidenceRun | undefined {
 
 /** The command that would get the evidence of a suite. */
 export function evidenceCommand(suite: string, release: string): string {
-  return `interlock eval run ${suite} --candidate ${release}`;
+  return `interlock eval run --suite ${suite} --candidate ${release}`;
 }
 
 /** What was found of a suite instead of a verdict that counts, as a part of a sentence. */
 export function gapText({ gap, run }: MissingEvidence): string {
-  const named = run === null ? "" : ` ${run.run}`;
+  if (run === null) return "no finished run";
+  const said = `run ${run.run} said ${run.verdict}`;
   switch (gap) {
     case "no_run":
-      return "no finished run";
     case "not_ship":
-      return `the last verdict is ${run?.verdict ?? "none"}, of run${named}`;
+      return `the last ${said}`;
     case "too_old":
-      return `the verdict of run${named} is older than \`max_age\``;
+      return `${said}, longer ago than \`max_age\``;
     case "other_digest":
-      return `run${named} said ${run?.verdict ?? "nothing"} of another digest`;
+      return `${said} of another digest`;
     case "other_suite":
-      return `run${named} said ${run?.verdict ?? "nothing"}, and the suite was changed since`;
+      return `${said}, and the suite was changed since`;
     default:
       return gap satisfies never;
   }
@@ -138,7 +139,7 @@ export function evidenceMissing(
         found: each.gap,
         run: each.run?.run ?? null,
         verdict: each.run?.verdict ?? null,
-        at: each.run === null ? null : new Date(each.run.at).toISOString(),
+        at: each.run === null ? null : isoTime(each.run.at),
         command: evidenceCommand(each.suite, release),
       })),
     },

@@ -29,6 +29,7 @@ export const ERASED_KINDS = [
   "tool_calls",
   "approvals",
   "sessions",
+  "eval_cases",
 ] as const;
 
 /** One of them. */
@@ -59,7 +60,7 @@ export type ErasureReceipt = z.infer<typeof Receipt>;
 const Progress = z.object({
   /** The first pass removes what is stored; the second what was still on its way. */
   pass: z.union([z.literal(1), z.literal(2)]),
-  phase: z.enum(["rows", "lists", "segments", "letters", "compact"]),
+  phase: z.enum(["rows", "lists", "segments", "letters", "evals", "compact"]),
   /** Not before this instant, in epoch milliseconds. */
   not_before: z.number(),
   /** Traces that are wholly the subject's, and its tool calls: what is stored of them is the subject's too. */

@@ -6,6 +6,7 @@ import {
   type Erasure,
   type ErasureProgress,
 } from "../../core/trace/erasure.ts";
+import { eraseEvals } from "./erase-evals.ts";
 import { eraseLists } from "./erase-lists.ts";
 import { eraseRows } from "./erase-rows.ts";
 import { eraseLetters, eraseSegments } from "./erase-segments.ts";
@@ -16,6 +17,7 @@ const STEPS: Readonly<Record<ErasureProgress["phase"], (ports: ErasurePorts, era
   lists: eraseLists,
   segments: eraseSegments,
   letters: eraseLetters,
+  evals: eraseEvals,
   compact,
 };
 

@@ -99,5 +99,5 @@ export async function eraseLetters(ports: ErasurePorts, erasure: Erasure): Promi
   const progress = { ...erasure.progress, traces: [], calls: [] };
   // More rows may be left than a look at the segments took.
   const rest = await ports.keeping.rowsOf(erasure.tenant, erasure, { before: erasure.requestedAt, limit: 1 });
-  return { ...erasure, receipt, progress: { ...progress, phase: rest.length > 0 ? "rows" : "compact" } };
+  return { ...erasure, receipt, progress: { ...progress, phase: rest.length > 0 ? "rows" : "evals" } };
 }

@@ -6,7 +6,16 @@ import type { Ports } from "../ports.ts";
 /** What erasing needs. */
 export type ErasurePorts = Pick<
   Ports,
-  "keeping" | "erasures" | "segments" | "sessions" | "toolCalls" | "deadLetters" | "raw" | "responseStates" | "system"
+  | "keeping"
+  | "erasures"
+  | "segments"
+  | "sessions"
+  | "toolCalls"
+  | "deadLetters"
+  | "raw"
+  | "responseStates"
+  | "evalDatasets"
+  | "system"
 >;
 
 /** Objects that were asked at once. */

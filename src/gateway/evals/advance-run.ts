@@ -87,7 +87,8 @@ function leaseMs({ suite }: RunPlan): number {
 
 /** The most that a case may cost, in micro-USD: every session of it has a budget of its own. */
 export function capOf({ suite, judges, baseline }: Pick<RunPlan, "suite" | "judges" | "baseline">): number {
-  if (suite.mode === "policy") return 0;
+  // What costs nothing is counted all the same: the budget covers only so many of it as it divides into.
+  if (suite.mode === "policy") return 1;
   const sides = baseline === null ? 1 : 2;
   const judged = suite.graders.reduce(
     (sum, grader) => sum + (grader.kind === "judge" ? (usdFromJson(judges[grader.judge]?.budget_usd) ?? 0) : 0),

@@ -1,18 +1,27 @@
 // Sequences what people say to judgements: what they see, what they say, and what they settle.
-import { adjudicate, label, type Audit, type Labelled } from "../../core/eval/audit/audit.ts";
+import {
+  adjudicate,
+  disclosed,
+  label,
+  type Audit,
+  type Disclosed,
+  type Labelled,
+} from "../../core/eval/audit/audit.ts";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
-import { labelsOf, shownTo } from "../../core/eval/judge/ask-judge.ts";
-import { actTrace } from "../../core/trace/act.ts";
+import { labelsOf } from "../../core/eval/judge/ask-judge.ts";
+import { shownTo } from "../../core/eval/judge/shown.ts";
+import { auditAct } from "../../core/trace/eval-people-act.ts";
 import type { Ports, Recorder } from "../ports.ts";
 import { recordAct } from "../record-act.ts";
 import { readRunCase } from "./read-run.ts";
 
 type AuditPorts = Pick<Ports, "evalPeople" | "evalRuns" | "evalDatasets" | "system">;
 
-/** An audit as somebody sees it who may not be swayed: neither the judge's label nor another's, until it is disputed or settled. */
+/** An audit as somebody sees it who may not be swayed. */
 export interface SeenAudit {
+  /** Holds what may not be shown: what may is in `disclosed`. */
   readonly audit: Audit;
-  readonly isBlind: boolean;
+  readonly disclosed: Disclosed;
   readonly labels: readonly string[];
   readonly rubric: string;
   /** What was asked, done and said; `null` where it was erased. */
@@ -34,7 +43,7 @@ export async function readAudit(ports: AuditPorts, tenant: string, id: string): 
       : repeat.episodes.map((episode) => shownTo(recorded, episode)).join("\n\n");
   return accept({
     audit,
-    isBlind: audit.status === "open" || audit.status === "labelled",
+    disclosed: disclosed(audit),
     labels: entry === undefined ? [] : labelsOf(entry),
     rubric: entry?.rubric.text ?? "",
     shown,
@@ -51,6 +60,7 @@ export interface SaidOfAudit {
   readonly isAdjudication: boolean;
 }
 
+/** How often it is tried where others say something at the same time: an audit takes three words in all. */
 const TURNS = 5;
 
 /** Keeps somebody's label. Refuses `not_found`, `invalid_request` for a label that the rubric has not, and `audit_closed`. */
@@ -71,7 +81,7 @@ export async function sayToAudit(ports: AuditPorts, said: SaidOfAudit, recorder:
     if (came.type !== "labelled") return refuse("audit_closed", REFUSALS[came.type]);
     // Somebody else's word may have come in between: it is read again.
     if (!(await ports.evalPeople.save(audit, came.audit))) continue;
-    record(ports, recorder, came.audit, by);
+    recordAct(ports, recorder, auditAct(came.audit, by));
     return accept(came.audit);
   }
   return refuse("audit_closed", "others are saying something to it: try again");
@@ -83,18 +93,3 @@ const REFUSALS: Readonly<Record<Exclude<Labelled["type"], "labelled">, string>> 
   not_open: "two people dispute it: a third settles it by adjudicating",
   not_disputed: "nothing is disputed: it takes labels",
 };
-
-function record(ports: AuditPorts, recorder: Recorder, audit: Audit, by: string): void {
-  recordAct(ports, recorder, {
-    tenant: audit.tenant,
-    kind: "eval",
-    traceHex: actTrace("eval", audit.tenant, audit.id),
-    session: null,
-    actor: null,
-    subject: audit.judge,
-    status: audit.status,
-    by,
-    reason: null,
-    attributes: { "interlock.eval.run": audit.run },
-  });
-}

@@ -5,13 +5,6 @@ import { moveRelease } from "../move-release.ts";
 import type { Ports, Recorder } from "../ports.ts";
 import { setSwitch } from "../set-switch.ts";
 
-/** What was done, and why something was not. */
-export interface Followed {
-  readonly rollback?: string;
-  readonly switch?: string;
-  readonly told?: boolean;
-}
-
 /**
  * Follows a finished run of a schedule. What it does is noted first, so that two crons do it once; a stop in between
  * leaves it undone and noted as begun, which people see in the run.

@@ -3,15 +3,12 @@ import type { PublishedConfig } from "../../core/config/published.ts";
 import type { JudgeEntry } from "../../core/config/eval-document.ts";
 import { didYouMean } from "../../core/config/mistakes.ts";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
-import {
-  calibrate,
-  MOST_PAIRS,
-  standingOf,
-  type Calibration,
-  type JudgeStanding,
-} from "../../core/eval/judge/calibration.ts";
+import { calibrate, MOST_PAIRS, type Calibration, type JudgeStanding } from "../../core/eval/judge/calibration.ts";
 import { judgeDigest } from "../../core/eval/judge/judge-digest.ts";
-import type { Ports } from "../ports.ts";
+import { standingOf } from "../../core/eval/judge/standing.ts";
+import { calibrationAct } from "../../core/trace/eval-people-act.ts";
+import type { Ports, Recorder } from "../ports.ts";
+import { recordAct } from "../record-act.ts";
 
 type StandingPorts = Pick<Ports, "configs" | "evalPeople" | "system">;
 
@@ -37,6 +34,9 @@ export async function namedJudge(
   return accept({ config, entry, digest: judgeDigest(config, entry) });
 }
 
+/** Calibrations that are looked through for one of the judge as it is: a config that went back has its own again. */
+const LOOKED_AT = 50;
+
 /** How a judge stands now. */
 export async function readStanding(
   ports: Omit<StandingPorts, "configs">,
@@ -44,23 +44,33 @@ export async function readStanding(
   { judge, entry, digest }: { readonly judge: string; readonly entry: JudgeEntry; readonly digest: string },
 ): Promise<JudgeStanding> {
   const [calibrations, since] = await Promise.all([
-    ports.evalPeople.calibrations(tenant, judge, 1),
+    ports.evalPeople.calibrations(tenant, judge, LOOKED_AT),
     ports.evalPeople.settled(tenant, judge, digest, MOST_PAIRS),
   ]);
-  return standingOf(judge, entry, { last: calibrations[0], digest, since, now: ports.system.now() });
+  const last = calibrations.find((each) => each.judge_digest === digest) ?? calibrations[0];
+  return standingOf(judge, entry, { last, digest, since, now: ports.system.now() });
 }
 
-/** Calibrates a judge on what people have settled of exactly its digest, and keeps that. */
+/**
+ * Calibrates a judge on what people have settled of exactly its digest, keeps that and records who asked for it. Refuses
+ * `not_found` and `not_configured`.
+ */
 export async function calibrateJudge(
   ports: StandingPorts,
-  tenant: string,
-  judge: string,
+  { tenant, judge, by }: { readonly tenant: string; readonly judge: string; readonly by: string },
+  recorder: Recorder,
 ): Promise<Outcome<Calibration>> {
   const named = await namedJudge(ports, tenant, judge);
   if (!named.ok) return named;
   const { entry, digest } = named.value;
-  const pairs = await ports.evalPeople.settled(tenant, judge, digest, MOST_PAIRS);
-  const calibration = calibrate(entry, pairs, { now: ports.system.now(), digest });
+  const [pairs, disputed, calibrations] = await Promise.all([
+    ports.evalPeople.settled(tenant, judge, digest, MOST_PAIRS),
+    ports.evalPeople.disputed(tenant, judge, digest),
+    ports.evalPeople.calibrations(tenant, judge, LOOKED_AT),
+  ]);
+  const last = calibrations.find((each) => each.judge_digest === digest);
+  const calibration = calibrate(entry, pairs, { now: ports.system.now(), digest, last, disputed });
   await ports.evalPeople.keepCalibration(tenant, judge, calibration);
+  recordAct(ports, recorder, calibrationAct({ tenant, judge, by }, calibration));
   return accept(calibration);
 }

@@ -1,10 +1,14 @@
 // Reads runs as people see them: where one stands, its report, one case with what both sides did.
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import type { EvalCase } from "../../core/eval/case.ts";
+import type { RunReport } from "../../core/eval/report/run-report.ts";
 import type { EvalRun, FinishedCase, GradedCase, RunProgress } from "../../core/eval/run.ts";
 import type { Ports } from "../ports.ts";
 
-type RunPorts = Pick<Ports, "evalRuns" | "evalDatasets">;
+type RunPorts = Pick<Ports, "evalRuns" | "evalDatasets" | "evalPeople">;
+
+/** Audits of a run that are looked through for what people settled otherwise. */
+const MOST_AUDITS = 1_000;
 
 /** A run with how far it is, and its report once it is over. */
 export interface SeenRun {
@@ -18,11 +22,19 @@ export interface SeenRun {
 export async function readRun(ports: RunPorts, tenant: string, id: string): Promise<Outcome<SeenRun>> {
   const run = await ports.evalRuns.get(tenant, id);
   if (run === undefined) return refuse("not_found", `no run "${id}"`);
-  const [progress, report] = await Promise.all([
+  const [progress, report, audits] = await Promise.all([
     ports.evalRuns.progress(tenant, id),
     ports.evalRuns.report(tenant, id),
+    ports.evalPeople.ofRun(tenant, id, MOST_AUDITS),
   ]);
-  return accept({ run, progress, report: report ?? null });
+  const disagreements = audits.flatMap(({ caseId, judge, judged, settled }) =>
+    settled === null || settled === judged ? [] : [{ case: caseId, judge, judged, settled }],
+  );
+  return accept({
+    run,
+    progress,
+    report: typeof report === "object" && report !== null ? { ...report, disagreements } : null,
+  });
 }
 
 /** A case of a run: what was recorded, and what each side did in each of its runs. */
@@ -51,6 +63,16 @@ export async function readRunCase(
   const [recorded] = await ports.evalDatasets.read(tenant, rows);
   const graded = finished.episodes === null ? undefined : await ports.evalRuns.episodes(tenant, finished.episodes);
   return accept({ finished, recorded, graded });
+}
+
+/** Cases that a report shows side by side. */
+const MOST_DETAILS = 8;
+
+/** The worst cases of a run with everything that was recorded and done. */
+export async function readRunDetails(ports: RunPorts, run: EvalRun, report: RunReport): Promise<readonly SeenCase[]> {
+  const ids = [...new Set(report.gate.worst.map((each) => each.case))].slice(0, MOST_DETAILS);
+  const all = await Promise.all(ids.map((id) => readRunCase(ports, run.tenant, { run: run.id, case: id })));
+  return all.flatMap((each) => (each.ok ? [each.value] : []));
 }
 
 /** Ends a run before its time: what is done of it stays, and nothing more is begun. Refuses `not_found`. */

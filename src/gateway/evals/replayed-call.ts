@@ -1,5 +1,5 @@
 // Makes one governed model call for a run of a suite: through the same path as any caller's, recorded apart, metered, never answered from what is kept.
-import { EVAL_ACTORS } from "../../core/config/check-evals.ts";
+import type { EVAL_ACTORS } from "../../core/config/check-evals.ts";
 import type { ModelCall } from "../../core/call.ts";
 import type { Conversation } from "../../core/dialect/conversation.ts";
 import type { GeneratingDialect } from "../../core/dialect/names.ts";

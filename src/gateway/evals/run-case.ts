@@ -4,7 +4,7 @@ import type { EvalCase } from "../../core/eval/case.ts";
 import type { Episode } from "../../core/eval/episode.ts";
 import { foldRepeat } from "../../core/eval/fold.ts";
 import type { Grade, GradeKind } from "../../core/eval/grade.ts";
-import { recordedEpisodes } from "../../core/eval/recorded-episode.ts";
+import { recordedAsks, recordedEpisodes } from "../../core/eval/recorded-episode.ts";
 import { policyEpisode } from "../../core/eval/replay/policy-episode.ts";
 import type { GradedCase, GradedRepeat, RepeatResult, RunPlan } from "../../core/eval/run.ts";
 import type { ModelPorts, Recorder } from "../ports.ts";
@@ -72,7 +72,7 @@ export async function runCase(
     candidate.push(await graded(tested ?? [], { side: "candidate", repeat }));
     // What was recorded is there once, however often the other side runs.
     if (against !== null) baseline.push(await graded(against, { side: "baseline", repeat }));
-    else if (repeat === 0) baseline.push(await graded(recordedOf(running, recorded), { side: "baseline", repeat }));
+    else if (repeat === 0) baseline.push(await graded(recordedOf(running, each), { side: "baseline", repeat }));
   }
   const kinds = new Map(running.graders.map(({ entry, kind }) => [entry.id, kind]));
   const results = (all: readonly GradedRepeat[]): readonly RepeatResult[] => all.map((one) => foldRepeat(one, kinds));
@@ -90,12 +90,10 @@ export async function runCase(
   };
 }
 
-function recordedOf(
-  { plan, candidate }: RunningPlan,
-  recorded: ReturnType<typeof recordedEpisodes>,
-): readonly Episode[] {
-  if (plan.suite.mode === "next_action") return recorded.calls;
-  return plan.suite.mode === "policy" ? [{ ...recorded.whole, call: null }] : candidate ? [recorded.whole] : [];
+function recordedOf({ plan }: RunningPlan, each: EvalCase): readonly Episode[] {
+  if (plan.suite.mode === "policy") return [recordedAsks(each)];
+  const { whole, calls } = recordedEpisodes(each);
+  return plan.suite.mode === "next_action" ? calls : [whole];
 }
 
 /** The episodes of one side, `null` for a side that was recorded. */

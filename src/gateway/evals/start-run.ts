@@ -55,38 +55,23 @@ export async function startRun(ports: StartPorts, tenant: string, ask: RunAsk): 
   const sides = await sidesOf(ports, tenant, { active, suite: suite.value, ask });
   if (!sides.ok) return sides;
   const ids = await drawn(ports, tenant, { dataset: dataset.value, suite: suite.value, ask });
-  const { candidate, baseline } = sides.value;
-  const run: EvalRun = {
+  const run = rowOf(ports, {
     tenant,
-    id: `run_${ports.system.randomHex(12)}`,
-    suite: ask.suite,
-    agent: suite.value.agent,
-    dataset: dataset.value.name,
-    version: dataset.value.version,
-    mode: suite.value.mode,
-    trigger: ask.trigger,
-    requestedBy: ask.by,
-    reason: ask.reason ?? null,
-    createdAt: ports.system.now(),
-    finishedAt: null,
-    status: "running",
-    verdict: null,
-    candidate: candidate.label,
-    candidateDigest: candidate.digest,
-    baseline: baseline?.label ?? "recorded",
-    baselineDigest: baseline?.digest ?? null,
-    suiteDigest: suiteDigest(active.document, ask.suite) ?? "",
-    cases: ids?.length ?? dataset.value.cases,
-    budgetMicroUsd: usdFromJson(suite.value.budgets.run_usd) ?? 0,
-    movedAt: ports.system.now(),
-  };
+    ask,
+    active,
+    suite: suite.value,
+    dataset: dataset.value,
+    sides: sides.value,
+    ids,
+  });
+  const { candidate, baseline } = sides.value;
+  const isRelease = Object.hasOwn(active.document.agents[suite.value.agent]?.releases ?? {}, candidate.release);
   const plan: RunPlan = {
     suite: suite.value,
     judges: active.document.evals.judges,
     candidate,
     baseline,
-    release:
-      candidate.release in (active.document.agents[suite.value.agent]?.releases ?? {}) ? candidate.release : null,
+    release: isRelease ? candidate.release : null,
   };
   await ports.evalRuns.create(run, plan, ids);
   // One that the queue does not take is carried on by the next cron.
@@ -94,6 +79,51 @@ export async function startRun(ports: StartPorts, tenant: string, ask: RunAsk): 
     .send(tenant, run.id, Math.ceil(Math.min(suite.value.parallel, run.cases) / PER_MESSAGE))
     .catch(() => undefined);
   return accept(run);
+}
+
+interface RowGround {
+  readonly tenant: string;
+  readonly ask: RunAsk;
+  readonly active: PublishedConfig;
+  readonly suite: SuiteEntry;
+  readonly dataset: Dataset;
+  readonly sides: Sides;
+  readonly ids: readonly string[] | null;
+}
+
+function rowOf({ system }: StartPorts, { tenant, ask, active, suite, dataset, sides, ids }: RowGround): EvalRun {
+  const { candidate, baseline } = sides;
+  const now = system.now();
+  return {
+    tenant,
+    id: `run_${system.randomHex(12)}`,
+    suite: ask.suite,
+    agent: suite.agent,
+    dataset: dataset.name,
+    version: dataset.version,
+    mode: suite.mode,
+    trigger: ask.trigger,
+    requestedBy: ask.by,
+    reason: ask.reason ?? null,
+    createdAt: now,
+    finishedAt: null,
+    status: "running",
+    verdict: null,
+    candidate: candidate.label,
+    candidateDigest: candidate.digest,
+    baseline: baseline?.label ?? "recorded",
+    baselineDigest: baseline?.digest ?? null,
+    suiteDigest: digestOfRun(suiteDigest(active.document, ask.suite) ?? "", ask),
+    cases: ids?.length ?? dataset.cases,
+    budgetMicroUsd: usdFromJson(suite.budgets.run_usd) ?? 0,
+    movedAt: now,
+  };
+}
+
+/** What a verdict rests on: of fewer cases, or against another release than the live one, it is no verdict of the suite. */
+function digestOfRun(suite: string, { max_cases: fewer, baseline }: RunAsk): string {
+  const isOwn = fewer === undefined && (baseline === undefined || baseline === "live");
+  return isOwn ? suite : digestOf({ suite, fewer: fewer ?? null, baseline: baseline ?? null });
 }
 
 function suiteOf({ evals }: ConfigDocument, name: string): Outcome<SuiteEntry> {
@@ -131,15 +161,20 @@ async function sidesOf(ports: StartPorts, tenant: string, { active, suite, ask }
   const candidate = sideOf(candidateGround, suite, { path: "candidate", ask: ask.candidate });
   if (!candidate.ok) return candidate;
   const named = ask.baseline ?? defaultBaseline(ask, candidate.value, pointer?.live.release);
-  if (named === "recorded") return accept({ candidate: candidate.value, baseline: null });
-  const past = pointer?.past.at(-1)?.release;
-  if (named === "previous" && past === undefined)
-    return wrong("baseline", "nothing was live before: there is no previous release");
-  const baseline = sideOf(ground, suite, { path: "baseline", ask: { release: named === "previous" ? past : named } });
+  const baseline = baselineOf(ground, suite, named);
   if (!baseline.ok) return baseline;
-  return baseline.value.digest === candidate.value.digest
+  return baseline.value?.digest === candidate.value.digest
     ? wrong("baseline", `the candidate and the baseline "${named}" come to the same: there is nothing to compare`)
     : accept({ candidate: candidate.value, baseline: baseline.value });
+}
+
+/** What is compared with; `null` for what was recorded. */
+function baselineOf(ground: SideGround, suite: SuiteEntry, named: string): Outcome<EvalSide | null> {
+  if (named === "recorded") return accept(null);
+  const past = ground.pointer?.past.at(-1)?.release;
+  if (named === "previous" && past === undefined)
+    return wrong("baseline", "nothing was live before: there is no previous release");
+  return sideOf(ground, suite, { path: "baseline", ask: { release: named === "previous" ? past : named } });
 }
 
 /** Against what is live; what is live itself against what was recorded. */

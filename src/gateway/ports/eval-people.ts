@@ -1,6 +1,7 @@
 // Names what people's words on judgements need from the world: audits, and what judges were calibrated to.
 import type { Audit, AuditStatus } from "../../core/eval/audit/audit.ts";
-import type { Calibration, SettledPair } from "../../core/eval/judge/calibration.ts";
+import type { Calibration } from "../../core/eval/judge/calibration.ts";
+import type { SettledPair } from "../../core/eval/judge/settled-pair.ts";
 
 /** Audits and calibrations. */
 export interface EvalPeople {
@@ -21,6 +22,8 @@ export interface EvalPeople {
   save(was: Audit, next: Audit): Promise<boolean>;
   /** What people settled of a judge's, newest first. */
   settled(tenant: string, judge: string, digest: string, limit: number): Promise<readonly SettledPair[]>;
+  /** How many of a judge's judgements two people dispute and nobody has settled. */
+  disputed(tenant: string, judge: string, digest: string): Promise<number>;
   /** Audits of a run. */
   ofRun(tenant: string, run: string, limit: number): Promise<readonly Audit[]>;
   keepCalibration(tenant: string, judge: string, calibration: Calibration): Promise<void>;

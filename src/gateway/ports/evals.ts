@@ -1,5 +1,6 @@
 // Names what evals need from the world: datasets, runs with their results, and a queue on which runs go on.
 import type { EvalCase, Risk } from "../../core/eval/case.ts";
+import type { ErasureSubject } from "../../core/trace/erasure.ts";
 import type { Dataset } from "../../core/eval/dataset-row.ts";
 import type {
   CaseResult,
@@ -47,6 +48,11 @@ export interface EvalDatasets {
   ): Promise<readonly CaseRow[]>;
   /** The cases at these places, in their order; one that was erased is left out. */
   read(tenant: string, places: readonly CasePlace[]): Promise<readonly EvalCase[]>;
+  /**
+   * Erases at most so many cases that were cut from a session or a user's work, or all of a tenant's, of every version, and
+   * what runs of them said; answers how many.
+   */
+  erase(tenant: string, who: ErasureSubject, limit: number): Promise<number>;
   /** Whether there was one. Runs keep what they found. */
   remove(tenant: string, name: string, version: number): Promise<boolean>;
 }

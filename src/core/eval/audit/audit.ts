@@ -70,13 +70,30 @@ export function label(audit: Audit, { by, label: said, note, at }: LabelAsk): La
     : { type: "labelled", audit: { ...audit, labels, status: "disputed" } };
 }
 
-/** A third person's word on a dispute, who has seen both. */
+/** A third person's word on a dispute, who has seen both, and not the judge's. */
 export function adjudicate(audit: Audit, { by, label: said, note, at }: LabelAsk): Labelled {
   if (audit.status === "settled") return { type: "already_settled" };
   if (audit.status !== "disputed") return { type: "not_disputed" };
   if (audit.labels.some((each) => each.by === by)) return { type: "already_said" };
   const labels = [...audit.labels, { by, label: said, note, at, is_adjudication: true }];
   return { type: "labelled", audit: { ...audit, labels, status: "settled", settled: said, settledAt: at } };
+}
+
+/** What may be seen of an audit by somebody who may still have to say something to it. */
+export interface Disclosed {
+  /** The judge's label: only once people have settled, so that it sways neither the two nor the third. */
+  readonly judged: string | null;
+  /** What people said: only once two have, so that neither sways the other. Who said it is not told. */
+  readonly said: readonly Pick<AuditLabel, "label" | "note" | "is_adjudication">[];
+}
+
+/** What an audit discloses in its status. */
+export function disclosed({ status, judged, labels }: Audit): Disclosed {
+  const isBlind = status === "open" || status === "labelled";
+  return {
+    judged: status === "settled" ? judged : null,
+    said: isBlind ? [] : labels.map(({ label, note, is_adjudication }) => ({ label, note, is_adjudication })),
+  };
 }
 
 /** What the queue is ordered by. */
@@ -86,18 +103,18 @@ export interface AuditFacts {
   readonly disagreement: number;
   /** Whether deterministic graders of the same case say otherwise. */
   readonly isContradicted: boolean;
+  /** Whether one grade up or down would have passed or failed it. */
+  readonly isNear?: boolean;
   /** Whether baseline and candidate were judged differently: what decides the gate. */
   readonly isFlip: boolean;
 }
 
 const OF_RISK: Readonly<Record<Risk, number>> = { low: 0, medium: 100, high: 250, critical: 400 };
 
-/** 0 to 1000: how soon people should look at a judgement. */
-export function priorityOf({ risk, disagreement, isContradicted, isFlip }: AuditFacts): number {
-  return Math.min(
-    1000,
-    Math.round(OF_RISK[risk] + 300 * disagreement + (isContradicted ? 150 : 0) + (isFlip ? 150 : 0)),
-  );
+/** 0 to 1000: how soon people should look at a judgement. No fact that speaks for it makes it less urgent. */
+export function priorityOf({ risk, disagreement, isContradicted, isNear = false, isFlip }: AuditFacts): number {
+  const facts = (isContradicted ? 150 : 0) + (isNear ? 100 : 0) + (isFlip ? 150 : 0);
+  return Math.min(1000, Math.round(OF_RISK[risk] + 300 * disagreement + facts));
 }
 
 /** From which priority on a judgement is asked about without being drawn. */

@@ -98,7 +98,8 @@ const RecordedCallDocument = z.strictObject({
 /** One case, as `EvalCase` has it. */
 export const CaseDocument = z.strictObject({
   id,
-  cluster: id,
+  // NOTE: the session of a case that was cut, which may have been masked.
+  cluster: z.string().check(z.minLength(1, "expected what it is not independent of"), z.maxLength(512)),
   source: z.nullable(
     z.strictObject({ trace_id: z.string(), session: z.string(), actor: z.string(), release: text, user: text }),
   ),

@@ -5,8 +5,8 @@ import { readRecordedCall } from "../../policy/replay/read-recorded-call.ts";
 import type { RecordedCall } from "../../policy/replay/recorded-call.ts";
 import { ATTR } from "../../trace/attributes.ts";
 import type { ReportedOutcome } from "../../trace/outcome.ts";
-import type { TraceRecord } from "../../trace/record.ts";
-import type { CaseTool, EvalCase } from "../case.ts";
+import type { IndexRow, TraceRecord } from "../../trace/record.ts";
+import type { CaseSource, CaseTool, EvalCase } from "../case.ts";
 import { caseId, fitsCase } from "./case-identity.ts";
 import { governedTool } from "./governed-tool.ts";
 import { proposedLabels } from "./proposed-labels.ts";
@@ -57,8 +57,8 @@ export function cutCases(recorded: readonly TraceRecord[], around: CutAround): r
   const stretches = stretchesOf(records.filter(({ index }) => index.kind === "chat"));
   if (stretches.length === 0) return [{ type: "uncut", keys: recorded.map(recordKeyIn), why: "no_model_call" }];
   return stretches.map((stretch, at) => {
-    const until = stretches[at + 1]?.from ?? Number.POSITIVE_INFINITY;
-    const from = at === 0 ? Number.NEGATIVE_INFINITY : stretch.from;
+    const until = stretches[at + 1]?.record.index.started_at ?? Number.POSITIVE_INFINITY;
+    const from = at === 0 ? Number.NEGATIVE_INFINITY : stretch.record.index.started_at;
     const others = records.filter(
       ({ index }) => index.kind !== "chat" && index.started_at >= from && index.started_at < until,
     );
@@ -90,18 +90,12 @@ function caseOf(piece: Piece, around: CutAround): EvalCase {
   const tools = caseTools(piece, [...around.tools.keys()]);
   const calls = stretch.calls.flatMap(({ call }) => call ?? []);
   const outcome = outcomeOf(stretch, around);
-  const first = stretch.records[0]?.index;
+  const source = sourceOf(stretch.record.index);
   const said = { calls, tools };
   return {
     id: caseId(said),
-    cluster: first?.session_id ?? "",
-    source: {
-      trace_id: first?.trace_id ?? "",
-      session: first?.session_id ?? "",
-      actor: first?.actor ?? "",
-      release: first?.release ?? null,
-      user: first?.user ?? null,
-    },
+    cluster: source.session,
+    source,
     tags: tagsOf({ ...piece, asks, tools, outcome, isLost: read.length > asks.length }, around),
     risk: riskOf({ asks, effects: effectsIn(governed), tools: around.tools, outcome }),
     labels: around.labelFromRecording ? proposedLabels(tools, asks, outcome) : {},
@@ -110,6 +104,10 @@ function caseOf(piece: Piece, around: CutAround): EvalCase {
     ...said,
     asks,
   };
+}
+
+function sourceOf({ trace_id, session_id: session, actor, release, user }: IndexRow): CaseSource {
+  return { trace_id, session, actor, release, user };
 }
 
 function caseTools({ stretch, later }: Piece, names: readonly string[]): readonly CaseTool[] {

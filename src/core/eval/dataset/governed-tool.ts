@@ -8,7 +8,8 @@ import { safeName } from "../../dialect/tool-names.ts";
  */
 export function governedTool(name: string, tools: readonly string[]): string | null {
   if (tools.includes(name)) return name;
-  const spelled = tools.find((tool) => safeName(tool) === name);
+  // Only what begins alike is worth a digest.
+  const spelled = tools.find((tool) => name.startsWith(underscored(tool).slice(0, 32)) && safeName(tool) === name);
   if (spelled !== undefined) return spelled;
   const alike = tools.filter((tool) => underscored(tool) === name);
   return alike.length === 1 ? (alike[0] ?? null) : null;

@@ -107,23 +107,31 @@ function named(label: string, { type }: Assertion): string {
 
 /** The label that an assertion comes to, or why there is none. */
 function labelOf({ type, value }: Assertion): CaseLabels | string {
-  switch (type) {
-    case "equals":
-      if (value === undefined || value === "") return "expected what the answer equals";
-      return typeof value === "string" ? { reference: value } : { json: value };
-    case "contains":
-    case "icontains":
-      return typeof value === "string" && value !== "" ? { contains: [value] } : "expected a text";
-    case "contains-all":
-    case "icontains-all":
-      return isTexts(value) ? { contains: value } : "expected a list of texts";
-    case "llm-rubric":
-      return typeof value === "string" && value !== "" ? { rubric: value } : "expected the rubric's text";
-    default:
-      return UNMAPPED;
-  }
+  const reader = Object.hasOwn(READERS, type) ? READERS[type] : undefined;
+  return reader === undefined ? UNMAPPED : reader(value);
+}
+
+const containsOne = (value: Json | undefined): CaseLabels | string =>
+  isText(value) ? { contains: [value] } : "expected a text";
+const containsAll = (value: Json | undefined): CaseLabels | string =>
+  isTexts(value) ? { contains: value } : "expected a list of texts";
+
+const READERS: Readonly<Record<string, (value: Json | undefined) => CaseLabels | string>> = {
+  equals: (value) => {
+    if (value === undefined || value === "") return "expected what the answer equals";
+    return typeof value === "string" ? { reference: value } : { json: value };
+  },
+  contains: containsOne,
+  icontains: containsOne,
+  "contains-all": containsAll,
+  "icontains-all": containsAll,
+  "llm-rubric": (value) => (isText(value) ? { rubric: value } : "expected the rubric's text"),
+};
+
+function isText(value: Json | undefined): value is string {
+  return typeof value === "string" && value !== "";
 }
 
 function isTexts(value: Json | undefined): value is readonly string[] {
-  return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === "string" && each !== "");
+  return Array.isArray(value) && value.length > 0 && value.every(isText);
 }

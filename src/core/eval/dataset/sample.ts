@@ -147,16 +147,17 @@ function drawnOf<T extends CaseSketch>(members: readonly T[], seed: number, coun
 
 /** How many of each stratum, given how many each has; `size` is at most their sum, and so much is shared out. */
 function sharesOf(seen: readonly number[], { size, allocation, minPerStratum }: SampleWish): readonly number[] {
-  if (allocation === "equal") return evenly(seen, size);
+  if (allocation === "equal") return evenly(seen, seen, size);
   const least = seen.map((each) => Math.min(each, minPerStratum));
-  // Where there are too many strata for the minimum, they share what there is.
-  return sumOf(least) >= size ? evenly(least, size) : inProportion(seen, least, size);
+  // Where there are too many strata for the minimum, they share what there is, the largest first.
+  return sumOf(least) >= size ? evenly(least, seen, size) : inProportion(seen, least, size);
 }
 
 /** The smallest have all they can have of what is left for each; the rest is for the larger ones. */
-function evenly(most: readonly number[], size: number): readonly number[] {
+function evenly(most: readonly number[], seen: readonly number[], size: number): readonly number[] {
   const shares = most.map(() => 0);
-  const bySize = most.map((_, at) => at).toSorted((a, b) => (most[a] ?? 0) - (most[b] ?? 0) || b - a);
+  const by = (of: readonly number[], a: number, b: number): number => (of[a] ?? 0) - (of[b] ?? 0);
+  const bySize = most.map((_, at) => at).toSorted((a, b) => by(most, a, b) || by(seen, a, b) || b - a);
   let left = size;
   for (const [done, at] of bySize.entries()) {
     const share = Math.min(most[at] ?? 0, Math.floor(left / (bySize.length - done)));

@@ -8,8 +8,8 @@ export type UncutStretch = UnreadableCall | "not_answered" | "begins_midway";
 
 /** One stretch: a message of the user, and every model call until the agent had no more to do for it. */
 export interface Stretch {
-  /** Epoch milliseconds at which its first model call began. */
-  readonly from: number;
+  /** Its first model call, whatever came of it. */
+  readonly record: TraceRecord;
   /** Its model calls that can be read, in order. */
   readonly calls: readonly ReadCall[];
   readonly records: readonly TraceRecord[];
@@ -24,7 +24,7 @@ export interface AnsweredTool {
 }
 
 interface Growing {
-  readonly from: number;
+  readonly record: TraceRecord;
   readonly calls: ReadCall[];
   readonly records: TraceRecord[];
   why: UncutStretch | null;
@@ -57,7 +57,7 @@ function add(stretches: Growing[], read: ReadCall): void {
   const found = read.shown.beginsTurn ? known.findLast((each) => !isAnswered(each)) : (waiting ?? known.at(-1));
   if (found === undefined) {
     const why = read.shown.beginsTurn ? null : "begins_midway";
-    stretches.push({ from: read.record.index.started_at, calls: [read], records: [read.record], why });
+    stretches.push({ record: read.record, calls: [read], records: [read.record], why });
     return;
   }
   found.calls.push(read);
@@ -67,7 +67,7 @@ function add(stretches: Growing[], read: ReadCall): void {
 function addUnreadable(stretches: Growing[], record: TraceRecord, why: UnreadableCall): void {
   const open = stretches.findLast(isWaiting);
   if (open === undefined) {
-    stretches.push({ from: record.index.started_at, calls: [], records: [record], why });
+    stretches.push({ record, calls: [], records: [record], why });
     return;
   }
   open.records.push(record);

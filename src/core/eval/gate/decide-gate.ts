@@ -55,7 +55,7 @@ function withEnoughPairs(measured: Measured, most: number): Measured {
 }
 
 function verdictOf(measured: Measured, adjusted: number | null): MetricVerdict {
-  const { is_worse: _worse, is_within: _within, breach, open, ...shown } = measured;
+  const { is_worse: _worse, is_kept: _kept, is_within: _within, breach, open, ...shown } = measured;
   const verdict = standingOf(measured, adjusted);
   return {
     ...shown,
@@ -67,13 +67,16 @@ function verdictOf(measured: Measured, adjusted: number | null): MetricVerdict {
 }
 
 /** What a metric would decide: a real drop inside the margin is no reason to block. */
-function standingOf({ breach, is_worse, is_within }: Measured, adjusted: number | null): Exclude<Verdict, "ERROR"> {
+function standingOf(
+  { breach, is_worse, is_kept, is_within }: Measured,
+  adjusted: number | null,
+): Exclude<Verdict, "ERROR"> {
   if (breach !== null) return "BLOCK";
   if (is_within) return "SHIP";
-  return is_worse === true && (adjusted ?? 1) < ALPHA ? "BLOCK" : "INCONCLUSIVE";
+  return is_worse === true && !is_kept && (adjusted ?? 1) < ALPHA ? "BLOCK" : "INCONCLUSIVE";
 }
 
-type Told = Omit<Measured, "is_worse" | "is_within" | "breach" | "open">;
+type Told = Omit<Measured, "is_worse" | "is_kept" | "is_within" | "breach" | "open">;
 
 function sentence(metric: Told, verdict: Exclude<Verdict, "ERROR">): string {
   if (metric.kind === "violation") return violationSentence(metric);

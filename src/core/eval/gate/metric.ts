@@ -22,6 +22,8 @@ const RESAMPLES = 400;
 export type Measured = Omit<MetricVerdict, "verdict" | "p_adjusted" | "says"> & {
   /** Whether it surely became worse by its own test at 95 %; `null`: nothing can be said. */
   readonly is_worse: boolean | null;
+  /** Whether its bound keeps the margin: of too few clusters that is neither a reason to ship nor to block. */
+  readonly is_kept: boolean;
   readonly is_within: boolean;
   /** A violation that the baseline did not have, or a ceiling that is passed: blocks whatever the tests say. */
   readonly breach: string | null;
@@ -83,6 +85,7 @@ function frameOf(
     bootstrap_bound: null,
     excluded_rate: null,
     is_worse: null,
+    is_kept: false,
     is_within: false,
     breach: null,
     open: null,
@@ -124,8 +127,9 @@ function differences(terms: MetricTerms, paired: readonly MetricItem[], { frame,
 function placed(
   { lower, upper, p }: Bounds,
   { margin, isFew }: { readonly margin: number; readonly isFew: boolean },
-): Pick<Measured, "is_worse" | "is_within"> {
-  return { is_worse: upper < 0 && p < ALPHA, is_within: lower > -margin && !isFew };
+): Pick<Measured, "is_worse" | "is_kept" | "is_within"> {
+  const isKept = lower > -margin;
+  return { is_worse: upper < 0 && p < ALPHA, is_kept: isKept, is_within: isKept && !isFew };
 }
 
 function finite(value: number): number | null {

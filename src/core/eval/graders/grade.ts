@@ -1,27 +1,14 @@
 // Decides what each deterministic grader makes of an episode. Total: what cannot be told is an error, never a zero.
-import type { GraderEntry } from "../../config/grader-document.ts";
+import type { GraderEntry, GraderOf } from "../../config/grader-document.ts";
 import type { EvalCase } from "../case.ts";
-import { figuresOf, finalText, type Episode } from "../episode.ts";
+import { figuresOf } from "../episode.ts";
 import type { Grade } from "../grade.ts";
 import { gradeArguments, gradeCalls, gradeForbidden, gradePolicy, gradeToolChoice } from "./calls.ts";
 import { gradeContains, gradeExact, gradeNumeric, gradeRegex, gradeSchema } from "./answers.ts";
 import { gradeCel, type CelGrader } from "./cel.ts";
 import { gradeCitation, gradeLeakage } from "./disclosure.ts";
-
-/** What a grader is given. */
-export interface Graded {
-  readonly case: EvalCase;
-  readonly episode: Episode;
-  /** What was recorded in its place. */
-  readonly recorded: Episode;
-}
-
-/** A figure with a sentence on why; or why there is none. */
-export type Word =
-  | { readonly value: number; readonly why: string }
-  /** It has nothing to say of this case. */
-  | { readonly value: null; readonly why: string }
-  | { readonly error: string };
+import type { Graded, Word } from "./graded.ts";
+import { kindOf } from "./kind-of.ts";
 
 /** A grader other than a judge. */
 export type DeterministicGrader = Exclude<GraderEntry, { kind: "judge" }>;
@@ -30,8 +17,9 @@ export type DeterministicGrader = Exclude<GraderEntry, { kind: "judge" }>;
 const LOOKS_AT_PARTS: ReadonlySet<GraderEntry["kind"]> = new Set(["policy", "forbidden", "leakage"]);
 
 /**
- * A grader's word on an episode. One that failed for no fault of the agent is not graded at all; one that was stopped at a
- * divergent call only by graders of violations; one that used up its bounds has not passed.
+ * A grader's word on an episode; never throws. One that failed for no fault of the agent is not graded at all; one that
+ * was stopped at a divergent call only by graders of violations, as far as it went; one that used up its bounds has not
+ * passed, wherever there was something to pass. Passes are 0 or 1, scores from 0 to 1, the others 0 or more.
  */
 export function grade(grader: DeterministicGrader, graded: Graded, cel?: CelGrader): Grade {
   const word = isMeant(grader, graded.case)
@@ -54,12 +42,17 @@ export function isMeant(
 
 function wordOn(grader: DeterministicGrader, graded: Graded, cel: CelGrader | undefined): Word {
   const { status, why } = graded.episode;
+  const kind = kindOf(grader);
   if (status === "failed") return { value: null, why: `not run: ${why ?? "it failed"}` };
-  if (status === "divergent" && !LOOKS_AT_PARTS.has(grader.kind))
+  if (status === "divergent" && !(kind === "violation" && LOOKS_AT_PARTS.has(grader.kind)))
     return { value: null, why: `stopped: ${why ?? "it diverged"}` };
-  const isPass = !["cost", "latency", "tokens", "steps", "cel", "citation", "arguments"].includes(grader.kind);
-  if (status === "cut" && isPass && !LOOKS_AT_PARTS.has(grader.kind))
-    return { value: 0, why: why ?? "it came to no end" };
+  const word = attempted(grader, graded, cel);
+  // What does not apply to the case does not apply to a run that was cut either.
+  const isFailedRun = status === "cut" && kind === "pass" && !("value" in word && word.value === null);
+  return isFailedRun ? { value: 0, why: why ?? "it came to no end" } : word;
+}
+
+function attempted(grader: DeterministicGrader, graded: Graded, cel: CelGrader | undefined): Word {
   try {
     return told(grader, graded, cel);
   } catch (error) {
@@ -67,49 +60,39 @@ function wordOn(grader: DeterministicGrader, graded: Graded, cel: CelGrader | un
   }
 }
 
+type Teller<G> = (grader: G, graded: Graded, cel: CelGrader | undefined) => Word;
+
+/** What each kind of grader does: one for each of them, or this does not compile. */
+const TELLERS: { readonly [K in DeterministicGrader["kind"]]: Teller<GraderOf<K>> } = {
+  completed: () => ({ value: 1, why: "it came to an answer" }),
+  json_schema: gradeSchema,
+  exact: gradeExact,
+  contains: gradeContains,
+  regex: gradeRegex,
+  numeric: gradeNumeric,
+  tool_choice: (_grader, graded) => gradeToolChoice(graded),
+  arguments: gradeArguments,
+  calls: gradeCalls,
+  forbidden: gradeForbidden,
+  policy: (grader, { episode }) => gradePolicy(grader, episode),
+  leakage: gradeLeakage,
+  citation: gradeCitation,
+  cost: (_grader, { episode }) => amount(figuresOf(episode).cost_micro_usd, "micro-USD"),
+  latency: (_grader, { episode }) => amount(figuresOf(episode).duration_ms, "ms"),
+  tokens: ({ of }, { episode }) => tokens(of, figuresOf(episode)),
+  steps: (_grader, { episode }) => amount(figuresOf(episode).model_calls, "model calls"),
+  cel: (_grader, graded, cel) =>
+    cel === undefined ? { error: "its expression is not compiled" } : gradeCel(cel, graded),
+};
+
 function told(grader: DeterministicGrader, graded: Graded, cel: CelGrader | undefined): Word {
-  const { episode } = graded;
-  const figures = figuresOf(episode);
-  switch (grader.kind) {
-    case "completed":
-      return { value: 1, why: "it came to an answer" };
-    case "json_schema":
-      return gradeSchema(grader, graded);
-    case "exact":
-      return gradeExact(grader, graded);
-    case "contains":
-      return gradeContains(grader, graded);
-    case "regex":
-      return gradeRegex(grader, finalText(episode));
-    case "numeric":
-      return gradeNumeric(grader, graded);
-    case "tool_choice":
-      return gradeToolChoice(graded);
-    case "arguments":
-      return gradeArguments(grader, graded);
-    case "calls":
-      return gradeCalls(grader, graded);
-    case "forbidden":
-      return gradeForbidden(grader, graded);
-    case "policy":
-      return gradePolicy(grader, episode);
-    case "leakage":
-      return gradeLeakage(grader, graded);
-    case "citation":
-      return gradeCitation(grader, graded);
-    case "cost":
-      return { value: figures.cost_micro_usd, why: `${figures.cost_micro_usd} micro-USD` };
-    case "latency":
-      return { value: figures.duration_ms, why: `${figures.duration_ms} ms` };
-    case "tokens":
-      return tokens(grader.of, figures);
-    case "steps":
-      return { value: figures.model_calls, why: `${figures.model_calls} model calls` };
-    case "cel":
-      return cel === undefined ? { error: "its expression is not compiled" } : gradeCel(cel, graded);
-    default:
-      return grader satisfies never;
-  }
+  // The table's own type says that each kind has the function for it.
+  const tell = TELLERS[grader.kind] as Teller<DeterministicGrader>;
+  return tell(grader, graded, cel);
+}
+
+function amount(value: number, unit: string): Word {
+  return { value, why: `${value} ${unit}` };
 }
 
 function tokens(
@@ -117,5 +100,5 @@ function tokens(
   { input_tokens: input, output_tokens: output }: ReturnType<typeof figuresOf>,
 ): Word {
   const value = of === "input" ? input : of === "output" ? output : input + output;
-  return { value, why: `${value} tokens` };
+  return amount(value, "tokens");
 }

@@ -1,45 +1,16 @@
-// Decides what kind of figure each grader gives, and the terms by which the gate decides on it.
+// Decides the terms by which the gate decides on each grader.
 import type { GraderEntry } from "../../config/grader-document.ts";
 import { usdFromJson } from "../../units/money.ts";
 import type { MetricTerms } from "../gate/gate-input.ts";
 import type { GradeKind } from "../grade.ts";
+import { kindOf } from "./kind-of.ts";
 
-/** The kind of a grader's figure. A judge's is a score: of a rubric that passes or fails it is 0 or 1. */
-export function kindOf(grader: GraderEntry): GradeKind {
-  switch (grader.kind) {
-    case "completed":
-    case "json_schema":
-    case "exact":
-    case "contains":
-    case "regex":
-    case "numeric":
-    case "tool_choice":
-    case "calls":
-      return "pass";
-    case "arguments":
-    case "citation":
-    case "judge":
-      return "score";
-    case "forbidden":
-    case "leakage":
-      return "violation";
-    case "policy":
-    case "cel":
-      return grader.as;
-    case "cost":
-    case "latency":
-    case "tokens":
-    case "steps":
-      return "amount";
-    default:
-      return grader satisfies never;
-  }
-}
+export { kindOf } from "./kind-of.ts";
 
 /** Margins where a grader names none: five points of passes and scores, a tenth of an amount. */
 const MARGINS: Readonly<Record<GradeKind, number>> = { pass: 0.05, score: 0.05, violation: 0, amount: 0.1 };
 
-/** How the gate decides on a grader. */
+/** How the gate decides on a grader; money in micro-USD. `advisory` says why it does not decide though it was meant to. */
 export function termsOf(grader: GraderEntry, advisory?: string): MetricTerms {
   const kind = kindOf(grader);
   const maxRate = "max_rate" in grader ? grader.max_rate : undefined;

@@ -1,22 +1,25 @@
-// Decides how far a judge agrees with people, and whether it may gate: by the lower bound of kappa, on the very judge that was labelled.
+// Decides how far a judge agrees with people: kappa with its bounds, how often it is right, and whether that is enough to gate.
 import type { JudgeEntry } from "../../config/eval-document.ts";
-import { readDuration } from "../../units/window.ts";
-import { cohenKappa, confusionOf, type Kappa } from "../stats/agreement.ts";
-import { predictionPowered, roganGladen, type Powered } from "../stats/corrections.ts";
+import { cohenKappa, confusionOf, type Weights } from "../stats/agreement.ts";
 import { wilson } from "../stats/proportions.ts";
-import { labelsOf, scoreOf } from "./ask-judge.ts";
+import { labelsOf } from "./ask-judge.ts";
+import { driftOf } from "./drift.ts";
+import { countsOf, type Counts, type SettledPair } from "./settled-pair.ts";
 
-/** A judgement that people have settled too. */
-export interface SettledPair {
-  /** What the judge said, and what people settled on. */
-  readonly judged: string;
-  readonly settled: string;
-  /** What two people said before they saw each other's word, where two did. */
-  readonly blind: readonly [string, string] | null;
-  /** Whether it was drawn at random: others are harder than most. */
-  readonly is_random: boolean;
-  /** Epoch milliseconds. */
-  readonly at: number;
+/** Agreement beyond chance, -1 to 1, with 95 % bounds. */
+export interface KappaFound {
+  readonly kappa: number;
+  readonly lower: number;
+  readonly upper: number;
+  readonly n: number;
+}
+
+/** A rate with its 95 % interval (Wilson). */
+export interface Rate {
+  readonly rate: number;
+  readonly lower: number;
+  readonly upper: number;
+  readonly n: number;
 }
 
 /** How far a judge agrees with people. */
@@ -24,28 +27,31 @@ export interface Calibration {
   readonly at: number;
   readonly judge_digest: string;
   readonly rubric_version: string;
+  /** Only labels settled after this count, epoch ms: the judge drifted then. `null`: all of them do. */
+  readonly since: number | null;
   readonly n: number;
   readonly labels: readonly string[];
   /** Rows are the judge's labels, columns people's. */
   readonly confusion: readonly (readonly number[])[];
-  readonly kappa: Kappa;
+  /** `null` where nothing can be said: no labels, or one label only ever. */
+  readonly kappa: KappaFound | null;
+  /** Share of labels on which both say the same; `null` without any. */
+  readonly agreement: number | null;
   /** Between two people, before they saw each other's word; `null` where too few cases have two. */
-  readonly people_kappa: number | null;
-  /** How often people passed what was judged. */
-  readonly base_rate: number;
-  /** How often the judge passes what people pass, and fails what people fail, with 95 % intervals; of rubrics that pass or fail. */
+  readonly people_kappa: KappaFound | null;
+  /** How often people pass what is judged. Of labels drawn at random alone, like the two below. */
+  readonly base_rate: Rate | null;
+  /** How often the judge passes what people pass, and fails what people fail; of rubrics that pass or fail. */
   readonly sensitivity: Rate | null;
   readonly specificity: Rate | null;
-  readonly status: "fit" | "unfit";
+  /** Of all labels, and of those drawn at random. */
+  readonly counts: Counts;
+  readonly random: Counts;
+  /** Judgements that two people dispute and nobody has settled. */
+  readonly disputed: number;
+  /** `suspended`: it drifted, and there are too few labels since then. */
+  readonly status: "fit" | "unfit" | "suspended";
   readonly says: string;
-}
-
-/** A rate with its interval. */
-export interface Rate {
-  readonly rate: number;
-  readonly lower: number;
-  readonly upper: number;
-  readonly n: number;
 }
 
 /** How a judge stands at an instant. */
@@ -58,147 +64,133 @@ export interface JudgeStanding {
 
 /** Labels of people that a calibration rests on, newest first, at most so many. */
 export const MOST_PAIRS = 2_000;
+/** Cases with two blind labels, below which no kappa between people is told. */
 const LEAST_BLIND = 20;
+/** The largest share of judgements that may be disputed still: what is settled is the easier part. */
+const MOST_DISPUTED = 0.05;
 
-/** Calibrates a judge on what people settled. Kappa is weighted linearly where the labels have an order. */
+/** What a calibration rests on besides the labels. */
+export interface CalibrationGround {
+  /** Epoch milliseconds. */
+  readonly now: number;
+  readonly digest: string;
+  /** The last calibration of the same digest. */
+  readonly last?: Calibration | undefined;
+  /** Judgements that two people dispute and nobody has settled. */
+  readonly disputed?: number;
+}
+
+/**
+ * Calibrates a judge on what people settled of exactly its digest. It is fit where there are `min_labels` of them, the
+ * lower 95 % bound of kappa is above `kappa_floor`, and at most one in twenty is disputed still. Kappa is weighted linearly
+ * where the labels have an order. All labels count for kappa, the ones that were asked about for being hard too; rates are
+ * of those drawn at random. Where labels since the last calibration show drift, those before it count no more, now and
+ * in every later calibration of the digest. O(labels of the scale² × pairs).
+ */
 export function calibrate(
   entry: JudgeEntry,
   pairs: readonly SettledPair[],
-  { now, digest }: { readonly now: number; readonly digest: string },
+  { now, digest, last, disputed = 0 }: CalibrationGround,
 ): Calibration {
+  const since = countsSince(entry, pairs, last?.judge_digest === digest ? last : undefined);
+  const counted = pairs.filter(({ at }) => at > (since ?? Number.NEGATIVE_INFINITY));
+  const random = counted.filter(({ is_random }) => is_random);
   const labels = labelsOf(entry);
-  const confusion = confusionOf(
-    pairs.map(({ judged, settled }) => [judged, settled] as const),
-    labels,
-  );
   const weights = labels.length > 2 ? "linear" : "identity";
-  const kappa = cohenKappa(confusion, weights);
-  const blind = pairs.flatMap(({ blind: two }) => (two === null ? [] : [two]));
-  const isEnough = pairs.length >= entry.min_labels;
-  const isAbove = Number.isFinite(kappa.lower) && kappa.lower > entry.kappa_floor;
-  const isFit = isEnough && isAbove;
-  const shown = Number.isFinite(kappa.kappa)
-    ? `kappa ${r(kappa.kappa)} [${r(kappa.lower)}, ${r(kappa.upper)}] on ${pairs.length} labels`
-    : `no kappa on ${pairs.length} labels`;
-  const says = !isEnough
-    ? `${shown}: it takes ${entry.min_labels} labels`
-    : isAbove
-      ? `${shown}: its lower bound is above ${entry.kappa_floor}`
-      : `${shown}: its lower bound is not above ${entry.kappa_floor}`;
+  const said = counted.map(({ judged, settled }) => [judged, settled] as const);
+  const confusion = confusionOf(said, labels);
+  const kappa = kappaOf(confusion, weights);
+  const blind = counted.flatMap(({ blind: two }) => (two === null ? [] : [two]));
+  const counts = countsOf(entry, counted);
+  const found = { kappa, n: counted.length, disputed, since };
   return {
     at: now,
     judge_digest: digest,
     rubric_version: entry.rubric.version,
-    n: pairs.length,
+    since,
+    n: counted.length,
     labels,
     confusion,
     kappa,
-    people_kappa: blind.length < LEAST_BLIND ? null : cohenKappa(confusionOf(blind, labels), weights).kappa,
-    base_rate:
-      pairs.length === 0
-        ? Number.NaN
-        : pairs.filter(({ settled }) => scoreOf(settled, entry) >= 0.5).length / pairs.length,
-    sensitivity: rate(entry, pairs, "pass"),
-    specificity: rate(entry, pairs, "fail"),
-    status: isFit ? "fit" : "unfit",
-    says,
+    agreement: counts.n === 0 ? null : counts.agreed / counts.n,
+    people_kappa: blind.length < LEAST_BLIND ? null : kappaOf(confusionOf(blind, labels), weights),
+    base_rate: rateOf(countsOf(entry, random).passed, random.length),
+    sensitivity: rightOf(entry, random, "pass"),
+    specificity: rightOf(entry, random, "fail"),
+    counts,
+    random: countsOf(entry, random),
+    disputed,
+    ...judgedFit(entry, found),
   };
 }
 
-function r(value: number): string {
-  return String(Math.round(value * 100) / 100);
+function countsSince(entry: JudgeEntry, pairs: readonly SettledPair[], last: Calibration | undefined): number | null {
+  if (last === undefined) return null;
+  return driftOf(entry, last, pairs) === null ? last.since : last.at;
 }
 
-function rate(entry: JudgeEntry, pairs: readonly SettledPair[], label: string): Rate | null {
-  if (entry.rubric.scale !== "pass_fail") return null;
-  const own = pairs.filter(({ settled }) => settled === label);
-  if (own.length === 0) return null;
-  const right = own.filter(({ judged }) => judged === label).length;
-  const [lower, upper] = wilson(right, own.length);
-  return { rate: right / own.length, lower, upper, n: own.length };
+function judgedFit(
+  { min_labels: least, kappa_floor: floor }: JudgeEntry,
+  { kappa, n, disputed, since }: Pick<Calibration, "kappa" | "n" | "disputed" | "since">,
+): Pick<Calibration, "status" | "says"> {
+  const shown =
+    kappa === null
+      ? `no kappa on ${n} labels`
+      : `kappa ${hundredths(kappa.kappa)} [${hundredths(kappa.lower)}, ${hundredths(kappa.upper)}] on ${n} labels`;
+  if (n < least)
+    return since === null
+      ? { status: "unfit", says: `${shown}: it takes ${least} labels` }
+      : { status: "suspended", says: `${shown} since it drifted: it takes ${least} labels` };
+  if (kappa === null || kappa.lower <= floor)
+    return { status: "unfit", says: `${shown}: its lower bound is not above ${floor}` };
+  if (disputed > MOST_DISPUTED * (n + disputed))
+    return { status: "unfit", says: `${shown}: ${disputed} more are disputed, and what is settled is the easier part` };
+  return { status: "fit", says: `${shown}: its lower bound is above ${floor}` };
 }
 
-/** Settled labels since a calibration from which drift is looked for. */
-const DRIFT_LEAST = 20;
+/** Down, so that a bound that does not clear a floor never reads as if it did. */
+function hundredths(value: number): string {
+  return String(Math.floor(value * 100 + 1e-9) / 100);
+}
 
 /**
- * How a judge stands: `uncalibrated` for another digest than the one calibrated, `expired`, `suspended` where labels since
- * then agree surely less often than the calibration's did (their Wilson interval lies below its rate), else as calibrated.
+ * Kappa of a table with bounds that hold at its edges too. The large-sample error (Fleiss, Cohen & Everitt 1969) is none
+ * where all agree, however few they are. So the lower bound is at most what the lower Wilson bound of the agreement leaves
+ * beyond chance, chance as it was found. `null` where nothing can be said.
  */
-export function standingOf(
-  judge: string,
-  entry: JudgeEntry,
-  {
-    last,
-    digest,
-    since,
-    now,
-  }: {
-    readonly last: Calibration | undefined;
-    readonly digest: string;
-    readonly since: readonly SettledPair[];
-    readonly now: number;
-  },
-): JudgeStanding {
-  if (last === undefined)
-    return standing(judge, "uncalibrated", "nobody has calibrated it: its grades are shown and decide nothing");
-  if (last.judge_digest !== digest)
-    return standing(judge, "uncalibrated", "its models, its rubric or how it is asked changed since it was calibrated");
-  if (now - last.at > (readDuration(entry.expires_in) ?? 0))
-    return standing(judge, "expired", `its calibration is older than ${entry.expires_in}`);
-  const drift = driftOf(last, since);
-  if (drift !== null) return standing(judge, "suspended", drift);
-  // The floor may have been raised since.
-  const isFit = last.status === "fit" && last.kappa.lower > entry.kappa_floor && last.n >= entry.min_labels;
-  return standing(judge, isFit ? "fit" : "unfit", last.says);
-}
-
-function standing(judge: string, status: JudgeStanding["status"], says: string): JudgeStanding {
-  return { judge, status, may_gate: status === "fit", says };
-}
-
-/** What has drifted since a calibration, as a sentence; `null` for nothing that is sure. */
-export function driftOf(last: Calibration, since: readonly SettledPair[]): string | null {
-  const fresh = since.filter(({ at }) => at > last.at);
-  if (fresh.length < DRIFT_LEAST) return null;
-  const agreed = fresh.filter(({ judged, settled }) => judged === settled).length;
-  const before = last.confusion.reduce((sum, row, at) => sum + (row[at] ?? 0), 0) / Math.max(1, last.n);
-  const [, upper] = wilson(agreed, fresh.length);
-  return upper < before
-    ? `it agrees with people on ${agreed} of ${fresh.length} labels since its calibration, and agreed on ${Math.round(before * 100)} % then: it is suspended`
-    : null;
-}
-
-/** What people's labels make of a judge's rate: corrected for how often it is wrong, and helped by its word on all cases. */
-export interface Corrected {
-  readonly judged: number;
-  /** Rogan & Gladen 1978; `null` without sensitivity and specificity that tell something. */
-  readonly rogan_gladen: number | null;
-  readonly powered: Powered | null;
-}
-
-/** The corrected rate of a side. Only labels drawn at random take part. */
-export function correctedRate(
-  entry: JudgeEntry,
-  scores: readonly number[],
-  { calibration, pairs }: { readonly calibration: Calibration | undefined; readonly pairs: readonly SettledPair[] },
-): Corrected | null {
-  if (scores.length === 0) return null;
-  const judged = scores.reduce((sum, score) => sum + score, 0) / scores.length;
-  const { sensitivity = null, specificity = null } = calibration ?? {};
-  const random = pairs.filter(({ is_random }) => is_random);
-  const corrected =
-    sensitivity === null || specificity === null ? Number.NaN : roganGladen(judged, sensitivity.rate, specificity.rate);
+export function kappaOf(confusion: readonly (readonly number[])[], weights: Weights): KappaFound | null {
+  const { kappa, agreement, lower, upper, n } = cohenKappa(confusion, weights);
+  if (n === 0 || !Number.isFinite(kappa)) return null;
+  const chance = chanceOf(confusion, n, weights);
+  const [least] = wilson(Math.min(n, agreement * n), n);
   return {
-    judged,
-    rogan_gladen: Number.isFinite(corrected) ? Math.min(1, Math.max(0, corrected)) : null,
-    powered:
-      random.length < 2
-        ? null
-        : predictionPowered(
-            random.map(({ settled }) => scoreOf(settled, entry)),
-            random.map((pair) => scoreOf(pair.judged, entry)),
-            scores,
-          ),
+    kappa,
+    lower: Math.max(-1, Math.min(lower, (least - chance) / (1 - chance))),
+    upper: Math.min(1, upper),
+    n,
   };
+}
+
+function chanceOf(confusion: readonly (readonly number[])[], n: number, weights: Weights): number {
+  const k = confusion.length;
+  const rows = confusion.map((row) => row.reduce((sum, count) => sum + count, 0) / n);
+  const columns = confusion.map((_, at) => confusion.reduce((sum, row) => sum + (row[at] ?? 0), 0) / n);
+  const weight = (i: number, j: number): number =>
+    weights === "identity" ? Number(i === j) : 1 - Math.abs(i - j) / Math.max(1, k - 1);
+  return rows.reduce(
+    (sum, row, i) => sum + columns.reduce((inner, column, j) => inner + weight(i, j) * row * column, 0),
+    0,
+  );
+}
+
+function rightOf(entry: JudgeEntry, pairs: readonly SettledPair[], label: string): Rate | null {
+  if (entry.rubric.scale !== "pass_fail") return null;
+  const own = pairs.filter(({ settled }) => settled === label);
+  return rateOf(own.filter(({ judged }) => judged === label).length, own.length);
+}
+
+function rateOf(count: number, n: number): Rate | null {
+  if (n === 0) return null;
+  const [lower, upper] = wilson(count, n);
+  return { rate: count / n, lower, upper, n };
 }

@@ -69,17 +69,20 @@ export class ReplayedTools {
       this.#ran(tool, args, before);
       return { ...shown, answer: "recorded", result: taped.recorded.content };
     }
-    if (isStopped) return { ...shown, ...stopped(replayed) };
-    const simulator = tool === undefined ? undefined : simulatorOf(this.#ground.suite.simulators, tool.name, args);
-    if (simulator !== undefined) {
-      this.#ran(tool, args, undefined);
-      return { ...shown, answer: "simulated", result: simulated(simulator, args) };
-    }
-    return {
-      ...shown,
-      answer: "divergent",
-      result: refusalText("not_recorded", "this call has no recorded result in this replay"),
-    };
+    return isStopped ? { ...shown, ...stopped(replayed) } : { ...shown, ...this.#simulated(tool, args) };
+  }
+
+  /** A simulator's word, else that there is none. */
+  #simulated(tool: ResolvedTool | undefined, args: JsonObject): Pick<EpisodeCall, "answer" | "result"> {
+    const { simulators } = this.#ground.suite;
+    const simulator = tool === undefined ? undefined : simulatorOf(simulators, tool.name, args);
+    if (simulator === undefined)
+      return {
+        answer: "divergent",
+        result: refusalText("not_recorded", "this call has no recorded result in this replay"),
+      };
+    this.#ran(tool, args, undefined);
+    return { answer: "simulated", result: simulated(simulator, args) };
   }
 
   get #session(): string {

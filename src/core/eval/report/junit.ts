@@ -4,9 +4,7 @@ import type { EvalRun } from "../run.ts";
 import type { RunReport } from "./run-report.ts";
 
 /** Signs that XML 1.0 has no place for, and what stands for those that mean something. */
-// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-const UNSAID =
-  /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;
+const UNSAID = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
 const ESCAPES: Readonly<Record<string, string>> = {
   "&": "&amp;",
   "<": "&lt;",

@@ -23,6 +23,14 @@ export interface GraderErrors {
   readonly example: string;
 }
 
+/** A judgement that people settled otherwise than its judge. */
+export interface Disagreement {
+  readonly case: string;
+  readonly judge: string;
+  readonly judged: string;
+  readonly settled: string;
+}
+
 /** What a run came to. */
 export interface RunReport {
   readonly v: 1;
@@ -33,6 +41,8 @@ export interface RunReport {
   readonly errors: readonly GraderErrors[];
   /** How each judge stands that the suite asks. */
   readonly judges: Readonly<Record<string, JudgeStanding>>;
+  /** What people settled otherwise than the judge; looked up when the report is read. */
+  readonly disagreements?: readonly Disagreement[];
   /** Why the run ended before its time. */
   readonly shortage: string | null;
   readonly spent_micro_usd: number;

@@ -13,13 +13,16 @@ import {
   type CelValue,
 } from "@bufbuild/cel";
 import { strings } from "@bufbuild/cel/ext";
-import { Meter } from "./meter.ts";
+import { Meter, STEP_BUDGET } from "./meter.ts";
 
 const { DYN, INT, STRING } = CelScalar;
 const LIST = listType(DYN);
 
 /** The longest text that an expression may make, in UTF-16 code units; texts of the call are shorter by far. */
 const MAX_MADE_TEXT = 256 * 1024;
+
+/** The longest list that an expression may put together: none that is longer can be walked. */
+const MAX_MADE_ITEMS = STEP_BUDGET;
 
 function limited(length: number): void {
   if (length > MAX_MADE_TEXT) throw new Error(`a text of more than ${MAX_MADE_TEXT} characters`);
@@ -81,6 +84,7 @@ const itemsOf = new WeakMap<CelList, readonly CelValue[]>();
 
 /** Two lists as one flat one: the engine nests them, and `filter()` over thousands of items would exhaust the stack. */
 function concatenated(left: CelList, right: CelList): CelList {
+  if (left.size + right.size > MAX_MADE_ITEMS) throw new Error(`a list of more than ${MAX_MADE_ITEMS} items`);
   const items = flat(left).concat(flat(right));
   const list = celList(items);
   itemsOf.set(list, items);

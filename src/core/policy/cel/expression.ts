@@ -21,6 +21,7 @@ import {
   type SyntaxTree,
 } from "./syntax.ts";
 import { BOUNDED_FUNCTIONS } from "./bounded-functions.ts";
+import { WALKS, withCountedWalks } from "./counted-walks.ts";
 import type { World } from "./world.ts";
 
 /** A source text and its tree. */
@@ -92,7 +93,7 @@ const environment = celEnv({
     episode: DYN,
     recorded: DYN,
   },
-  funcs: [...strings, ...BOUNDED_FUNCTIONS, ...FUNCTIONS],
+  funcs: [...strings, ...BOUNDED_FUNCTIONS, ...FUNCTIONS, ...WALKS],
   re2: { compile: compiledPattern },
 });
 
@@ -217,9 +218,12 @@ export interface CompiledValue {
   ): { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly message: string };
 }
 
-/** Plans an expression for its value. Throws as `compileExpression` does. */
+/**
+ * Plans an expression for its value. Throws as `compileExpression` does. Every walk counts, over lists of the expression's
+ * own too: nothing was estimated of it.
+ */
 export function compileValue({ ast }: ParsedExpression): CompiledValue {
-  const planned = plan(environment, ast);
+  const planned = plan(environment, { ...ast, expr: withCountedWalks(ast.expr) });
   return {
     variables: freeNames(ast.expr),
     evaluate: (world) => {
