@@ -206,6 +206,9 @@ describe("amounts", () => {
         many(60, (at) => item(at, [0], [0])),
       ).report.verdict,
     ).toBe("SHIP");
+    const same = many(60, (at) => (at < 30 ? item(at, [0], [0]) : item(at, [10], [10])));
+    const { report, metric } = decided({ kind: "amount" }, same);
+    expect([report.verdict, metric.n, metric.unpaired]).toEqual(["SHIP", 60, 0]);
   });
 
   it("of two cases prove nothing, however alike both rose", () => {
