@@ -101,6 +101,10 @@ describe("a canary that is no different", () => {
       "a cost with a very long tail and one session in twenty",
       { metrics: one("mean", amount(1.5, 1)), share: 0.05, sessions: 10_000 },
     ],
+    [
+      "that cost where nineteen sessions in twenty go to the canary",
+      { metrics: one("mean", amount(1.5, 1)), share: 0.95, sessions: 10_000 },
+    ],
     ["the logarithm of that cost", { metrics: one("log_mean", logOf(amount(1.5, 1))), share: 0.05, sessions: 10_000 }],
   ])("is falsely decided at most once in twenty times over a hundred looks: %s", (_name, trial) => {
     expect(outcomes(11, trial).any).toBeLessThanOrEqual(0.05);

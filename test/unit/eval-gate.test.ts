@@ -1,8 +1,10 @@
 // Proves by which rule a gate ships, blocks or leaves open, and that what it says of its certainty holds.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { skewedBounds } from "../../src/core/eval/gate/bounds.ts";
 import { decideGate } from "../../src/core/eval/gate/decide-gate.ts";
 import type { MetricItem } from "../../src/core/eval/gate/gate-input.ts";
+import { studentCdf, studentQuantile } from "../../src/core/eval/stats/distributions.ts";
 import { mcNemarOneSided, newcombePaired } from "../../src/core/eval/stats/proportions.ts";
 import { decided, gateInput, item, numbersIn, table } from "./gate-fixture.ts";
 
@@ -204,6 +206,9 @@ describe("amounts", () => {
         many(60, (at) => item(at, [0], [0])),
       ).report.verdict,
     ).toBe("SHIP");
+    const same = many(60, (at) => (at < 30 ? item(at, [0], [0]) : item(at, [10], [10])));
+    const { report, metric } = decided({ kind: "amount" }, same);
+    expect([report.verdict, metric.n, metric.unpaired]).toEqual(["SHIP", 60, 0]);
   });
 
   it("of two cases prove nothing, however alike both rose", () => {
@@ -290,6 +295,25 @@ describe("repeats and clusters", () => {
     const passed = (n: number): readonly MetricItem[] => many(n, (at) => item(at, [1, 1, 1], [1, 1, 1]));
     expect(decided({}, passed(60)).report.verdict).toBe("SHIP");
     expect(decided({}, passed(40)).report.verdict).toBe("INCONCLUSIVE");
+  });
+});
+
+describe("a bound", () => {
+  const moved = { mean: -0.02, corrected: 0.01, clusters: 100 };
+
+  it("moves out by Johnson's term where the mean is skewed against it, and never in", () => {
+    const plain = skewedBounds({ ...moved, skewness: 0 });
+    const t = studentQuantile(0.95, 99);
+    expect(plain.lower).toBeCloseTo(-0.02 - t * 0.01, 12);
+    expect(plain.upper).toBeCloseTo(-0.02 + t * 0.01, 12);
+    expect(plain.p).toBeCloseTo(studentCdf(-2, 99), 12);
+    const fell = skewedBounds({ ...moved, skewness: -3 });
+    expect(fell.lower).toBeCloseTo(plain.lower - ((3 * (2 * t * t + 1)) / 60) * 0.01, 12);
+    expect([fell.upper, fell.p]).toEqual([plain.upper, plain.p]);
+    const rose = skewedBounds({ ...moved, skewness: 3 });
+    expect(rose.upper).toBeGreaterThan(plain.upper);
+    expect(rose.p).toBeGreaterThan(plain.p);
+    expect(rose.lower).toBe(plain.lower);
   });
 });
 
