@@ -7,7 +7,11 @@ import { driftOf } from "../../src/core/eval/judge/drift.ts";
 import type { SettledPair } from "../../src/core/eval/judge/settled-pair.ts";
 import { standingOf } from "../../src/core/eval/judge/standing.ts";
 import { cohenKappa } from "../../src/core/eval/stats/agreement.ts";
+import { markdownOf } from "../../src/core/eval/report/markdown.ts";
+import { reportRun, type ReportGround } from "../../src/core/eval/report/run-report.ts";
+import type { EvalRun, FinishedCase } from "../../src/core/eval/run.ts";
 import { Dice } from "../../src/core/eval/stats/dice.ts";
+import { grader } from "./eval-fixture.ts";
 
 const ENTRY: JudgeEntry = {
   models: ["m"],
@@ -415,5 +419,41 @@ describe("a judge's rate, corrected,", () => {
     expect(gladen / runs).toBeGreaterThan(0.92);
     expect(powered / runs).toBeGreaterThan(0.92);
     expect(naive / runs).toBeLessThan(0.1);
+  });
+
+  it("stands in a run's report beside what the judge saw, in words as well", () => {
+    const suite = {
+      graders: [grader("judge", { id: "good", judge: "quality" })],
+      max_unpaired: 0.1,
+      seed: 1,
+    } as unknown as ReportGround["plan"]["suite"];
+    const results = Array.from({ length: 100 }, (_, at): FinishedCase => {
+      const repeat = {
+        status: "completed",
+        why: null,
+        figures: {},
+        values: { good: Number(at >= 20) },
+        errors: {},
+      } as unknown as FinishedCase["result"]["candidate"][number];
+      const id = `c${at}`;
+      const result = { candidate: [repeat], baseline: [repeat], lost: null };
+      return { id, cluster: id, tags: [], risk: "low", result, episodes: null };
+    });
+    const labels = drawn(new Dice(5), 200, { base: 0.8, error: 0.1 });
+    const calibration = calibrate(ENTRY, labels, GROUND);
+    const ground = { plan: { suite, judges: { quality: ENTRY } }, results, cases: 100, judges: {} };
+    const report = reportRun({
+      ...ground,
+      labels: { quality: { calibration, pairs: labels } },
+      shortage: null,
+      spentMicroUsd: 0,
+    });
+    const expected = correctedRate(ENTRY, scores(0.8, 100), { calibration, pairs: labels });
+    expect(report.corrected).toEqual([{ grader: "good", judge: "quality", ...expected }]);
+    const run = { candidateDigest: "0".repeat(64) } as unknown as EvalRun;
+    expect(markdownOf(run, report)).toMatch(
+      /Grader `good`: judged 80(\.0)? ?%; corrected by people's labels .*200 labels/,
+    );
+    expect(reportRun({ ...ground, labels: {}, shortage: null, spentMicroUsd: 0 }).corrected).toEqual([]);
   });
 });

@@ -282,7 +282,8 @@ describe("a judge", () => {
     const config = await ports.configs.current(t);
     if (config === undefined) throw new Error("no config");
     const digest = judgeDigest(config, ENTRY);
-    const standing = async (): Promise<unknown> => readStanding(ports, t, { judge: "quality", entry: ENTRY, digest });
+    const standing = async (): Promise<unknown> =>
+      (await readStanding(ports, t, { judge: "quality", entry: ENTRY, digest })).standing;
     const label = async (from: number, count: number, settled: (at: number) => string): Promise<void> => {
       const judged = (at: number): string => (at % 2 === 0 ? "pass" : "fail");
       for (let at = from; at < from + count; at += 1)

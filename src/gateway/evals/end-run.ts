@@ -1,13 +1,12 @@
 // Sequences the end of a run: its report is made and kept once, people are asked about judgements, and it is told.
 import { auditsOf } from "../../core/eval/audit/queue.ts";
 import { judgeDigest } from "../../core/eval/judge/judge-digest.ts";
-import type { JudgeStanding } from "../../core/eval/judge/calibration.ts";
 import { reportRun } from "../../core/eval/report/run-report.ts";
 import type { EvalRun, RunPlan } from "../../core/eval/run.ts";
 import { runAct } from "../../core/trace/eval-act.ts";
 import type { ModelPorts, Recorder } from "../ports.ts";
 import { recordAct } from "../record-act.ts";
-import { readStanding } from "./judge-standing.ts";
+import { readStanding, type KnownJudge } from "./judge-standing.ts";
 
 /** Ends a run whose cases are done, or whose budget is. Of several that find it over, one ends it. */
 export async function endRun(
@@ -20,12 +19,13 @@ export async function endRun(
     ports.evalRuns.results(tenant, id),
     ports.evalRuns.progress(tenant, id),
   ]);
-  const judges = await standings(ports, tenant, plan);
+  const labels = await knownJudges(ports, tenant, plan);
   const report = reportRun({
     plan,
     results,
     cases: row.cases,
-    judges,
+    judges: Object.fromEntries(Object.entries(labels).map(([judge, { standing }]) => [judge, standing])),
+    labels,
     shortage,
     spentMicroUsd: progress.spentMicroUsd,
   });
@@ -37,11 +37,11 @@ export async function endRun(
   recordAct(ports, recorder, runAct({ ...row, verdict }, "finished", "gateway"));
 }
 
-async function standings(
+async function knownJudges(
   ports: ModelPorts,
   tenant: string,
   plan: RunPlan,
-): Promise<Readonly<Record<string, JudgeStanding>>> {
+): Promise<Readonly<Record<string, KnownJudge>>> {
   const used = [...new Set(plan.suite.graders.flatMap((grader) => (grader.kind === "judge" ? [grader.judge] : [])))];
   const all = await Promise.all(
     used.map(async (judge) => {

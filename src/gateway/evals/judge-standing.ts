@@ -6,6 +6,7 @@ import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { calibrate, MOST_PAIRS, type Calibration, type JudgeStanding } from "../../core/eval/judge/calibration.ts";
 import { judgeDigest } from "../../core/eval/judge/judge-digest.ts";
 import { standingOf } from "../../core/eval/judge/standing.ts";
+import type { JudgeLabels } from "../../core/eval/report/run-report.ts";
 import { calibrationAct } from "../../core/trace/eval-people-act.ts";
 import type { Ports, Recorder } from "../ports.ts";
 import { recordAct } from "../record-act.ts";
@@ -37,18 +38,25 @@ export async function namedJudge(
 /** Calibrations that are looked through for one of the judge as it is: a config that went back has its own again. */
 const LOOKED_AT = 50;
 
+/** How a judge stands, with what people have settled of it as it is. */
+export interface KnownJudge extends JudgeLabels {
+  readonly standing: JudgeStanding;
+}
+
 /** How a judge stands now. */
 export async function readStanding(
   ports: Omit<StandingPorts, "configs">,
   tenant: string,
   { judge, entry, digest }: { readonly judge: string; readonly entry: JudgeEntry; readonly digest: string },
-): Promise<JudgeStanding> {
+): Promise<KnownJudge> {
   const [calibrations, since] = await Promise.all([
     ports.evalPeople.calibrations(tenant, judge, LOOKED_AT),
     ports.evalPeople.settled(tenant, judge, digest, MOST_PAIRS),
   ]);
-  const last = calibrations.find((each) => each.judge_digest === digest) ?? calibrations[0];
-  return standingOf(judge, entry, { last, digest, since, now: ports.system.now() });
+  const calibration = calibrations.find((each) => each.judge_digest === digest);
+  const last = calibration ?? calibrations[0];
+  const standing = standingOf(judge, entry, { last, digest, since, now: ports.system.now() });
+  return { standing, calibration, pairs: since };
 }
 
 /**

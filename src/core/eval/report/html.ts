@@ -2,12 +2,12 @@
 import type { EvalCase } from "../case.ts";
 import type { Episode } from "../episode.ts";
 import type { MetricVerdict } from "../gate/gate-input.ts";
-import { round } from "../gate/metric.ts";
+import { percent, round } from "../gate/metric.ts";
 import { recordedEpisodes } from "../recorded-episode.ts";
 import type { EvalRun, FinishedCase, GradedCase, GradedRepeat } from "../run.ts";
 import { formatUsd } from "../../units/money.ts";
 import type { RunReport } from "./run-report.ts";
-import { deltaText, meanText } from "./words.ts";
+import { deltaText, meanText, rateText } from "./words.ts";
 
 /** A case with what was recorded and what both sides did. */
 export interface CaseDetail {
@@ -97,6 +97,19 @@ ${
     : table(
         ["judge", "standing", "why"],
         Object.values(judges).map(({ judge, status, says }) => [judge, status, says]),
+      )
+}
+${
+  report.corrected === undefined || report.corrected.length === 0
+    ? ""
+    : table(
+        ["grader", "judged", "corrected (PPI++)", "corrected (Rogan–Gladen)"],
+        report.corrected.map((each) => [
+          each.grader,
+          percent(each.judged),
+          rateText(each.powered),
+          rateText(each.rogan_gladen),
+        ]),
       )
 }
 ${

@@ -1,10 +1,11 @@
 // Writes a report as Markdown, for a pull request.
+import type { GradeKind } from "../grade.ts";
 import type { EvalRun, Verdict } from "../run.ts";
 import { formatUsd } from "../../units/money.ts";
 import type { MetricVerdict } from "../gate/gate-input.ts";
-import { round } from "../gate/metric.ts";
+import { percent, round } from "../gate/metric.ts";
 import type { RunReport } from "./run-report.ts";
-import { deltaText, meanText } from "./words.ts";
+import { deltaText, meanText, rateText } from "./words.ts";
 
 const SIGNS: Readonly<Record<Verdict | "ADVISORY", string>> = {
   SHIP: "✅",
@@ -15,11 +16,19 @@ const SIGNS: Readonly<Record<Verdict | "ADVISORY", string>> = {
 };
 const WORST = 10;
 
+/** How far a difference goes the wrong way: a rise is good of passes and scores only. */
+function worsening(delta: number, kind: GradeKind): number {
+  return kind === "pass" || kind === "score" ? -delta : delta;
+}
+
 /** The Markdown of a finished run. */
-export function markdownOf(run: EvalRun, { gate, counts, errors, judges, spent_micro_usd: spent }: RunReport): string {
+export function markdownOf(
+  run: EvalRun,
+  { gate, counts, errors, judges, corrected = [], spent_micro_usd: spent }: RunReport,
+): string {
   const slices = gate.slices
-    .filter(({ delta }) => delta < 0)
-    .toSorted((left, right) => left.delta - right.delta)
+    .filter(({ delta, kind }) => worsening(delta, kind) > 0)
+    .toSorted((left, right) => worsening(right.delta, right.kind) - worsening(left.delta, left.kind))
     .slice(0, WORST);
   return [
     `### ${SIGNS[gate.verdict]} ${gate.verdict}: suite \`${run.suite}\`, \`${run.candidate}\` against \`${run.baseline}\``,
@@ -34,6 +43,10 @@ export function markdownOf(run: EvalRun, { gate, counts, errors, judges, spent_m
     ...gate.metrics.map(metricRow),
     "",
     ...Object.entries(judges).map(([judge, standing]) => `Judge \`${judge}\`: ${cell(standing.says)}.`),
+    ...corrected.map(
+      ({ grader, judged, powered, rogan_gladen }) =>
+        `Grader \`${grader}\`: judged ${percent(judged)}; corrected by people's labels ${rateText(powered)} (PPI++), ${rateText(rogan_gladen)} (Rogan–Gladen).`,
+    ),
     ...errors.map(
       ({ grader, cases, example }) =>
         `Grader \`${grader}\` could not tell in ${cases} runs, such as: ${cell(example)}.`,
@@ -51,7 +64,7 @@ export function markdownOf(run: EvalRun, { gate, counts, errors, judges, spent_m
       ? []
       : [
           "",
-          "Slices that fell (not corrected for there being many):",
+          "Slices that became worse (not corrected for there being many):",
           "",
           "| slice | metric | n | difference |",
           "| --- | --- | --- | --- |",

@@ -1,5 +1,7 @@
 // Decides what a run came to, from its finished cases: the gate's verdict, and what people want to know beside it.
-import type { JudgeStanding } from "../judge/calibration.ts";
+import type { Calibration, JudgeStanding } from "../judge/calibration.ts";
+import { correctedRate, type CorrectedRate } from "../judge/corrected-rate.ts";
+import type { SettledPair } from "../judge/settled-pair.ts";
 import { decideGate } from "../gate/decide-gate.ts";
 import type { GateReport, MetricItem } from "../gate/gate-input.ts";
 import { kindOf, termsOf } from "../graders/kinds.ts";
@@ -31,6 +33,12 @@ export interface Disagreement {
   readonly settled: string;
 }
 
+/** The candidate's rate by one judge, and the rate that people's labels make of it. */
+export interface JudgedRate extends CorrectedRate {
+  readonly grader: string;
+  readonly judge: string;
+}
+
 /** What a run came to. */
 export interface RunReport {
   readonly v: 1;
@@ -41,6 +49,8 @@ export interface RunReport {
   readonly errors: readonly GraderErrors[];
   /** How each judge stands that the suite asks. */
   readonly judges: Readonly<Record<string, JudgeStanding>>;
+  /** What people's labels make of the judges' rates; none where no judge is asked. The gate decides on the judged ones. */
+  readonly corrected?: readonly JudgedRate[];
   /** What people settled otherwise than the judge; looked up when the report is read. */
   readonly disagreements?: readonly Disagreement[];
   /** Why the run ended before its time. */
@@ -48,9 +58,16 @@ export interface RunReport {
   readonly spent_micro_usd: number;
 }
 
+/** What people have settled of one judge. */
+export interface JudgeLabels {
+  readonly calibration: Calibration | undefined;
+  readonly pairs: readonly SettledPair[];
+}
+
 /** What a report is made of. */
 export interface ReportGround {
-  readonly plan: Pick<RunPlan, "suite">;
+  readonly plan: Pick<RunPlan, "suite" | "judges">;
+  readonly labels: Readonly<Record<string, JudgeLabels>>;
   readonly results: readonly FinishedCase[];
   readonly cases: number;
   readonly judges: Readonly<Record<string, JudgeStanding>>;
@@ -60,7 +77,8 @@ export interface ReportGround {
 
 /** The report of a run. O(cases × graders). Cases that failed for no fault of the candidate count as neither. */
 export function reportRun({
-  plan: { suite },
+  plan: { suite, judges: entries },
+  labels,
   results,
   cases,
   judges,
@@ -105,6 +123,15 @@ export function reportRun({
     lines,
     errors: errorsOf(results),
     judges,
+    corrected: suite.graders.flatMap((grader) => {
+      if (grader.kind !== "judge") return [];
+      const { judge, id } = grader;
+      const scores = results.flatMap((each) => itemOf(id, each).candidate);
+      const entry = entries[judge];
+      const known = labels[judge];
+      const rate = entry === undefined || known === undefined ? null : correctedRate(entry, scores, known);
+      return rate === null ? [] : [{ grader: id, judge, ...rate }];
+    }),
     shortage,
     spent_micro_usd: spentMicroUsd,
   };

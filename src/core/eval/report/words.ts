@@ -3,6 +3,7 @@ import { formatUsd } from "../../units/money.ts";
 import type { GradeKind } from "../grade.ts";
 import type { MetricVerdict } from "../gate/gate-input.ts";
 import { percent, round } from "../gate/metric.ts";
+import type { Rate } from "../judge/calibration.ts";
 
 /** A metric's mean as people read it. */
 export function meanText({ id, kind }: Pick<MetricVerdict, "id" | "kind">, value: number | null): string {
@@ -25,4 +26,11 @@ export function deltaText({
 
 function unitText(kind: GradeKind, value: number): string {
   return kind === "amount" || kind === "pass" ? percent(value) : round(value);
+}
+
+/** A corrected rate with its 95 % interval and the labels it rests on. */
+export function rateText(rate: Rate | null): string {
+  return rate === null
+    ? "too few labels"
+    : `${percent(rate.rate)} [${percent(rate.lower)}, ${percent(rate.upper)}], ${rate.n} labels`;
 }

@@ -227,7 +227,8 @@ async function listJudges(c: HttpContext): Promise<Response> {
       const named = await namedJudge(ports, tenant.value, judge);
       if (!named.ok) return { judge };
       const { entry, digest } = named.value;
-      const { status, may_gate, says } = await readStanding(ports, tenant.value, { judge, entry, digest });
+      const { standing } = await readStanding(ports, tenant.value, { judge, entry, digest });
+      const { status, may_gate, says } = standing;
       return { judge, models: entry.models, rubric_version: entry.rubric.version, digest, status, may_gate, says };
     }),
   );
@@ -241,7 +242,7 @@ async function readCalibration(c: HttpContext): Promise<Response> {
   const judge = pathParameter(c, "id");
   const named = await namedJudge(ports, tenant.value, judge);
   if (!named.ok) return problem(named);
-  const standing = await readStanding(ports, tenant.value, {
+  const { standing } = await readStanding(ports, tenant.value, {
     judge,
     entry: named.value.entry,
     digest: named.value.digest,
