@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { parse } from "yaml";
 import { report, toolsOf, type CommandTools } from "./command-line.ts";
 import { addAuditQueueCommands } from "./eval-people-commands.ts";
+import { addPlanCommand } from "./eval-plan-command.ts";
 import { CommandFailure, EXIT, usageFailure, type ExitCode } from "./exit-codes.ts";
 import { DatasetSeen, DatasetsListed, RunListed, RunsListed, RunWhole, SuitesListed } from "./received-evals.ts";
 import type { Terminal } from "./terminal.ts";
@@ -54,6 +55,7 @@ export function addEvalCommands(program: Command, terminal: Terminal): void {
       );
       report(tools, ended, [`${ended.id} is ${ended.status}`]);
     });
+  addPlanCommand(evals, terminal);
   evals
     .command("suites")
     .description("list the suites of the active config")

@@ -67,9 +67,43 @@ function metricTable(metrics: readonly MetricVerdict[]): string {
   );
 }
 
+/** How judges stand, what people's labels make of their rates, and where people said otherwise. */
+function judgesOf({ judges, corrected = [], disagreements = [] }: RunReport): string {
+  return `<h2>Judges</h2>
+${
+  Object.keys(judges).length === 0
+    ? "<p>No judge was asked.</p>"
+    : table(
+        ["judge", "standing", "why"],
+        Object.values(judges).map(({ judge, status, says }) => [judge, status, says]),
+      )
+}
+${
+  corrected.length === 0
+    ? ""
+    : table(
+        ["grader", "judged", "corrected (PPI++)", "corrected (Rogan–Gladen)"],
+        corrected.map((each) => [
+          each.grader,
+          percent(each.judged),
+          rateText(each.powered),
+          rateText(each.rogan_gladen),
+        ]),
+      )
+}
+${
+  disagreements.length === 0
+    ? "<p>No judgement of this run is settled against its judge.</p>"
+    : table(
+        ["case", "judge", "the judge said", "people settled on"],
+        disagreements.map((each) => [each.case, each.judge, each.judged, each.settled]),
+      )
+}`;
+}
+
 /** Slices, regressions, judges, errors and cases. */
 function partsOf(report: RunReport, details: readonly CaseDetail[]): string {
-  const { gate, judges } = report;
+  const { gate } = report;
   return `<h2>Slices</h2>
 <p>Intervals of parts are not corrected for there being many of them.</p>
 ${table(
@@ -90,36 +124,7 @@ ${table(
   gate.worst.map((each) => [each.case, each.metric, each.risk, round(each.baseline), round(each.candidate)]),
 )}
 ${details.map(sideBySide).join("\n")}
-<h2>Judges</h2>
-${
-  Object.keys(judges).length === 0
-    ? "<p>No judge was asked.</p>"
-    : table(
-        ["judge", "standing", "why"],
-        Object.values(judges).map(({ judge, status, says }) => [judge, status, says]),
-      )
-}
-${
-  report.corrected === undefined || report.corrected.length === 0
-    ? ""
-    : table(
-        ["grader", "judged", "corrected (PPI++)", "corrected (Rogan–Gladen)"],
-        report.corrected.map((each) => [
-          each.grader,
-          percent(each.judged),
-          rateText(each.powered),
-          rateText(each.rogan_gladen),
-        ]),
-      )
-}
-${
-  report.disagreements === undefined || report.disagreements.length === 0
-    ? "<p>No judgement of this run is settled against its judge.</p>"
-    : table(
-        ["case", "judge", "the judge said", "people settled on"],
-        report.disagreements.map((each) => [each.case, each.judge, each.judged, each.settled]),
-      )
-}
+${judgesOf(report)}
 <h2>Graders that could not tell</h2>
 ${
   report.errors.length === 0
