@@ -16,9 +16,11 @@ const LONG = [
   "limits",
   "masking",
   "reports",
+  "release-evidence",
   "releases",
   "retention",
   "transactions",
+  "upstream",
 ].map((name) => `test/workerd/${name}.test.ts`);
 
 interface Files {

@@ -7,7 +7,7 @@ import { entryHash, eventDigest } from "../../src/core/audit/chain.ts";
 import { auditLine } from "../../src/core/audit/lines.ts";
 import { proofOf, verifyProof } from "../../src/core/audit/proof.ts";
 import { canonicalJson } from "../../src/core/json/canonical.ts";
-import { exportOf, privateKeyOf, segmentsOf, signedBy, signerOf, verifyLines } from "./audit-fixture.ts";
+import { exportOf, privateKeyOf, segmentsOf, signedBy, signerOf, verifyLines } from "../unit/audit-fixture.ts";
 
 const signer = signerOf(1);
 const keys: readonly AuditKey[] = [signer.key];

@@ -11,7 +11,7 @@ import { markdownOf } from "../../src/core/eval/report/markdown.ts";
 import { reportRun, type ReportGround } from "../../src/core/eval/report/run-report.ts";
 import type { EvalRun, FinishedCase } from "../../src/core/eval/run.ts";
 import { Dice } from "../../src/core/eval/stats/dice.ts";
-import { grader } from "./eval-fixture.ts";
+import { grader } from "../unit/eval-fixture.ts";
 
 const ENTRY: JudgeEntry = {
   models: ["m"],

@@ -13,7 +13,7 @@ import {
   type CutReport,
 } from "../../src/gateway/evals/cut-dataset.ts";
 import type { TraceFilter, TracePage } from "../../src/gateway/ports/trace-store.ts";
-import { asks, CONFIG, Recording, refundStory, results, START, user } from "./eval-recording.ts";
+import { asks, CONFIG, Recording, refundStory, results, START, user } from "../unit/eval-recording.ts";
 
 const PER_SEGMENT = 4;
 
