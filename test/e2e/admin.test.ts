@@ -384,6 +384,34 @@ describe("the config", () => {
   });
 });
 
+/** Routes of evals and canaries. */
+const EVAL_ROUTES = [
+  "GET /v1/agents/{agent}/canary",
+  "GET /v1/agents/{agent}/compare",
+  "GET /v1/evals/datasets",
+  "POST /v1/evals/datasets",
+  "POST /v1/evals/datasets/{name}/import",
+  "GET /v1/evals/datasets/{name}",
+  "GET /v1/evals/datasets/{name}/export",
+  "DELETE /v1/evals/datasets/{name}/{version}",
+  "GET /v1/evals/suites",
+  "POST /v1/evals/runs",
+  "GET /v1/evals/runs",
+  "GET /v1/evals/runs/{id}",
+  "GET /v1/evals/runs/{id}/junit",
+  "GET /v1/evals/runs/{id}/markdown",
+  "GET /v1/evals/runs/{id}/html",
+  "GET /v1/evals/runs/{id}/cases/{case}",
+  "POST /v1/evals/runs/{id}/cancel",
+  "GET /v1/evals/audits",
+  "GET /v1/evals/audits/{id}",
+  "POST /v1/evals/audits/{id}/labels",
+  "POST /v1/evals/audits/{id}/adjudicate",
+  "GET /v1/evals/judges",
+  "GET /v1/evals/judges/{id}/calibration",
+  "POST /v1/evals/judges/{id}/calibration",
+];
+
 /** Routes that answer in their vendor's shapes. */
 const MODEL_ROUTES = [
   "GET /v1/models",
@@ -422,7 +450,7 @@ describe("the reference", () => {
     );
     for (const route of guarded) expect(described).toContain(route);
     expect(described.filter((route) => / \/(v1\/|metrics$)/.test(route)).toSorted()).toEqual(
-      [...guarded, ...MODEL_ROUTES].toSorted(),
+      [...guarded, ...MODEL_ROUTES, ...EVAL_ROUTES].toSorted(),
     );
   });
 

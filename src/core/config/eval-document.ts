@@ -112,7 +112,10 @@ const SuiteDocument = z.strictObject({
   dataset: z
     .string()
     .check(
-      z.regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}(?:@\d{1,6})?$/, "expected a dataset such as `refunds` or `refunds@3`"),
+      z.regex(
+        /^[A-Za-z][A-Za-z0-9_.-]{0,63}$|^[A-Za-z][A-Za-z0-9_.-]{0,63}@\d{1,6}$/,
+        "expected a dataset such as `refunds` or `refunds@3`",
+      ),
     ),
   /** `trajectory`: the whole loop. `next_action`: each recorded model call on its own. `policy`: no model, the recorded tool calls decided again. */
   mode: z._default(z.enum(["trajectory", "next_action", "policy"]), "trajectory"),
