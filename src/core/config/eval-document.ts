@@ -1,19 +1,10 @@
 // Decides the shape of the `evals` section: judges, suites with their graders and gates, and when they run.
 import * as z from "zod/mini";
-import { usdFromJson } from "../units/money.ts";
 import { readDuration } from "../units/window.ts";
-import { GraderDocument } from "./grader-document.ts";
+import { GraderDocument, usd } from "./grader-document.ts";
 import { duration, name } from "./policy-document.ts";
 import { versionName } from "./release-document.ts";
 
-const usd = z
-  .union([z.number(), z.string()])
-  .check(
-    z.refine(
-      (value) => (usdFromJson(value) ?? 0) > 0,
-      "expected dollars above 0, with at most six decimals, such as 0.50",
-    ),
-  );
 const share = z.number().check(z.gte(0, "expected from 0 to 1"), z.lte(1, "expected from 0 to 1"));
 const from = (least: number, most: number): z.ZodMiniNumber =>
   z

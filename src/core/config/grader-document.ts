@@ -24,7 +24,8 @@ const pattern = text(1_024);
 const texts = z
   .array(text(4_096))
   .check(z.minLength(1, "expected at least one text"), z.maxLength(50, "expected at most 50 texts"));
-const usd = z
+/** An amount of dollars above 0. */
+export const usd = z
   .union([z.number(), z.string()])
   .check(
     z.refine(

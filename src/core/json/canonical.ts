@@ -11,6 +11,16 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** The JSON object that a text is; `undefined` for other JSON and for what is none. */
+export function objectIn(text: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isJsonObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * RFC 8785 canonical text of a JSON value: members sorted by UTF-16 code units, ECMAScript number text,
  * no white space. Members whose value is `undefined` are left out, as JSON.stringify leaves them out.

@@ -1,5 +1,5 @@
 // Decides how a recorded model call's bodies read as GenAI messages (semantic conventions v1.41.1): roles, parts, finish reasons.
-import { isJsonObject, type Json, type JsonObject } from "../json/canonical.ts";
+import { isJsonObject, type Json, type JsonObject, objectIn } from "../json/canonical.ts";
 import type { Conversation, MediaSource, Part } from "../dialect/conversation.ts";
 import type { GeneratingDialect } from "../dialect/names.ts";
 import type { Finish } from "../dialect/reply.ts";
@@ -209,12 +209,6 @@ function textOf(value: Json | undefined): string | undefined {
 
 function numberOf(value: Json | undefined): number {
   return typeof value === "number" ? value : 0;
-}
-
-/** A text read as a JSON object, or `undefined`. */
-export function objectIn(text: string): JsonObject | undefined {
-  const value = parsed(text);
-  return isJsonObject(value) ? value : undefined;
 }
 
 function parsed(text: string): Json | undefined {

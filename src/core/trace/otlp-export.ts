@@ -1,8 +1,8 @@
 // Decides how stored records read as OpenTelemetry: the one mapping of spans, resources and content to OTLP.
-import { isJsonObject, type Json } from "../json/canonical.ts";
+import { objectIn, isJsonObject, type Json } from "../json/canonical.ts";
 import { ATTR, SEMCONV_SCHEMA_URL } from "./attributes.ts";
 import { dialectIn } from "./recorded-model.ts";
-import { objectIn, requestContent, responseContent, type ContentAttributes } from "./chat-content.ts";
+import { requestContent, responseContent, type ContentAttributes } from "./chat-content.ts";
 import type { OtlpAttribute, OtlpExport, OtlpResourceSpans, OtlpSpan, OtlpValue } from "./otlp-model.ts";
 import type { Attributes, AttributeValue, Payload, Span, TraceRecord } from "./record.ts";
 import { OTEL } from "./otlp-span.ts";

@@ -6,7 +6,7 @@ import { Findings } from "../dialect/findings.ts";
 import { GENERATING, type GeneratingDialect } from "../dialect/names.ts";
 import { codecOf } from "../dialect/registry.ts";
 import type { Finish, ReplyPart } from "../dialect/reply.ts";
-import { isJsonObject, type Json, type JsonObject } from "../json/canonical.ts";
+import { objectIn } from "../json/canonical.ts";
 import { ATTR } from "./attributes.ts";
 import type { Attributes } from "./record.ts";
 
@@ -45,15 +45,6 @@ export function recordedReply(
     const body = objectIn(text);
     const reply = body === undefined ? undefined : codec.readReply(body);
     return reply?.ok === true ? reply.value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function objectIn(text: string): JsonObject | undefined {
-  try {
-    const value = JSON.parse(text) as Json;
-    return isJsonObject(value) ? value : undefined;
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@
 import { mistakesOf } from "../../config/mistakes.ts";
 import { codecOf } from "../../dialect/registry.ts";
 import type { Mistake } from "../../errors.ts";
-import { isJsonObject, type JsonObject } from "../../json/canonical.ts";
+import { type JsonObject, objectIn } from "../../json/canonical.ts";
 import { recordedConversation } from "../../trace/recorded-model.ts";
 import type { EvalCase } from "../case.ts";
 import { CaseDocument } from "./case-document.ts";
@@ -191,13 +191,4 @@ function asStored(item: EvalCase, mask: MaskText, isWhole: boolean): Read {
   if (!fitsCase(named)) return wrong("", "expected at most 1 MiB");
   // What was masked keeps its shape: a case of ours is held against the document again, as it came.
   return isWhole ? readCase(named) : { ok: true, value: named };
-}
-
-function objectIn(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

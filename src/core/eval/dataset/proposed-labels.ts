@@ -1,6 +1,5 @@
 // Decides what a recording proposes as labels of its case: the tools that did their work, and what the trace came to.
-import type { JsonObject } from "../../json/canonical.ts";
-import { isJsonObject } from "../../json/canonical.ts";
+import { objectIn } from "../../json/canonical.ts";
 import type { RecordedCall } from "../../policy/replay/recorded-call.ts";
 import type { CaseLabels, CaseTool, ToolLabel } from "../case.ts";
 import { plainArgs } from "./asked-calls.ts";
@@ -36,13 +35,4 @@ function succeeded({ tool, args, is_error }: CaseTool, asks: readonly RecordedCa
   const ofTool = asks.filter(({ ask }) => ask.tool === tool);
   const same = ofTool.filter(({ ask }) => plainArgs(JSON.stringify(ask.args)) === plainArgs(args));
   return (same.length > 0 ? same : ofTool).some(({ status }) => status === "succeeded");
-}
-
-function objectIn(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

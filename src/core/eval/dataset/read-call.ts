@@ -1,7 +1,7 @@
 // Decides what a recorded model call shows: the exact request, who last spoke in it, and what was answered.
 import type { Conversation, Part, ToolCallPart, ToolResultPart } from "../../dialect/conversation.ts";
 import type { GeneratingDialect } from "../../dialect/names.ts";
-import { isJsonObject, type Json, type JsonObject } from "../../json/canonical.ts";
+import { objectIn } from "../../json/canonical.ts";
 import { sha256Hex } from "../../json/digest.ts";
 import type { Attributes, Payload, TraceRecord } from "../../trace/record.ts";
 import { dialectIn, recordedConversation, recordedReply } from "../../trace/recorded-model.ts";
@@ -86,15 +86,6 @@ function bodyOf(
 ): { readonly text: string | null; readonly type: string } | undefined {
   const payload = payloads.find((each) => each.name === name && each.span_id === index.span_id);
   return payload === undefined ? undefined : { text: payload.body, type: payload.content_type };
-}
-
-function objectIn(text: string): JsonObject | undefined {
-  try {
-    const value = JSON.parse(text) as Json;
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function shownIn({ turns }: Conversation): ShownRequest {
