@@ -1,12 +1,12 @@
 // Routes of canaries: how one stands, and how two releases compare.
 import * as z from "zod/mini";
 import { versionName } from "../../core/config/release-document.ts";
-import { didYouMean } from "../../core/config/mistakes.ts";
-import { accept, refuse, type Mistake, type Outcome } from "../../core/errors.ts";
+import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { compareReleases, type CompareAsk } from "../../gateway/compare-releases.ts";
 import type { WatchRow } from "../../gateway/ports/canaries.ts";
 import type { HttpContext } from "../context.ts";
 import { problem } from "./errors.ts";
+import { readInstant, unknownParameters } from "./page-query.ts";
 import { pathParameter, refusedFor, type ApiRoute, type Parameter } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
@@ -206,26 +206,16 @@ async function compare(c: HttpContext): Promise<Response> {
 type Window = Pick<CompareAsk, "releases" | "from" | "to">;
 
 function readAsk(c: HttpContext, now: number): Outcome<Window> {
-  const known = ["a", "b", "from", "to", "tenant"];
-  const mistakes: Mistake[] = Object.keys(c.req.query())
-    .filter((name) => !known.includes(name))
-    .map((name) => ({ path: name, message: `unknown parameter${didYouMean(name, known)}` }));
+  const mistakes = unknownParameters(c, ["a", "b", "from", "to", "tenant"]);
   const release = (name: string): string => {
     const text = c.req.query(name) ?? "";
     if (!versionName.safeParse(text).success) mistakes.push({ path: name, message: "expected a release of the agent" });
     return text;
   };
-  const time = (name: string, fallback: number): number => {
-    const text = c.req.query(name);
-    if (text === undefined) return fallback;
-    const at = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
-    if (Number.isNaN(at)) mistakes.push({ path: name, message: "expected an RFC 3339 time or a date" });
-    return at;
-  };
   const releases = [release("a"), release("b")] as const;
   if (releases[0] === releases[1]) mistakes.push({ path: "b", message: "expected another release than `a`" });
-  const to = time("to", now);
-  const from = time("from", to - DEFAULT_DAYS * DAY_MS);
+  const to = readInstant(c, "to", { fallback: now, mistakes });
+  const from = readInstant(c, "from", { fallback: to - DEFAULT_DAYS * DAY_MS, mistakes });
   if (from >= to) mistakes.push({ path: "from", message: "expected a time before `to`" });
   if (to - from > MAX_DAYS * DAY_MS)
     mistakes.push({ path: "from", message: `expected at most ${MAX_DAYS} days before \`to\`` });

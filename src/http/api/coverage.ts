@@ -1,7 +1,6 @@
 // Routes of what is recorded and what is not: coverage by the hour, dead letters, and sending those again.
 import * as z from "zod/mini";
-import { didYouMean } from "../../core/config/mistakes.ts";
-import { accept, type Mistake, type Outcome } from "../../core/errors.ts";
+import { accept, type Outcome } from "../../core/errors.ts";
 import { HOUR_MS } from "../../core/trace/admissions.ts";
 import { MAX_COVERAGE_MS, SETTLED_AFTER_MS, totalOf, type HourCoverage } from "../../core/trace/coverage.ts";
 import { readCoverage } from "../../gateway/read-coverage.ts";
@@ -10,6 +9,7 @@ import { MAX_REDRIVEN, redriveLetters } from "../../gateway/redrive-letters.ts";
 import type { ParkedLetter } from "../../gateway/ports/coverage.ts";
 import { deferOf, type HttpContext } from "../context.ts";
 import { problem } from "./errors.ts";
+import { unknownParameters } from "./page-query.ts";
 import { readPageQuery } from "./page-query.ts";
 import { readOptionalBody, refusedFor, type ApiRoute, type Parameter } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
@@ -182,9 +182,7 @@ const SPAN = ["from", "to", "tenant"];
 /** The span that is asked for, in epoch milliseconds. */
 function readSpan(c: HttpContext, now: number): Outcome<{ readonly from: number; readonly to: number }> {
   const asked = c.req.query();
-  const mistakes: Mistake[] = Object.keys(asked)
-    .filter((name) => !SPAN.includes(name))
-    .map((name) => ({ path: name, message: `unknown parameter${didYouMean(name, SPAN)}` }));
+  const mistakes = unknownParameters(c, SPAN);
   const to = instantOf(asked["to"]) ?? now;
   const from = instantOf(asked["from"]) ?? to - DAY_MS;
   const expected = "expected an RFC 3339 time or epoch milliseconds";

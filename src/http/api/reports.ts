@@ -1,13 +1,14 @@
 // Routes of reports: the ready questions over recorded calls, and what drifted in a week.
 import * as z from "zod/mini";
 import { didYouMean } from "../../core/config/mistakes.ts";
-import { accept, refuse, type Mistake, type Outcome } from "../../core/errors.ts";
+import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { dayAt, lastClosedWeek, readWeek, type Week } from "../../core/drift/week.ts";
 import { REPORT_NAMES, type Questions } from "../../core/report/questions.ts";
 import { REPORTS, reportRows } from "../../core/report/report.ts";
 import { readDrift } from "../../gateway/read-drift.ts";
 import type { HttpContext } from "../context.ts";
 import { problem } from "./errors.ts";
+import { readInstant, unknownParameters } from "./page-query.ts";
 import { pathParameter, refusedFor, type ApiRoute } from "./route.ts";
 import { tenantOf } from "./tenant.ts";
 
@@ -144,15 +145,8 @@ async function answer(
 
 function readWindow(c: HttpContext, now: number): Outcome<Window> {
   const mistakes = unknownParameters(c, ["from", "to", "limit", "tenant"]);
-  const time = (name: string, fallback: number): number => {
-    const text = c.req.query(name);
-    if (text === undefined) return fallback;
-    const at = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
-    if (Number.isNaN(at)) mistakes.push({ path: name, message: "expected an RFC 3339 time or a date" });
-    return at;
-  };
-  const to = time("to", now);
-  const from = time("from", to - DEFAULT_DAYS * DAY_MS);
+  const to = readInstant(c, "to", { fallback: now, mistakes });
+  const from = readInstant(c, "from", { fallback: to - DEFAULT_DAYS * DAY_MS, mistakes });
   const text = c.req.query("limit") ?? String(DEFAULT_ROWS);
   const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
   if (limit < 1 || limit > MAX_ROWS)
@@ -161,12 +155,6 @@ function readWindow(c: HttpContext, now: number): Outcome<Window> {
   if (to - from > MAX_DAYS * DAY_MS)
     mistakes.push({ path: "from", message: `expected at most ${MAX_DAYS} days before \`to\`` });
   return mistakes.length === 0 ? accept({ from, to, limit }) : refusedFor(mistakes);
-}
-
-function unknownParameters(c: HttpContext, known: readonly string[]): Mistake[] {
-  return Object.keys(c.req.query())
-    .filter((name) => !known.includes(name))
-    .map((name) => ({ path: name, message: `unknown parameter${didYouMean(name, known)}` }));
 }
 
 async function drift(c: HttpContext): Promise<Response> {
