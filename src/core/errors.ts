@@ -49,6 +49,11 @@ export const ERRORS = {
     title: "The model's provider has no counterpart for part of this request",
   },
   unsupported: { status: 400, retry: false, title: "The gateway does not offer this" },
+  definition_changed: {
+    status: 409,
+    retry: false,
+    title: "The MCP server describes the tool otherwise than it was accepted",
+  },
   unknown_tool: { status: 404, retry: false, title: "No such tool" },
   unknown_model: { status: 404, retry: false, title: "No such model" },
   unknown_release: { status: 404, retry: false, title: "The agent has no such release" },

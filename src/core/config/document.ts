@@ -1,12 +1,9 @@
 // Decides the shape of a tenant's one config document; unknown fields are refused, so that no setting is silently inactive.
 import * as z from "zod/mini";
-import { readFactPath } from "../policy/fact-path.ts";
 import en from "zod/v4/locales/en.js";
-import { usdFromJson } from "../units/money.ts";
 import { ModelDocument, ProviderDocument, RouteDocument } from "./model-document.ts";
 import { OpenApiDocument } from "./openapi-document.ts";
-import { REQUEST_FIELDS, ToolAuthDocument } from "./request-document.ts";
-import { BreakerDocument, milliseconds, RetryDocument } from "./reliability-document.ts";
+import { McpDocument } from "./mcp-document.ts";
 import {
   ApprovalsDocument,
   FlowsDocument,
@@ -19,74 +16,23 @@ import {
 import { EvalsDocument } from "./eval-document.ts";
 import { ReleaseSections } from "./release-document.ts";
 import { RoutingDocument } from "./routing-document.ts";
+import { scope, ToolDocument, usd } from "./tool-document.ts";
 import { TraceDocument } from "./trace-document.ts";
-import { IdempotencyDocument, TransactionFields } from "./transaction-document.ts";
+import { IdempotencyDocument } from "./transaction-document.ts";
 
 z.config(en());
 
-const scope = z
-  .string()
-  .check(z.regex(/^(\*|[a-z0-9][a-z0-9_.:-]{0,127})$/, "expected a scope such as `billing:write`, or `*`"));
 const host = z
   .string()
   .check(
     z.regex(/^[a-z0-9*.:-]{1,260}$/, "expected a host such as `api.example.com`, `*.example.com` or `host:8443`"),
     z.refine(isHostPattern, "expected a host such as `api.example.com`, `*.example.com` or `host:8443`"),
   );
-const usd = z
-  .union([z.number(), z.string()])
-  .check(
-    z.refine((value) => usdFromJson(value) !== undefined, "expected dollars, at least 0, with at most six decimals"),
-  );
 const count = z.int().check(z.gte(0, "expected 0 or more"));
 /** Whether a text is a host, `*.` and a host, or either with a port. Patterns in the schema itself stay flat, for validators that refuse nested repetition. */
 function isHostPattern(text: string): boolean {
   return /^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?$/.test(text);
 }
-
-const ToolDocument = z.strictObject({
-  /** `service` is another Worker: `url` is a path then, and `service` its binding. */
-  kind: z.enum(["http", "service"]),
-  description: z.optional(z.string().check(z.maxLength(4096))),
-  method: z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
-  /** May hold `{argument}` places, each filled from the call's arguments and percent-encoded. */
-  url: z.string().check(z.minLength(1), z.maxLength(2048)),
-  service: z.optional(name),
-  ...REQUEST_FIELDS,
-  input_schema: z.record(z.string(), z.unknown()),
-  effect: z.enum(["read", "write", "irreversible"]),
-  amount: z.optional(z.strictObject({ field: z.string().check(z.minLength(1)), currency: z.literal("USD") })),
-  pii: z.optional(z.strictObject({ writes: z.array(z.string().check(z.minLength(1))) })),
-  scopes: z.optional(z.array(scope)),
-  /** For one attempt, and for all attempts together with the waits between them. */
-  timeout_ms: z.optional(milliseconds),
-  deadline_ms: z.optional(milliseconds),
-  retry: z.optional(RetryDocument),
-  breaker: z.optional(BreakerDocument),
-  /** What a write comes to while a breaker of the tool is open. */
-  degraded: z.optional(z.enum(["draft", "refuse"])),
-  /** Calls of the tool that may run at once, of all sessions together. */
-  concurrency: z.optional(z.int().check(z.gte(1), z.lte(1_000))),
-  auth: z.optional(ToolAuthDocument),
-  ...TransactionFields,
-  /** Without a key: `deduplicate` answers an identical call of the same task from the first one, `allow` runs it again. */
-  repeat: z.optional(z.enum(["deduplicate", "allow"])),
-  /** What one call costs, charged to the dollar budget. */
-  cost_usd: z.optional(usd),
-  rate_limit: z.optional(RateLimitDocument),
-  /** `untrusted`: what it answers may have been written by strangers, and its name becomes a taint of the session. */
-  output_trust: z.optional(z.enum(["trusted", "untrusted"])),
-  /** What rules may know from its result, as `session.facts`: for each fact the dotted path of the result it is read from. */
-  capture: z.optional(
-    z.record(
-      z.string().check(
-        z.regex(/^[A-Za-z_][\w.[\]]{0,127}$/, "expected a fact such as `customer_tier` or `orders[result.id].status`"),
-        z.refine((text) => readFactPath(text) !== undefined, "expected names, and `[result.…]` or `[args.…]`"),
-      ),
-      z.string().check(z.minLength(1), z.maxLength(256)),
-    ),
-  ),
-});
 
 const BudgetDocument = z.strictObject({
   usd: z.optional(usd),
@@ -130,6 +76,8 @@ export const ConfigDocument = z.strictObject({
   tools: z._default(z.record(name, ToolDocument), {}),
   /** OpenAPI documents whose operations become tools when the config is published; a published version has none. */
   openapi: z.optional(z.record(name, OpenApiDocument)),
+  /** MCP servers whose tools, resources and prompts are called through the gateway. */
+  mcp: z.prefault(McpDocument, {}),
   actors: z._default(z.record(name, ActorDocument), {}),
   /** What `model: "auto"` stands for. */
   routing: z.optional(RoutingDocument),

@@ -1,7 +1,7 @@
 // Decides what an HTTP answer says about a tool's effect: done, surely not done, or unknown.
 import type { Json } from "../json/canonical.ts";
 
-/** Why a tool call surely did not happen. The last four came between decision and effect: a switch that was set, a policy that has changed. */
+/** Why a tool call surely did not happen. The last five came between decision and effect: a switch that was set, a policy or a definition that has changed. */
 export type ToolFailure =
   | "tool_failed"
   | "tool_timeout"
@@ -9,7 +9,9 @@ export type ToolFailure =
   | "halted"
   | "writes_disabled"
   | "approval_required"
-  | "policy_denied";
+  | "policy_denied"
+  /** Its MCP server no longer describes it as an operator accepted it. */
+  | "definition_changed";
 
 /** What the upstream did, as far as anyone knows. */
 export type ToolOutcome =

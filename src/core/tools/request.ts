@@ -4,7 +4,7 @@ import { argumentAt, fillJson, fillText, readTemplate, soleArgument, stringsIn, 
 
 /** How a tool maps arguments to a request. */
 export interface RequestMapping {
-  readonly kind: "http" | "service";
+  readonly kind: "http" | "service" | "mcp";
   readonly method: string;
   readonly url: string;
   readonly query?: Readonly<Record<string, string>> | undefined;
