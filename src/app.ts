@@ -39,6 +39,8 @@ import { traceRoutes } from "./http/api/traces.ts";
 import { geminiError } from "./http/gemini/errors.ts";
 import { askModel } from "./http/gemini/generate-content.ts";
 import { getGeminiModel, isGeminiClient, listGeminiModels } from "./http/gemini/models.ts";
+import { refusedResponse } from "./http/mcp/errors.ts";
+import { mcpRoutes } from "./http/mcp/routes.ts";
 import type { Env } from "./env.ts";
 import type { HttpContext, HttpEnv, Runtime } from "./http/context.ts";
 import { authenticate, authorize } from "./http/middleware/authenticate.ts";
@@ -125,6 +127,7 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
       route.path,
       answering((c) => guarded(c, route)),
     );
+  for (const route of mcpRoutes) app.all(route.path, answering(route.answer));
   for (const route of approvalPageRoutes) app.on(route.method, route.path, answering(route.answer));
   for (const route of referenceRoutes(apiRoutes)) app.on(route.method, route.path, answering(route.answer));
   app.notFound((c) => {
@@ -138,6 +141,7 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
   app.onError((error, c) => {
     const refusal = refusalOfFault(error);
     if (c.req.path.startsWith("/approve/")) return errorPage(refusal);
+    if (/^\/mcp(\/|$)/.test(c.req.path)) return refusedResponse(refusal);
     const route = apiRoutes.find(({ method, path }) => method === c.req.method && path === c.req.path);
     if (route?.refused !== undefined) return route.refused(c, refusal);
     return refused(c, refusal);

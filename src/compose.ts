@@ -21,6 +21,7 @@ import { d1TraceKeeping } from "./adapters/d1/trace-keeping.ts";
 import { oneShard } from "./adapters/d1/trace-shards.ts";
 import { DurableBreakers } from "./adapters/durable/breakers.ts";
 import { DurableControls } from "./adapters/durable/controls.ts";
+import { durableMcpSessions } from "./adapters/durable/mcp-sessions.ts";
 import { DurableSessionLedgers } from "./adapters/durable/session-ledgers.ts";
 import { durableReleases } from "./adapters/durable/releases.ts";
 import { durableSwitches } from "./adapters/durable/switches.ts";
@@ -32,6 +33,8 @@ import type { RootKeys } from "./adapters/kv/wrapped-keys.ts";
 import { kvAnswerCache } from "./adapters/kv/answer-cache.ts";
 import { MaskingKeyStore } from "./adapters/kv/masking-keys.ts";
 import { kvSecrets } from "./adapters/kv/secrets.ts";
+import { mcpTools } from "./adapters/mcp/mcp-tools.ts";
+import { mcpMeans, mcpServers } from "./adapters/mcp/servers.ts";
 import { openAiChat } from "./adapters/models/openai-chat.ts";
 import { providerModels } from "./adapters/models/provider-models.ts";
 import { workersAiOf } from "./adapters/models/workers-ai.ts";
@@ -47,8 +50,11 @@ import { r2RawStore } from "./adapters/r2/raw-records.ts";
 import { r2ResponseStates } from "./adapters/r2/response-states.ts";
 import { r2Segments } from "./adapters/r2/segments.ts";
 import { runtimeSystem } from "./adapters/system.ts";
+import { createCredentials } from "./adapters/tools/credentials.ts";
 import { httpTools } from "./adapters/tools/http-tools.ts";
+import { toolsByKind } from "./adapters/tools/tools-by-kind.ts";
 import { createWebhooks } from "./adapters/webhooks.ts";
+import { sha256Hex } from "./core/json/digest.ts";
 import { readSettings, type Env, type Settings } from "./env.ts";
 import { auditSegment } from "./gateway/append-audit.ts";
 import type { Ports } from "./gateway/ports.ts";
@@ -64,6 +70,8 @@ export function compose(env: Env): Runtime {
   const secrets = kvSecrets(env.CONFIG, rootKeysOf(settings), runtimeSystem);
   const sessions = new DurableSessionLedgers(env.SESSION_LEDGER, runtimeSystem);
   const controls = new DurableControls(env.TENANT_LEDGER, runtimeSystem);
+  const credentials = createCredentials(egress, secrets, runtimeSystem);
+  const mcp = mcpMeans(egress, credentials, runtimeSystem);
   const plane = tracePlane(env, settings, otlpExporter(egress, secrets, runtimeSystem));
   const ports: Ports = {
     system: runtimeSystem,
@@ -83,7 +91,9 @@ export function compose(env: Env): Runtime {
     toolCalls: durableToolCalls(env.TOOL_CALL),
     callList: d1CallList(env.DB),
     models: providerModels({ egress, secrets, system: runtimeSystem, workersAi: workersAiOf(env) }),
-    tools: httpTools(egress, secrets, runtimeSystem),
+    tools: toolsByKind({ http: httpTools(egress, credentials), mcp: mcpTools(mcp) }),
+    mcpServers: mcpServers(mcp),
+    mcpSessions: durableMcpSessions(env.MCP_SESSION),
     ...plane,
     ...evals(env),
     answerCache: kvAnswerCache(env.CONFIG, plane.masking),
@@ -108,6 +118,7 @@ export function compose(env: Env): Runtime {
     },
     rootTenant: settings.ROOT_TENANT,
     publicUrl: settings.PUBLIC_URL,
+    mcpStateKey: sha256Hex(`interlock mcp request state v1\n${settings.SECRETS_KEY}`),
     recorder: (defer) => recorder.for(defer),
   };
 }

@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import type {
   ObjectNamespace,
+  RemoteMcpSession,
   RemoteSessionLedger,
   RemoteTenantLedger,
   RemoteToolCall,
@@ -12,6 +13,7 @@ export interface Bindings {
   readonly SESSION_LEDGER: ObjectNamespace<RemoteSessionLedger>;
   readonly TENANT_LEDGER: ObjectNamespace<RemoteTenantLedger>;
   readonly TOOL_CALL: ObjectNamespace<RemoteToolCall>;
+  readonly MCP_SESSION: ObjectNamespace<RemoteMcpSession>;
   readonly CONFIG: KVNamespace;
   readonly DB: D1Database;
   readonly BLOBS: R2Bucket;

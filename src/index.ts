@@ -16,6 +16,7 @@ import { indexTraces } from "./jobs/trace-index.ts";
 import { watchCanaries } from "./gateway/watch-canary.ts";
 import { watchDrift } from "./jobs/watch-drift.ts";
 
+export { McpSession } from "../durable-objects/mcp-session.ts";
 export { SessionLedger } from "../durable-objects/session-ledger.ts";
 export { TenantLedger } from "../durable-objects/tenant-ledger.ts";
 export { ToolCall } from "../durable-objects/tool-call.ts";

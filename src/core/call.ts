@@ -30,6 +30,19 @@ export interface CallContext {
   readonly allowedTools: readonly string[] | undefined;
   /** Texts that must never be recorded: the caller's key. */
   readonly credentials: readonly string[];
+  /** How it came over MCP; absent for a call that came otherwise. */
+  readonly mcp?: McpRequest;
+}
+
+/** One request of an MCP client. */
+export interface McpRequest {
+  readonly method: string;
+  readonly protocolVersion: string;
+  /** The client's own id of the request, as text. */
+  readonly requestId: string;
+  /** The session that the server side keeps, for revisions that have one. */
+  readonly sessionId: string | null;
+  readonly clientName: string | null;
 }
 
 /** One model call, as its surface understood it. The body stays text: no byte changes that we do not own. */
@@ -63,4 +76,8 @@ export interface ToolCall {
   readonly compensates: { readonly callId: string; readonly id: string } | null;
   /** The canonical body as sent, for the record. */
   readonly envelope: JsonObject;
+  /** The recorded call that this one goes on with, under the same id. Only state that the gateway has signed may say so. */
+  readonly resumes?: string | undefined;
+  /** Whose identical calls are one while people are asked about it; the session's where left out. */
+  readonly askedBy?: string | undefined;
 }

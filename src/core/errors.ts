@@ -54,6 +54,7 @@ export const ERRORS = {
     retry: false,
     title: "The MCP server describes the tool otherwise than it was accepted",
   },
+  input_required: { status: 409, retry: false, title: "The MCP server asks for input before it goes on" },
   unknown_tool: { status: 404, retry: false, title: "No such tool" },
   unknown_model: { status: 404, retry: false, title: "No such model" },
   unknown_release: { status: 404, retry: false, title: "The agent has no such release" },

@@ -15,6 +15,7 @@ import type { CallMeta } from "./call-meta.ts";
 import { readFacts } from "./facts.ts";
 import { ledgerRefusal, refOf, refusalOf } from "./enforce.ts";
 import type { CallReply, Ports, Recorder } from "./ports.ts";
+import type { McpExchange } from "./ports/mcp.ts";
 import { recordPause } from "./record-pause.ts";
 import { recordToolCall, type ToolCallHappened } from "./record-tool-call.ts";
 import { askOf, ledgerAsk, prepareCall, type PreparedCall } from "./tool-ask.ts";
@@ -33,7 +34,12 @@ export interface ToolCallAnswer {
  * people must approve, or that is kept as a draft, is recorded and answered without an effect.
  * Two object hops before the effect, one after.
  */
-export async function callTool(ports: Ports, call: ToolCall, recorder: Recorder): Promise<ToolCallAnswer> {
+export async function callTool(
+  ports: Ports,
+  call: ToolCall,
+  recorder: Recorder,
+  exchange?: McpExchange,
+): Promise<ToolCallAnswer> {
   const { context } = call;
   const startedAt = ports.system.now();
   const { config: found, switches, breakers, meta } = await readFacts(ports, context);
@@ -65,7 +71,16 @@ export async function callTool(ports: Ports, call: ToolCall, recorder: Recorder)
   const breaker = tool.entry.breaker === undefined ? undefined : phase;
   const happened: ToolCallHappened = { call, ask, tool, decision, spanId, callId: request.id, startedAt, breaker };
   const known = "call" in begun ? { ...meta, remainingUsd: begun.remainingUsd } : meta;
-  const running = { config, call, tool, recorder, meta: known, happened, probes: probes.map(({ key }) => key) };
+  const running = {
+    config,
+    call,
+    tool,
+    recorder,
+    meta: known,
+    happened,
+    probes: probes.map(({ key }) => key),
+    exchange,
+  };
   return continueFrom(ports, running, begun);
 }
 
@@ -95,19 +110,21 @@ interface Running {
   readonly meta: CallMeta;
   readonly happened: ToolCallHappened;
   readonly probes: readonly string[];
+  readonly exchange: McpExchange | undefined;
 }
 
 function requestOf(
   ports: Ports,
-  { config, prepared: { tool, facts } }: { readonly config: ActiveConfig; readonly prepared: PreparedCall },
+  { config, prepared }: { readonly config: ActiveConfig; readonly prepared: PreparedCall },
   call: ToolCall,
   spanId: string,
 ): ToolCallRequest {
+  const { tool, facts } = prepared;
   const { context } = call;
   const { tenant } = context.principal;
-  const { key, isDerived } = keyOf(ports, tool, call);
+  const { key, isDerived } = keyOf(ports, prepared, call);
   return {
-    id: call.compensates?.id ?? toolCallId({ tenant, actor: context.actor, key }),
+    id: call.compensates?.id ?? call.resumes ?? toolCallId({ tenant, actor: context.actor, key }),
     tenant,
     ask: facts.ask,
     traceId: context.trace.shown,
@@ -146,18 +163,23 @@ function transactionTerms(
 
 /**
  * The key that names the call. The caller's own; else, for a tool whose repeats are not intended, the digest of
- * session, task, tool and arguments, so that a loop of identical calls acts once; else a fresh one.
+ * session, task, tool and arguments, so that a loop of identical calls acts once; else a fresh one. A client that can
+ * only ask again while people decide means the same call by that.
  */
 function keyOf(
   ports: Ports,
-  tool: ResolvedTool,
+  { tool, decision }: Pick<PreparedCall, "tool" | "decision">,
   call: ToolCall,
 ): { readonly key: string; readonly isDerived: boolean } {
   if (call.idempotencyKey !== undefined) return { key: `given:${call.idempotencyKey}`, isDerived: false };
-  const repeat = tool.entry.repeat ?? (tool.entry.effect === "read" ? "allow" : "deduplicate");
-  if (repeat === "allow") return { key: `fresh:${ports.system.randomHex(16)}`, isDerived: false };
   const { session, task } = call.context;
-  return { key: `derived:${digestOf([session, task, tool.name, call.args])}`, isDerived: true };
+  const derived = (scope: string): { readonly key: string; readonly isDerived: boolean } => ({
+    key: `derived:${digestOf([scope, task, tool.name, call.args])}`,
+    isDerived: true,
+  });
+  if (call.askedBy !== undefined && decision.effect === "require_approval") return derived(call.askedBy);
+  const repeat = tool.entry.repeat ?? (tool.entry.effect === "read" ? "allow" : "deduplicate");
+  return repeat === "allow" ? { key: `fresh:${ports.system.randomHex(16)}`, isDerived: false } : derived(session);
 }
 
 async function continueFrom(ports: Ports, running: Running, begun: CallReply): Promise<ToolCallAnswer> {
@@ -230,11 +252,11 @@ const KEY_REUSED = refuse(
 );
 
 async function executeOnce(ports: Ports, running: Running, record: ToolCallRecord): Promise<ToolCallAnswer> {
-  const { config, call, tool, meta, happened, recorder, probes } = running;
+  const { config, call, tool, meta, happened, recorder, probes, exchange } = running;
   const { parent } = call.context;
   const flags = parent ?? { isSampled: true, isRandom: false };
   const notAfter = call.deadlineMs === null ? null : happened.startedAt + call.deadlineMs;
-  const executed = await execute(ports, { config, tool, record, notAfter, probes, flags });
+  const executed = await execute(ports, { config, tool, record, notAfter, probes, flags, exchange });
   recordToolCall(ports, recorder, happened, { type: "executed", ...executed });
   return { outcome: accept({ record: executed.record, isReplay: false }), record: executed.record, meta };
 }

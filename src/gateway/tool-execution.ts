@@ -8,6 +8,7 @@ import type { ToolCallRecord } from "../core/state/tool-call-record.ts";
 import { scrubValue } from "../core/trace/scrub.ts";
 import { writeTraceparent, type TraceContext } from "../core/trace/trace-context.ts";
 import type { Ports } from "./ports.ts";
+import type { McpExchange } from "./ports/mcp.ts";
 import { changedPolicy } from "./recheck.ts";
 import { sendUntilSettled, type Attempt } from "./tool-attempts.ts";
 
@@ -21,6 +22,8 @@ export interface Execution {
   /** Keys of the breakers that let the call through as a probe. */
   readonly probes: readonly string[];
   readonly flags: Pick<TraceContext, "isSampled" | "isRandom" | "state">;
+  /** What passes between the caller and an MCP server meanwhile; absent where the caller is gone. */
+  readonly exchange?: McpExchange | undefined;
 }
 
 /** The call as it ended, and the credentials that took part, for scrubbing. */
@@ -49,6 +52,7 @@ export async function execute(ports: Ports, execution: Execution): Promise<Execu
       args: ask.args,
       tracestate: flags.state,
       allowedHosts: config.published.document.egress.allow,
+      exchange: execution.exchange,
     },
     terms,
     allowedMs,

@@ -13,6 +13,8 @@ export interface Runtime {
   readonly rootTenant: string | undefined;
   /** The gateway's own address, where links to it are given out. */
   readonly publicUrl: string | undefined;
+  /** Signs what MCP clients carry from one round to the next. */
+  readonly mcpStateKey: string;
   recorder(defer: Defer): Recorder;
 }
 

@@ -17,6 +17,8 @@ import type { ReleaseOrder, ReleaseReply } from "../../core/state/tenant-release
 import type { ReleaseReview } from "../../core/release/sealed.ts";
 import type { GrantReply } from "../../core/state/tenant-limits.ts";
 import type { UpstreamAsk } from "../../core/state/tenant-upstream.ts";
+import type { Json, JsonObject } from "../../core/json/canonical.ts";
+import type { McpEvent, McpSession, McpSessionChange, McpSessionOwner } from "../../core/state/mcp-session.ts";
 import type { Forgetting } from "../../core/state/forgetting.ts";
 import type { ToolOutcome } from "../../core/policy/tool-outcome.ts";
 import type { Finding, ToolCallRecord, ToolCallReply } from "../../core/state/tool-call-record.ts";
@@ -75,6 +77,25 @@ export interface RemoteToolCall {
   finish(outcome: ToolOutcome, attempts: number): Promise<ToolCallRecord | undefined>;
   read(waitMs?: number): Promise<ToolCallRecord | undefined>;
   forget(): Promise<Forgetting>;
+}
+
+/** `McpSession`, from outside. */
+export interface RemoteMcpSession {
+  open(session: McpSession): Promise<void>;
+  enter(
+    owner: McpSessionOwner,
+    begins: { readonly stream: string; readonly requests: readonly string[] } | null,
+  ): Promise<McpSession | null>;
+  change(change: McpSessionChange): Promise<void>;
+  append(stream: string, messages: readonly Json[], isLast: boolean): Promise<number>;
+  events(
+    stream: string,
+    after: number,
+    waitMs: number,
+  ): Promise<{ readonly events: readonly McpEvent[]; readonly isOver: boolean } | null>;
+  deliver(message: JsonObject): Promise<boolean>;
+  inbound(stream: string): Promise<readonly JsonObject[] | null>;
+  end(): Promise<void>;
 }
 
 /** `TenantLedger`, from outside. */

@@ -1,7 +1,7 @@
 // Decides what a tenant's stored secrets become in a request: a header, a basic pair, an access token, a signature.
 import { timestampHeader, type ToolAuth } from "../../core/config/request-document.ts";
 import { signatureHeader, signedText } from "../../core/tools/signature.ts";
-import type { Secrets, System, ToolExecution } from "../../gateway/ports.ts";
+import type { Secrets, System } from "../../gateway/ports.ts";
 import { toBase64, utf8 } from "../kv/sealed.ts";
 import { AccessTokens } from "../access-tokens.ts";
 import type { Egress } from "../egress.ts";
@@ -29,8 +29,15 @@ export type CredentialAnswer =
   | { readonly ok: true; readonly credential: Credential }
   | { readonly ok: false; readonly reason: string; readonly texts: readonly string[] };
 
-/** Finds the credential of a tool's execution. */
-export type Credentials = (execution: ToolExecution, signal: AbortSignal) => Promise<CredentialAnswer>;
+/** Whose credential is asked for, and where its access tokens may come from. */
+export interface CredentialAsk {
+  readonly tenant: string;
+  readonly auth: ToolAuth | undefined;
+  readonly allowedHosts: readonly string[];
+}
+
+/** Finds a credential. */
+export type Credentials = (asked: CredentialAsk, signal: AbortSignal) => Promise<CredentialAnswer>;
 
 type AuthOf<K extends ToolAuth["kind"]> = Extract<ToolAuth, { readonly kind: K }>;
 
@@ -40,11 +47,9 @@ const UNREADABLE: CredentialAnswer = { ok: false, reason: "the tool's stored sec
 /** Credentials from stored secrets; access tokens come through `egress`. */
 export function createCredentials(egress: Egress, secrets: Pick<Secrets, "reveal">, system: System): Credentials {
   const tokens = new AccessTokens(egress, system);
-  return async (execution, signal) => {
-    const { auth } = execution.tool.entry;
+  return async ({ tenant, auth, allowedHosts }, signal) => {
     if (auth === undefined) return { ok: true, credential: NONE };
-    const reveal = (name: string): Promise<string | undefined> =>
-      secrets.reveal(execution.tenant, name).catch(() => undefined);
+    const reveal = (name: string): Promise<string | undefined> => secrets.reveal(tenant, name).catch(() => undefined);
     const secret = await reveal(auth.secret);
     if (secret === undefined) return UNREADABLE;
     switch (auth.kind) {
@@ -58,10 +63,10 @@ export function createCredentials(egress: Egress, secrets: Pick<Secrets, "reveal
         return { ok: true, credential: signing(auth, secret, system) };
       case "oauth2_client_credentials":
         return byToken(tokens, {
-          tenant: execution.tenant,
+          tenant,
           auth,
           secret,
-          allowedHosts: execution.allowedHosts,
+          allowedHosts,
           signal,
         });
       default:

@@ -2,12 +2,12 @@
 import type { Json } from "../../core/json/canonical.ts";
 import { classifyHttp, type HttpAnswer } from "../../core/policy/tool-outcome.ts";
 import { mapRequest, type MappedRequest } from "../../core/tools/request.ts";
-import type { Secrets, System, ToolExecuted, ToolExecution, Tools } from "../../gateway/ports.ts";
+import type { ToolExecuted, ToolExecution, Tools } from "../../gateway/ports.ts";
 import { upstreamKey } from "../../core/units/identifier.ts";
 import { readBounded } from "../bounded-body.ts";
 import type { Egress } from "../egress.ts";
 import { readRetryAfter } from "../retry-after.ts";
-import { createCredentials, type Credential, type Credentials } from "./credentials.ts";
+import type { Credential, Credentials } from "./credentials.ts";
 
 /** The largest answer that is kept. */
 const MAX_RESULT_BYTES = 512 * 1024;
@@ -15,8 +15,7 @@ const MAX_RESULT_BYTES = 512 * 1024;
 type Mapped = Extract<MappedRequest, { readonly ok: true }>;
 
 /** Tools of kind `http` and `service`. */
-export function httpTools(egress: Egress, secrets: Pick<Secrets, "reveal">, system: System): Tools {
-  const credentials = createCredentials(egress, secrets, system);
+export function httpTools(egress: Egress, credentials: Credentials): Tools {
   return {
     execute: async (execution): Promise<ToolExecuted> => {
       const mapped = mapRequest(execution.tool.entry, execution.args);
@@ -38,7 +37,8 @@ interface Means {
 /** Sends once; a second time with another credential where the first was refused with 401, which says nothing was done. */
 async function executeMapped(means: Means, execution: ToolExecution, mapped: Mapped): Promise<ToolExecuted> {
   const signal = AbortSignal.timeout(execution.timeoutMs);
-  const found = await means.credentials(execution, signal);
+  const { tenant, tool, allowedHosts } = execution;
+  const found = await means.credentials({ tenant, auth: tool.entry.auth, allowedHosts }, signal);
   if (!found.ok) return executed(execution, { type: "unsent", reason: found.reason }, found.texts);
   const { credential } = found;
   const sending = { egress: means.egress, execution, mapped, signal };

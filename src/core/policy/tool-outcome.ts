@@ -1,7 +1,7 @@
 // Decides what an HTTP answer says about a tool's effect: done, surely not done, or unknown.
 import type { Json } from "../json/canonical.ts";
 
-/** Why a tool call surely did not happen. The last five came between decision and effect: a switch that was set, a policy or a definition that has changed. */
+/** Why a tool call surely did not happen. From `halted` on it came between decision and effect. */
 export type ToolFailure =
   | "tool_failed"
   | "tool_timeout"
@@ -11,7 +11,9 @@ export type ToolFailure =
   | "approval_required"
   | "policy_denied"
   /** Its MCP server no longer describes it as an operator accepted it. */
-  | "definition_changed";
+  | "definition_changed"
+  /** Its MCP server asks for input first: the call is not complete, and goes on when it is sent again with that. */
+  | "input_required";
 
 /** What the upstream did, as far as anyone knows. */
 export type ToolOutcome =

@@ -104,7 +104,12 @@ const HANDLERS: Handlers = {
 /** What the session is told became of the call; `null` while nothing is owed. One that was never sent is taken back. */
 export function conclusionOf({ owesConclusion, outcome }: ToolCallRecord): ChargeOutcome | null {
   if (!owesConclusion) return null;
-  return outcome?.status ?? "withdrawn";
+  return outcome === null || isIncomplete(outcome) ? "withdrawn" : outcome.status;
+}
+
+/** Whether the upstream has asked for input instead of acting: nothing came of it yet, and its key may send it again. */
+function isIncomplete(outcome: ToolOutcome | null | undefined): boolean {
+  return outcome?.status === "failed" && outcome.code === "input_required";
 }
 
 /** When the object must wake: to retry what it owes, at a deadline or an expiry, at the end of retention; `null` for never. */
@@ -184,14 +189,21 @@ function isOther(known: ToolCallRequest | undefined, request: ToolCallRequest): 
   return known !== undefined && known.fingerprint !== request.fingerprint;
 }
 
-/** What was held and then denied is given back before the same key may charge anew. */
+/** What was held and then denied, or not completed, is given back before the same key may charge anew. */
 function isGivingBack({ record }: ToolCallState): boolean {
-  return record?.status === "denied" && record.owesConclusion;
+  return record !== null && isNoAnswer(record) && record.owesConclusion;
 }
 
-/** What a repeat is answered from. A denial is no outcome: once the policy allows the same call, it may run under the same key. */
+/**
+ * What a repeat is answered from. A denial is no outcome: once the policy allows the same call, it may run under the same
+ * key. Nor is a question of the upstream: the repeat brings the answer.
+ */
 function answeredBefore({ record }: ToolCallState): ToolCallRecord | null {
-  return record?.status === "denied" ? null : record;
+  return record === null || isNoAnswer(record) ? null : record;
+}
+
+function isNoAnswer({ status, outcome }: ToolCallRecord): boolean {
+  return status === "denied" || isIncomplete(outcome);
 }
 
 /** A denial is recorded, unless there is something about this call that weighs more: what it once did. */

@@ -8,7 +8,7 @@ export interface McpTarget {
   readonly tenant: string;
   /** Its name under `mcp.servers`. */
   readonly name: string;
-  readonly server: McpServerEntry;
+  readonly server: Pick<McpServerEntry, "url" | "service" | "auth" | "timeout_ms">;
   readonly allowedHosts: readonly string[];
 }
 
@@ -41,8 +41,20 @@ export interface McpExchange {
   /** Asks the client now; absent where that takes another round. */
   readonly ask?: ((question: McpQuestion) => Promise<JsonObject>) | undefined;
   readonly logLevel?: string | undefined;
+  /** Whose session a server that keeps sessions goes on with; absent where each request stands alone. */
+  readonly sessionKey?: string | undefined;
   /** Aborts when the caller cancels. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What somebody wants to hear of a server, until the signal. */
+export interface McpWatch {
+  readonly resources: boolean;
+  readonly prompts: boolean;
+  /** Resources by the server's own URIs. */
+  readonly uris: readonly string[];
+  readonly signal: AbortSignal;
+  readonly notify: McpExchange["notify"];
 }
 
 /** MCP servers behind the gateway. Never throws: what went wrong is a refusal. */
@@ -55,4 +67,6 @@ export interface McpServers {
     request: { readonly method: string; readonly params: JsonObject },
     exchange: McpExchange,
   ): Promise<Outcome<Json>>;
+  /** Passes on what the server says of changes until the signal, or until it says no more; what goes wrong ends it. */
+  watch(target: McpTarget, watch: McpWatch): Promise<void>;
 }

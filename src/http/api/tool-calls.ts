@@ -1,11 +1,12 @@
 // Routes of tools and tool calls: the envelope in, the call as it stands out.
 import * as z from "zod/mini";
 import type { ActiveConfig } from "../../core/config/published.ts";
-import { accept, refuse, type ErrorCode, type Outcome, type Refusal } from "../../core/errors.ts";
+import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { matchesAny } from "../../core/policy/constraints.ts";
 import { explainTo, isAgentOnly, type Explain } from "../../core/policy/disclosure.ts";
 import { mayActAs } from "../../core/principal.ts";
-import type { ToolCallRecord, ToolCallStatus } from "../../core/state/tool-call-record.ts";
+import { refusalOfRecord } from "../../core/state/refusal-of-record.ts";
+import type { ToolCallRecord } from "../../core/state/tool-call-record.ts";
 import { isOnItsWay } from "../../core/state/tool-call.ts";
 import { isToolCallId } from "../../core/units/identifier.ts";
 import { decideTool } from "../../gateway/preflight.ts";
@@ -160,7 +161,7 @@ function render({ outcome, record }: ToolCallAnswer, explain: Explain): Response
       record === undefined ? {} : { tool_call: viewOf(record, false, explain) },
     );
   const { record: call, isReplay } = outcome.value;
-  const refusal = refusalOfStatus(call);
+  const refusal = refusalOfRecord(call);
   if (refusal !== undefined)
     return problem(refusalFor(refusal, explain), {
       id: call.request.id,
@@ -174,35 +175,4 @@ function render({ outcome, record }: ToolCallAnswer, explain: Explain): Response
         headers: { location: `/v1/tool-calls/${call.request.id}`, "retry-after": "5" },
       })
     : Response.json(viewOf(call, isReplay, explain));
-}
-
-/** What a call that was not executed, and will not be, answers over HTTP. */
-const NOT_EXECUTED: Partial<Record<ToolCallStatus, { readonly code: ErrorCode; readonly detail: string }>> = {
-  approval_denied: { code: "approval_denied", detail: "a person denied this call" },
-  approval_expired: { code: "approval_expired", detail: "nobody approved this call in time" },
-  approval_withdrawn: { code: "approval_withdrawn", detail: "this call was withdrawn before anyone decided" },
-  withdrawn: { code: "call_withdrawn", detail: "this call was taken back within its undo window" },
-  denied: { code: "policy_denied", detail: "the policy denied this call" },
-};
-
-/** What a call that did not succeed answers over HTTP. */
-function refusalOfStatus(record: ToolCallRecord): Refusal | undefined {
-  const { status, decision } = record;
-  if (status === "failed" || status === "unknown") return refusalOfOutcome(record);
-  const told = NOT_EXECUTED[status];
-  if (told === undefined) return undefined;
-  const comment = status === "approval_denied" ? `: ${denialOf(record)}` : "";
-  return refuse(told.code, `${told.detail}${comment}; it was not executed`, { extensions: { decision } });
-}
-
-function refusalOfOutcome({ status, outcome }: ToolCallRecord): Refusal {
-  if (outcome?.status === "failed") return refuse(outcome.code, outcome.message);
-  const known = outcome?.status === "unknown" ? outcome.message : undefined;
-  return status === "failed"
-    ? refuse("tool_failed", "it failed")
-    : refuse("outcome_unknown", known ?? "the effect may have happened");
-}
-
-function denialOf({ approval }: ToolCallRecord): string {
-  return approval?.votes.findLast((vote) => vote.verdict === "deny")?.comment ?? "";
 }

@@ -18,6 +18,9 @@ export interface DeclaredContext {
   readonly task_id?: string | undefined;
   readonly intent?: string | undefined;
   readonly confidence?: number | undefined;
+  /** The position in a trace, where the header says none. */
+  readonly traceparent?: string | undefined;
+  readonly tracestate?: string | undefined;
   /** What is called: an actor that is refused is recorded with it. */
   readonly surface: CalledSurface;
 }
@@ -35,7 +38,11 @@ export function readCallContext(c: HttpContext, declared: DeclaredContext): Outc
   const mistakes: Mistake[] = [];
   const id = (inEnvelope: string | undefined, header: string): string | null =>
     ownId(callerId(inEnvelope ?? c.req.header(header), header, mistakes), header, mistakes);
-  const parent = readTraceContext(c.req.header("traceparent"), c.req.header("tracestate"));
+  const header = c.req.header("traceparent");
+  const parent =
+    header === undefined
+      ? readTraceContext(declared.traceparent, declared.tracestate)
+      : readTraceContext(header, c.req.header("tracestate"));
   const trace =
     traceOf(principal.tenant, declared.trace_id, parent?.traceHex, mistakes) ??
     traceIdFromHex(runtime.ports.system.randomHex(16));

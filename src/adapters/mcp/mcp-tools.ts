@@ -1,0 +1,149 @@
+// Calls the tools of MCP servers: the definition is compared once more, then the call is sent, and its answer becomes an outcome.
+import type { CallToolResult } from "@modelcontextprotocol/client";
+import type { Json, JsonObject } from "../../core/json/canonical.ts";
+import { isJsonObject } from "../../core/json/canonical.ts";
+import { whyNotAccepted } from "../../core/mcp/accepted.ts";
+import { classifyHttp, type HttpAnswer, type ToolOutcome } from "../../core/policy/tool-outcome.ts";
+import { upstreamKey } from "../../core/units/identifier.ts";
+import type { ToolExecuted, ToolExecution, Tools } from "../../gateway/ports.ts";
+import type { McpTarget } from "../../gateway/ports/mcp.ts";
+import { readDefinitions } from "./definitions.ts";
+import { answerOf, worded } from "./faults.ts";
+import { Anything, isRefused, NOBODY, openUpstream, type Means, type Opened, type Upstream } from "./upstream.ts";
+
+/** The largest result that is kept and passed on, as JSON. */
+const MAX_RESULT_BYTES = 1024 * 1024;
+const MAX_MESSAGE = 500;
+
+type Origin = NonNullable<ToolExecution["tool"]["entry"]["mcp"]>;
+
+/** Tools of kind `mcp`. */
+export function mcpTools(means: Means): Tools {
+  return { execute: (execution) => executeOnce(means, execution) };
+}
+
+async function executeOnce(means: Means, execution: ToolExecution): Promise<ToolExecuted> {
+  const { entry } = execution.tool;
+  if (entry.mcp === undefined)
+    return { outcome: failed("egress_blocked", "the tool names no MCP server", null), credentials: [] };
+  let opened: Opened;
+  try {
+    opened = await open(means, execution, entry.mcp);
+  } catch (error) {
+    return unsent(error);
+  }
+  const { upstream, credentials } = opened;
+  try {
+    return { ...(await callOver(upstream, execution, entry.mcp)), credentials };
+  } finally {
+    await upstream.close();
+  }
+}
+
+function open(means: Means, execution: ToolExecution, origin: Origin): Promise<Opened> {
+  const { tenant, tool, allowedHosts, exchange = NOBODY, timeoutMs, callId, traceparent, tracestate } = execution;
+  const { url, service, auth, idempotency } = tool.entry;
+  const target: McpTarget = { tenant, name: origin.server, server: { url, service, auth }, allowedHosts };
+  const headers = {
+    traceparent,
+    ...(tracestate === undefined ? {} : { tracestate }),
+    // A digest scoped to the tenant: the server learns neither our ids nor another tenant's keys.
+    ...(idempotency?.header === undefined ? {} : { [idempotency.header]: upstreamKey(tenant, callId) }),
+  };
+  return openUpstream(means, target, { exchange, timeoutMs, headers });
+}
+
+/** What came before the call failed: nothing was done. */
+function unsent(error: unknown): ToolExecuted {
+  const answer = answerOf(error);
+  const before: HttpAnswer =
+    answer.type === "blocked" || answer.type === "unsent" ? answer : { type: "unsent", reason: "" };
+  const code =
+    answer.type === "timed_out" ? "tool_timeout" : answer.type === "blocked" ? "egress_blocked" : "tool_failed";
+  const status = answer.type === "answered" ? answer.status : null;
+  return { outcome: worded(failed(code, "", status), error), answer: before, credentials: [] };
+}
+
+type Called = Pick<ToolExecuted, "outcome" | "answer">;
+
+async function callOver(upstream: Upstream, execution: ToolExecution, origin: Origin): Promise<Called> {
+  try {
+    const why = origin.kind === "tool" ? whyNotAccepted(origin, await readDefinitions(upstream)) : undefined;
+    if (why !== undefined) return { outcome: failed("definition_changed", why, null) };
+  } catch (error) {
+    return unsent(error);
+  }
+  const { effect } = execution.tool.entry;
+  try {
+    return answered(await send(upstream, execution, origin));
+  } catch (error) {
+    const answer = isRefused(error) ? ({ type: "answered", status: 401, body: null } as const) : answerOf(error);
+    return { outcome: worded(classifyHttp(effect, answer), error), answer };
+  }
+}
+
+function send(upstream: Upstream, execution: ToolExecution, { kind, name }: Origin): Promise<JsonObject> {
+  const { client } = upstream;
+  const { args, tool, exchange = NOBODY, traceparent } = execution;
+  const { inputResponses, requestState } = exchange;
+  const round = {
+    _meta: { traceparent },
+    ...(inputResponses === undefined ? {} : { inputResponses }),
+    ...(requestState === undefined ? {} : { requestState }),
+  };
+  const result = upstream.run((options): Promise<unknown> => {
+    switch (kind) {
+      case "tool": {
+        const inputSchema = tool.entry.input_schema as { type: "object" };
+        // With the accepted definition at hand the client can mirror arguments into headers; the result is the caller's to check.
+        return client.callTool(
+          { name, arguments: args, ...round },
+          { ...options, toolDefinition: { name, inputSchema } },
+        );
+      }
+      case "resource":
+        return client.request({ method: "resources/read", params: { ...args, ...round } }, Anything, options);
+      case "prompt":
+        return client.request({ method: "prompts/get", params: { ...args, ...round } }, Anything, options);
+      default:
+        return kind satisfies never;
+    }
+  });
+  return result.then((each) => (isJsonObject(each) ? each : {}));
+}
+
+/** What a result says: done, refused by the tool, or not complete before somebody answers a question. */
+function answered(result: JsonObject): Called {
+  const body = withinBounds(result);
+  const answer: HttpAnswer = { type: "answered", status: 200, body };
+  if (result["resultType"] === "input_required")
+    return {
+      outcome: failed("input_required", "the MCP server asks for input before it goes on", 200, result),
+      answer,
+    };
+  if (result["isError"] === true)
+    return { outcome: failed("tool_failed", firstText(result) ?? "the tool reported an error", 200, body), answer };
+  return { outcome: { status: "succeeded", result: body, httpStatus: 200 }, answer };
+}
+
+function withinBounds(result: JsonObject): JsonObject {
+  if (JSON.stringify(result).length <= MAX_RESULT_BYTES) return result;
+  const text = "the tool answered, and its answer is larger than 1 MiB: it was left out";
+  return { content: [{ type: "text", text }], ...(result["isError"] === true ? { isError: true } : {}) };
+}
+
+function firstText({ content }: JsonObject): string | undefined {
+  const texts = (content as CallToolResult["content"] | undefined)?.flatMap((each) =>
+    each.type === "text" ? [each.text] : [],
+  );
+  return texts?.[0]?.slice(0, MAX_MESSAGE);
+}
+
+function failed(
+  code: Extract<ToolOutcome, { readonly status: "failed" }>["code"],
+  message: string,
+  httpStatus: number | null,
+  result: Json | null = null,
+): ToolOutcome {
+  return { status: "failed", code, message, httpStatus, result };
+}

@@ -1,0 +1,81 @@
+// Finds what one MCP caller reaches: the tools it may use, the servers behind them, and their settings.
+import type { CallContext } from "../../core/call.ts";
+import type { ActiveConfig, ResolvedTool } from "../../core/config/published.ts";
+import { accept, refuse, type Outcome } from "../../core/errors.ts";
+import { shownName, type McpView } from "../../core/mcp/names.ts";
+import { matchesAny } from "../../core/policy/constraints.ts";
+import type { Ports } from "../ports.ts";
+import type { McpTarget } from "../ports/mcp.ts";
+import { readFacts } from "../facts.ts";
+
+/** One client at one endpoint. */
+export interface McpCaller {
+  readonly context: CallContext;
+  /** The server that the endpoint shows, or `null` for all. */
+  readonly server: string | null;
+}
+
+/** What a caller reaches. */
+export interface Reach {
+  readonly config: ActiveConfig;
+  readonly view: McpView;
+  /** Every tool that it may use and the endpoint shows, resources and prompts of servers included. */
+  readonly tools: readonly ResolvedTool[];
+  /** Every tool of the endpoint, whether it may use it or not. */
+  readonly all: readonly ResolvedTool[];
+}
+
+/** What a caller reaches; refuses `not_configured`, and `not_found` for a server that the tenant does not have. */
+export async function readReach(ports: Ports, { context, server }: McpCaller): Promise<Outcome<Reach>> {
+  const { config: found } = await readFacts(ports, context);
+  if (!found.ok) return found;
+  const config = found.value;
+  const { mcp, tools } = config.published.document;
+  if (server !== null && !Object.hasOwn(mcp.servers, server))
+    return refuse("not_found", `no MCP server "${server}" in the tenant's config`);
+  const view = { server, separator: mcp.separator ?? "." };
+  const all = Object.keys(tools)
+    .toSorted()
+    .flatMap((name) => config.tool(name) ?? [])
+    .filter((tool) => isShown(view, tool));
+  const listed = new Set(visibleNames(config, context));
+  return accept({ config, view, all, tools: all.filter((tool) => listed.has(tool.name)) });
+}
+
+function isShown(view: McpView, tool: ResolvedTool): boolean {
+  const { mcp } = tool.entry;
+  if (mcp !== undefined && mcp.kind !== "tool") return view.server === null || mcp.server === view.server;
+  return shownName(view, tool) !== undefined;
+}
+
+function visibleNames(config: ActiveConfig, context: CallContext): readonly string[] {
+  const patterns = config.actor(context.actor)?.allowed_tools ?? [];
+  const narrowed = context.allowedTools ?? ["*"];
+  return Object.keys(config.published.document.tools).filter(
+    (name) => matchesAny(name, patterns) && matchesAny(name, narrowed),
+  );
+}
+
+/** The servers whose resources, or prompts, the caller may use. */
+export function serversWith({ tools }: Reach, kind: "resource" | "prompt"): readonly string[] {
+  return tools.flatMap(({ entry: { mcp } }) => (mcp?.kind === kind ? [mcp.server] : []));
+}
+
+/** The servers of which the caller may use anything. */
+export function reachedServers({ tools }: Reach): readonly string[] {
+  return [...new Set(tools.flatMap(({ entry: { mcp } }) => (mcp === undefined ? [] : [mcp.server])))];
+}
+
+/** A server as the gateway reaches it; `undefined` for one that the config does not have. */
+export function targetOf(config: ActiveConfig, name: string): McpTarget | undefined {
+  const { mcp, egress } = config.published.document;
+  const server = Object.hasOwn(mcp.servers, name) ? mcp.servers[name] : undefined;
+  if (server === undefined) return undefined;
+  const { url, service, auth, timeout_ms } = server;
+  return {
+    tenant: config.published.tenant,
+    name,
+    server: { url, service, auth, timeout_ms },
+    allowedHosts: egress.allow,
+  };
+}

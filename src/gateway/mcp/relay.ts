@@ -1,0 +1,182 @@
+// Passes on what an MCP client asks of resources, prompts and completions, from the one server or from all in turn.
+import { accept, refuse, type Outcome } from "../../core/errors.ts";
+import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
+import { meantPrompt, meantUri, shownPrompt, shownUri, type McpView } from "../../core/mcp/names.ts";
+import type { Ports } from "../ports.ts";
+import type { McpExchange } from "../ports/mcp.ts";
+import { serversWith, targetOf, type Reach } from "./reach.ts";
+
+/** What can be listed page by page. */
+export type ListMethod = "resources/list" | "resources/templates/list" | "prompts/list";
+
+interface Listed {
+  readonly kind: "resource" | "prompt";
+  /** The member of the result that holds the list, and the one of each entry that is shown under another name. */
+  readonly member: string;
+  readonly shown: (view: McpView, server: string, entry: JsonObject) => JsonObject;
+}
+
+const LISTS: Readonly<Record<ListMethod, Listed>> = {
+  "resources/list": { kind: "resource", member: "resources", shown: withUri("uri") },
+  "resources/templates/list": { kind: "resource", member: "resourceTemplates", shown: withUri("uriTemplate") },
+  "prompts/list": {
+    kind: "prompt",
+    member: "prompts",
+    shown: (view, server, entry) => ({ ...entry, name: shownPrompt(view, server, String(entry["name"])) }),
+  },
+};
+
+function withUri(field: string): Listed["shown"] {
+  return (view, server, entry) => ({ ...entry, [field]: shownUri(view, server, String(entry[field])) });
+}
+
+type RelayPorts = Pick<Ports, "mcpServers">;
+
+/** Where a listing of several servers goes on: at a server, and there at a cursor of its own. */
+interface Place {
+  readonly server: string;
+  readonly cursor: string | undefined;
+}
+
+/**
+ * One page. With several servers a page is a page of one of them, and the cursor leads on to the next; a server that does
+ * not answer is passed over, so that the others stay usable. Refuses `invalid_request` for a cursor that is none.
+ */
+export async function listPage(
+  ports: RelayPorts,
+  reach: Reach,
+  asked: { readonly method: ListMethod; readonly cursor: string | undefined },
+  exchange: McpExchange,
+): Promise<Outcome<JsonObject>> {
+  const { method, cursor } = asked;
+  const { kind, member, shown } = LISTS[method];
+  const servers = serversWith(reach, kind);
+  const isOne = reach.view.server !== null;
+  const empty = accept({ [member]: [] });
+  let place: Place | undefined = isOne ? oneServer(servers, cursor) : readPlace(servers, cursor);
+  if (place === undefined)
+    return cursor === undefined ? empty : refuse("invalid_request", "cursor: expected one that a list has given");
+  for (;;) {
+    const { server }: Place = place;
+    const page = await pageOf(ports, reach, { method, place }, exchange);
+    if (!page.ok && isOne) return page.code === "unsupported" ? empty : page;
+    const sent = page.ok ? page.value : {};
+    const entries = Array.isArray(sent[member]) ? sent[member].filter((each) => isJsonObject(each)) : [];
+    const own = typeof sent["nextCursor"] === "string" ? sent["nextCursor"] : undefined;
+    const next: Place | undefined = own === undefined ? following(servers, server) : { server, cursor: own };
+    // A server with nothing to list is no page.
+    if (entries.length === 0 && next !== undefined && !isOne) {
+      place = next;
+      continue;
+    }
+    const { nextCursor: _, ...rest } = sent;
+    return accept({
+      ...(isOne ? rest : {}),
+      [member]: entries.map((entry) => shown(reach.view, server, entry)),
+      ...(next === undefined ? {} : { nextCursor: isOne ? own : writePlace(next) }),
+    } as JsonObject);
+  }
+}
+
+function oneServer(servers: readonly string[], cursor: string | undefined): Place | undefined {
+  const [server] = servers;
+  return server === undefined ? undefined : { server, cursor };
+}
+
+function following(servers: readonly string[], server: string): Place | undefined {
+  const next = servers[servers.indexOf(server) + 1];
+  return next === undefined ? undefined : { server: next, cursor: undefined };
+}
+
+function readPlace(servers: readonly string[], cursor: string | undefined): Place | undefined {
+  if (cursor === undefined) return oneServer(servers, undefined);
+  try {
+    const [server, own] = JSON.parse(cursor) as readonly unknown[];
+    if (typeof server !== "string" || !servers.includes(server)) return undefined;
+    return { server, cursor: typeof own === "string" ? own : undefined };
+  } catch {
+    return undefined;
+  }
+}
+
+function writePlace({ server, cursor }: Place): string {
+  return JSON.stringify(cursor === undefined ? [server] : [server, cursor]);
+}
+
+/** A page of one server; refuses `unsupported` where it says that it has no such lists. */
+async function pageOf(
+  ports: RelayPorts,
+  { config }: Reach,
+  { method, place }: { readonly method: ListMethod; readonly place: Place },
+  exchange: McpExchange,
+): Promise<Outcome<JsonObject>> {
+  const target = targetOf(config, place.server);
+  if (target === undefined) return refuse("not_found", `no MCP server "${place.server}"`);
+  const found = await ports.mcpServers.discover(target, CAPABILITIES_MAX_AGE_MS);
+  if (!found.ok) return found;
+  if (found.value.capabilities[LISTS[method].kind === "prompt" ? "prompts" : "resources"] === undefined)
+    return refuse("unsupported", `"${place.server}" has no ${LISTS[method].member}`);
+  const params = place.cursor === undefined ? {} : { cursor: place.cursor };
+  const sent = await ports.mcpServers.request(target, { method, params }, exchange);
+  return sent.ok ? accept(isJsonObject(sent.value) ? sent.value : {}) : sent;
+}
+
+/** How old what a server says that it can do may be, in milliseconds. */
+const CAPABILITIES_MAX_AGE_MS = 300_000;
+
+/** The server that a reference of `completion/complete` means, and the reference as that server knows it. */
+export function meantReference(
+  reach: Reach,
+  ref: JsonObject,
+): { readonly server: string; readonly ref: JsonObject } | undefined {
+  const { view } = reach;
+  if (typeof ref["name"] === "string") {
+    const servers = serversWith(reach, "prompt");
+    const meant = meantPrompt(view, servers, ref["name"]);
+    return meant === undefined || !servers.includes(meant.server)
+      ? undefined
+      : { server: meant.server, ref: { ...ref, name: meant.name } };
+  }
+  const meant = typeof ref["uri"] === "string" ? meantUri(view, ref["uri"]) : undefined;
+  if (meant === undefined || !serversWith(reach, "resource").includes(meant.server)) return undefined;
+  return { server: meant.server, ref: { ...ref, uri: meant.uri } };
+}
+
+/** Suggestions for an argument; refuses `not_found` for a reference that the caller does not reach. */
+export async function complete(
+  ports: RelayPorts,
+  reach: Reach,
+  params: JsonObject,
+  exchange: McpExchange,
+): Promise<Outcome<JsonObject>> {
+  const meant = isJsonObject(params["ref"]) ? meantReference(reach, params["ref"]) : undefined;
+  const target = meant === undefined ? undefined : targetOf(reach.config, meant.server);
+  if (meant === undefined || target === undefined)
+    return refuse("not_found", "ref: expected a prompt or a resource template that is listed here");
+  const asked = { method: "completion/complete", params: { ...params, ref: meant.ref } };
+  const sent = await ports.mcpServers.request(target, asked, exchange);
+  return sent.ok ? accept(isJsonObject(sent.value) ? sent.value : {}) : sent;
+}
+
+/** A result with the resources in it named as the endpoint shows them. */
+export function withShownUris(view: McpView, server: string, result: JsonObject): JsonObject {
+  if (view.server !== null) return result;
+  const named = (entry: JsonObject): JsonObject =>
+    typeof entry["uri"] === "string" ? { ...entry, uri: shownUri(view, server, entry["uri"]) } : entry;
+  const block = (each: unknown): unknown => {
+    if (!isJsonObject(each)) return each;
+    if (each["type"] === "resource_link") return named(each);
+    return each["type"] === "resource" && isJsonObject(each["resource"])
+      ? { ...each, resource: named(each["resource"]) }
+      : each;
+  };
+  const { content, contents, messages } = result;
+  return {
+    ...result,
+    ...(Array.isArray(content) ? { content: content.map(block) } : {}),
+    ...(Array.isArray(contents) ? { contents: contents.map((each) => (isJsonObject(each) ? named(each) : each)) } : {}),
+    ...(Array.isArray(messages)
+      ? { messages: messages.map((each) => (isJsonObject(each) ? { ...each, content: block(each["content"]) } : each)) }
+      : {}),
+  } as JsonObject;
+}

@@ -1,0 +1,56 @@
+// Serves clients of the stateless revision: every request stands alone, and any isolate answers it.
+import { createMcpHandler, InMemoryServerEventBus } from "@modelcontextprotocol/server";
+import type { Json } from "../../core/json/canonical.ts";
+import { isJsonObject } from "../../core/json/canonical.ts";
+import { deferOf, type HttpContext } from "../context.ts";
+import { readCallContext } from "../middleware/call-context.ts";
+import { publishChanges, wantedOf } from "./changes.ts";
+import { refusedResponse } from "./errors.ts";
+import { offerOf } from "./offer.ts";
+import { ALL_CAPABILITIES, gatewayServer } from "./server.ts";
+import type { Serving } from "./serving.ts";
+
+/** What these requests tell the client that it may do. */
+const HANDSHAKES: ReadonlySet<unknown> = new Set(["server/discover", "subscriptions/listen"]);
+const KEEP_ALIVE_MS = 15_000;
+
+/** Answers one request. */
+export async function serveStateless(serving: Serving, body: Json): Promise<Response> {
+  const { c } = serving;
+  const method = isJsonObject(body) ? body["method"] : undefined;
+  let capabilities = ALL_CAPABILITIES;
+  if (HANDSHAKES.has(method)) {
+    const context = readCallContext(c, { surface: { kind: "execute_tool", subject: String(method) } });
+    const offer = context.ok ? await offerOf(c.var.runtime.ports, context.value, serving.server) : context;
+    if (!offer.ok) return refusedResponse(offer);
+    capabilities = offer.value;
+    if (method === "subscriptions/listen" && context.ok) {
+      const bus = new InMemoryServerEventBus();
+      deferOf(c)(publishChanges(serving, context.value, { bus, wanted: wantedOf(body), signal: c.req.raw.signal }));
+      return handle(serving, { body, capabilities, bus });
+    }
+  }
+  return handle(serving, { body, capabilities, bus: new InMemoryServerEventBus() });
+}
+
+function handle(
+  serving: Serving,
+  {
+    body,
+    capabilities,
+    bus,
+  }: { readonly body: Json; readonly capabilities: typeof ALL_CAPABILITIES; readonly bus: InMemoryServerEventBus },
+): Promise<Response> {
+  const handler = createMcpHandler(() => gatewayServer(serving, capabilities), {
+    legacy: "reject",
+    keepAliveMs: KEEP_ALIVE_MS,
+    bus,
+    onerror: (error) => report(serving.c, error),
+  });
+  return handler.fetch(serving.c.req.raw, { parsedBody: body });
+}
+
+/** Reports what went wrong without a word of what was sent. */
+export function report(_c: HttpContext, error: Error): void {
+  console.warn(JSON.stringify({ event: "mcp", name: error.name }));
+}
