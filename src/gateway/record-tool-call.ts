@@ -78,13 +78,14 @@ function attemptSpan(attempt: Attempt, { call, tool, spanId: parentId }: ToolCal
   return {
     span_id: attempt.spanId,
     parent_span_id: parentId,
-    name: `attempt ${toolName}`,
+    name: tool?.entry.mcp === undefined ? `attempt ${toolName}` : `${MCP_METHODS[tool.entry.mcp.kind]} ${toolName}`,
     kind: "client",
     start_ms: attempt.startedAt,
     end_ms: attempt.endedAt,
     status: outcome.status === "succeeded" ? "ok" : "error",
     attributes: {
       [ATTR.toolName]: toolName,
+      [ATTR.mcpMethod]: tool?.entry.mcp === undefined ? undefined : MCP_METHODS[tool.entry.mcp.kind],
       [ATTR.serverAddress]: (tool === undefined ? null : hostOf(tool.entry)) ?? undefined,
       [ATTR.attempt]: number,
       [ATTR.resendCount]: number === 1 ? undefined : number - 1,
@@ -130,8 +131,7 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
   return {
     span_id: spanId,
     parent_span_id: call.context.parent?.parentId ?? null,
-    name: `execute_tool ${call.toolName}`,
-    kind: "internal",
+    ...nameOf(call),
     start_ms: startedAt,
     end_ms: endedAt,
     status: IS_WELL.has(statusOf(end)) || NO_FAILURE.has(end.type) ? "ok" : "error",
@@ -142,6 +142,7 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
       [ATTR.toolCallId]: callId ?? undefined,
       [ATTR.toolType]: "function",
       ...toolAttributes(tool),
+      ...mcpAttributes(call),
       [ATTR.breakerState]: happened.breaker,
       [ATTR.attempts]: attemptsOf(end) ?? undefined,
       [ATTR.idempotencyReplayed]: end.type === "replayed",
@@ -152,6 +153,31 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
       [ATTR.retold]: end.type === "retold" ? true : undefined,
       ...endAttributes(end),
     },
+  };
+}
+
+/** What the gateway itself asks an MCP server for, by what the tool is there. */
+const MCP_METHODS = { tool: "tools/call", resource: "resources/read", prompt: "prompts/get" } as const;
+
+/** A call over MCP is a server span named by its method and target, as the MCP conventions have it; a resource is too particular for a name. */
+function nameOf({ context: { mcp }, toolName, args }: ToolCall): Pick<Span, "name" | "kind"> {
+  if (mcp === undefined) return { name: `execute_tool ${toolName}`, kind: "internal" };
+  if (mcp.method === "tools/call") return { name: `${mcp.method} ${toolName}`, kind: "server" };
+  const prompt = mcp.method === "prompts/get" && typeof args["name"] === "string" ? ` ${args["name"]}` : "";
+  return { name: `${mcp.method}${prompt}`, kind: "server" };
+}
+
+function mcpAttributes({ context: { mcp }, args }: ToolCall): Attributes {
+  if (mcp === undefined) return {};
+  const { uri, name } = args;
+  return {
+    [ATTR.mcpMethod]: mcp.method,
+    [ATTR.mcpProtocolVersion]: mcp.protocolVersion,
+    [ATTR.mcpSession]: mcp.sessionId ?? undefined,
+    [ATTR.rpcRequestId]: mcp.requestId,
+    [ATTR.mcpClient]: mcp.clientName ?? undefined,
+    [ATTR.mcpResource]: mcp.method === "resources/read" && typeof uri === "string" ? uri : undefined,
+    [ATTR.promptName]: mcp.method === "prompts/get" && typeof name === "string" ? name : undefined,
   };
 }
 
@@ -191,6 +217,7 @@ function toolAttributes(tool: ResolvedTool | undefined): Attributes {
         [ATTR.toolEffect]: tool.entry.effect,
         [ATTR.definitionDigest]: tool.definitionDigest,
         [ATTR.outputTrust]: tool.entry.output_trust,
+        [ATTR.mcpServer]: tool.entry.mcp?.server,
       };
 }
 

@@ -57,7 +57,11 @@ const ADVICE: Partial<Record<Refusal["code"], string>> = {
 
 /** A refusal as a result: an error that the model can read, with its code for machines. */
 export function refusalResult(refusal: Refusal): McpResult {
-  const { code, detail, retryAfterS, mistakes } = refusal;
+  const { code, retryAfterS } = refusal;
+  // Over MCP a call's arguments have no envelope around them.
+  const shown = (text: string): string => text.replaceAll("tool_call.args", "arguments");
+  const detail = shown(refusal.detail);
+  const mistakes = refusal.mistakes?.map(({ path, message }) => ({ path: shown(path), message }));
   const advice = ADVICE[code];
   const text = `${ERRORS[code].title} (${code}): ${detail}.${advice === undefined ? "" : ` ${advice}`}`;
   return {
@@ -68,7 +72,7 @@ export function refusalResult(refusal: Refusal): McpResult {
         code,
         should_retry: ERRORS[code].retry,
         ...(retryAfterS === undefined ? {} : { retry_after_ms: retryAfterS * 1_000 }),
-        ...(mistakes === undefined ? {} : { mistakes: mistakes.map(({ path, message }) => ({ path, message })) }),
+        ...(mistakes === undefined ? {} : { mistakes }),
         ...plain(refusal.extensions),
       },
     },

@@ -33,6 +33,12 @@ export const ATTR = {
   toolName: "gen_ai.tool.name",
   toolCallId: "gen_ai.tool.call.id",
   toolType: "gen_ai.tool.type",
+  mcpMethod: "mcp.method.name",
+  mcpProtocolVersion: "mcp.protocol.version",
+  mcpSession: "mcp.session.id",
+  mcpResource: "mcp.resource.uri",
+  rpcRequestId: "jsonrpc.request.id",
+  promptName: "gen_ai.prompt.name",
   errorType: "error.type",
   httpStatus: "http.response.status_code",
   resendCount: "http.request.resend_count",
@@ -86,6 +92,10 @@ export const ATTR = {
   leftOut: "interlock.translation.left_out",
   keyId: "interlock.key.id",
   callerDeclared: "interlock.caller_declared",
+  /** The MCP client's own name, as it gave it. */
+  mcpClient: "interlock.mcp.client",
+  /** The MCP server behind the gateway that a tool is of. */
+  mcpServer: "interlock.mcp.server",
   release: "interlock.release",
   releaseAgent: "interlock.release.agent",
   releaseDigest: "interlock.release.digest",

@@ -13,6 +13,7 @@ import {
 import * as z from "zod/mini";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
+import { sha256Hex } from "../../core/json/digest.ts";
 import { META } from "../../core/mcp/meta.ts";
 import type { McpSession } from "../../core/state/mcp-session.ts";
 import type { CallState } from "../../gateway/mcp/call-tool.ts";
@@ -98,7 +99,7 @@ async function contextOf(
   const { c, session, tokenUser } = serving;
   const meta: Readonly<Record<string, unknown>> = ctx.mcpReq._meta ?? {};
   const carried = await carriedSession(c, meta[META.session], ctx);
-  const named = c.req.header("interlock-session") ?? (session === null ? carried : `mcp-${session.id}`);
+  const named = c.req.header("interlock-session") ?? (session === null ? carried : sessionName(session));
   const context = readCallContext(c, {
     session_id: named,
     traceparent: textOf(meta[TRACEPARENT_META_KEY]),
@@ -113,11 +114,16 @@ async function contextOf(
     method: ctx.mcpReq.method,
     protocolVersion: session?.protocolVersion ?? MODERN,
     requestId: String(ctx.mcpReq.id),
-    sessionId: session?.id ?? null,
+    sessionId: session === null ? null : sessionName(session),
     clientName: isJsonObject(info) ? (textOf(info["name"])?.slice(0, 128) ?? null) : null,
   };
   const endUser = tokenUser ?? context.value.endUser;
   return accept({ context: { ...context.value, endUser, mcp }, isSessionNamed: named !== undefined });
+}
+
+/** What a session is called in records: its id is what its client shows to come in, and stands in none. */
+function sessionName({ id }: McpSession): string {
+  return `mcp-${sha256Hex(id).slice(0, 32)}`;
 }
 
 const MODERN = "2026-07-28";
