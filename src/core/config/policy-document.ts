@@ -61,10 +61,15 @@ export const ApprovalTermsDocument = z.strictObject({
   expires_in: z.optional(duration),
 });
 
+/** When a rule is decided. */
+const RULE_PHASES = ["list", "call"] as const;
+
 const RuleDocument = z.strictObject({
   id: name,
   /** Tool names, `prefix.*` or `*`; every tool when left out. */
   tools: z.optional(z.array(pattern).check(z.minLength(1))),
+  /** When it is decided: `list` when tools are listed and again at the call, `call` (also when left out) at the call. */
+  phase: z.optional(z.enum(RULE_PHASES)),
   /** A CEL expression over the call; the rule always matches when left out. */
   when: z.optional(z.string().check(z.minLength(1), z.maxLength(4096))),
   effect: z.enum(["allow", "require_approval", "deny"]),
@@ -220,6 +225,8 @@ export const ApprovalsDocument = z.strictObject({
 
 /** One rule of a parsed document. */
 export type RuleEntry = z.infer<typeof RuleDocument>;
+/** When a rule is decided. */
+export type RulePhase = (typeof RULE_PHASES)[number];
 /** One limit of a parsed document. */
 export type LimitEntry = z.infer<typeof LimitDocument>;
 /** One test of a parsed document. */

@@ -3,7 +3,7 @@ import { argumentCheck, type ArgumentCheck } from "../policy/arguments.ts";
 import type { ToolCallAsk } from "../policy/ask.ts";
 import { matchesAny } from "../policy/constraints.ts";
 import type { ApprovalTerms } from "../policy/decision.ts";
-import type { PolicyFacts, ToolPolicy } from "../policy/policy-facts.ts";
+import type { FactsAbout, ToolPolicy } from "../policy/policy-facts.ts";
 import { ExpressionCache, storedRule } from "../policy/rules.ts";
 import type { Switch } from "../policy/switches.ts";
 import type { ListedBreaker } from "../state/breaker.ts";
@@ -145,15 +145,15 @@ export class ActiveConfig {
   }
 
   /** Everything a decision on a call of a tool rests on besides the session. */
-  facts(
-    tool: ResolvedTool,
-    ask: ToolCallAsk,
+  facts<Ask extends Pick<ToolCallAsk, "actor" | "release">>(
+    tool: Pick<ResolvedTool, "policy">,
+    ask: Ask,
     {
       switches,
       breakers = [],
       now,
     }: { readonly switches: readonly Switch[]; readonly breakers?: readonly ListedBreaker[]; readonly now: number },
-  ): PolicyFacts {
+  ): FactsAbout<Ask> {
     return {
       policyVersion: this.policyVersion,
       zone: this.published.document.policy.time_zone ?? "UTC",
@@ -246,6 +246,7 @@ export class ActiveConfig {
     const concerns = ({ tools }: { readonly tools?: readonly string[] | undefined }): boolean =>
       tools === undefined || matchesAny(name, tools);
     const own = rules.filter(concerns).map((rule) => ({
+      isList: rule.phase === "list",
       usesSession: this.published.rules[rule.id]?.uses_session === true,
       stored: storedRule(rule, this.#termsOf(rule), this.published.rules[rule.id]?.tree ?? null),
     }));
@@ -254,8 +255,9 @@ export class ActiveConfig {
     return {
       name,
       entry,
-      edgeRules: own.filter((each) => !each.usesSession).map((each) => each.stored),
-      sessionRules: own.filter((each) => each.usesSession).map((each) => each.stored),
+      listRules: own.filter((each) => each.isList).map((each) => each.stored),
+      edgeRules: own.filter((each) => !each.isList && !each.usesSession).map((each) => each.stored),
+      sessionRules: own.filter((each) => !each.isList && each.usesSession).map((each) => each.stored),
       limits: limits.filter(concerns),
       readsPii,
       trackedPaths: [...new Set(counted.filter((each) => matchesAny(name, [each.tool])).map((each) => each.path))],

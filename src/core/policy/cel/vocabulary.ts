@@ -91,6 +91,17 @@ export const VOCABULARY: Readonly<Record<string, VocabularySchema>> = {
   }),
 };
 
+/**
+ * What a list rule may use: what is known when tools are listed, before there is a call. The actor's tier is that of
+ * calls without an intent.
+ */
+export const LISTING_VOCABULARY: Readonly<Record<string, VocabularySchema>> = {
+  ...Object.fromEntries(
+    ["tool", "actor", "principal", "now", "local"].map((name) => [name, VOCABULARY[name] ?? {}] as const),
+  ),
+  call: object({ user: text, release: text }, ["user", "release"]),
+};
+
 /** A value at an argument path that rules count distinct values of is kept in history as its digest under the path. */
 export interface HistoryEntry {
   readonly tool: string;
