@@ -49,6 +49,7 @@ const caller = (more: Partial<ListingCaller> = {}): ListingCaller => ({
   principal: { key_id: "key_1", roles: ["agent"], scopes: ["*"] },
   allowedTools: undefined,
   user: null,
+  userOrigin: "declared",
   release: null,
   ...more,
 });
@@ -133,9 +134,8 @@ describe("the list of tools", () => {
     expect(shown(config, caller({ user: "u1" }))).toEqual(ALL);
     expect(shown(config, caller({ user: "u1" }), [], NOON - 5 * 3_600_000)).toEqual(["crm.read", "crm.write"]);
     const call = { actor: "boss", tool: "pay.list", args: { n: 1 } };
-    const expected = { effect: "deny", reasons: ["office-hours"] } as const;
     const [refused, allowed] = runPolicyTests(config, [
-      { name: "no user", call, expect: expected },
+      { name: "no user", call, expect: { effect: "deny", reasons: ["office-hours"] } },
       { name: "user", call: { ...call, user: "u1" }, expect: { effect: "allow" } },
     ]);
     expect([refused?.ok, allowed?.ok]).toEqual([true, true]);
@@ -265,6 +265,7 @@ const LIST_CONDITIONS = [
   "true",
   "false",
   'has(call.user) && call.user == "u1"',
+  'has(call.user) && call.user_origin == "token"',
   '"crm:write" in principal.scopes',
   'actor.tier == "draft_only"',
   'tool.effect == "read"',
@@ -273,7 +274,13 @@ const LIST_CONDITIONS = [
   "1 / 0 == 1",
 ];
 const patterns = fc.option(fc.subarray(["crm.*", "crm.read", "pay.out", "*"], { minLength: 1 }), { nil: undefined });
-const anyRule = fc.oneof(
+interface GeneratedRule {
+  readonly phase?: string;
+  readonly tools: readonly string[] | undefined;
+  readonly when: string | undefined;
+  readonly effect: string;
+}
+const anyRule: fc.Arbitrary<GeneratedRule> = fc.oneof(
   fc.record({
     tools: patterns,
     when: fc.constantFrom(...CALL_CONDITIONS),
@@ -298,6 +305,7 @@ const given = fc.record({
     }),
     allowedTools: fc.option(fc.subarray(["crm.*", "pay.out", "*"]), { nil: undefined }),
     user: fc.option(fc.constantFrom("u1", "u2"), { nil: null }),
+    userOrigin: fc.constantFrom("declared" as const, "token" as const),
     release: fc.constant(null),
   }),
   switches: fc.array(
@@ -349,6 +357,7 @@ describe("every listing", () => {
           actor: who.actor,
           principal: who.principal,
           user: who.user,
+          user_origin: who.userOrigin,
           tool: name,
           constraints: allowedTools === undefined ? {} : { allowed_tools: allowedTools },
         };
@@ -381,7 +390,16 @@ describe("every listing", () => {
 });
 
 function decidedAsk({ n, text, intent, confirmed, session }: typeof said extends fc.Arbitrary<infer T> ? T : never) {
-  return { args: { n, text }, intent, confirmed, session, task: null, confidence: null, release: null };
+  return {
+    args: { n, text },
+    intent,
+    confirmed,
+    session,
+    task: null,
+    user_prompt: null,
+    confidence: null,
+    release: null,
+  };
 }
 
 function emptySession(config: ActiveConfig, ask: ToolCallAsk): ReturnType<typeof sessionOf> {

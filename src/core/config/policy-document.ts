@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import { usdFromJson } from "../units/money.ts";
 import { isTimeZone } from "../units/local-time.ts";
 import { readDuration, readWindow } from "../units/window.ts";
+import { USER_ORIGINS } from "../policy/ask.ts";
 import { EFFECTS } from "../policy/decision.ts";
 import { Constraints } from "../policy/constraints.ts";
 
@@ -132,6 +133,8 @@ const TestDocument = z.strictObject({
     confidence: z.optional(z.number().check(z.gte(0), z.lte(1))),
     task: z.optional(z.string()),
     user: z.optional(z.string()),
+    user_origin: z.optional(z.enum(USER_ORIGINS)),
+    user_prompt: z.optional(z.string().check(z.maxLength(8_192))),
     release: z.optional(z.string()),
     confirmed: z.optional(z.boolean()),
     constraints: z.optional(Constraints),

@@ -3,7 +3,7 @@ import { argumentCheck, type ArgumentCheck } from "../policy/arguments.ts";
 import type { ToolCallAsk } from "../policy/ask.ts";
 import { matchesAny } from "../policy/constraints.ts";
 import type { ApprovalTerms } from "../policy/decision.ts";
-import type { FactsAbout, ToolPolicy } from "../policy/policy-facts.ts";
+import type { FactsAbout, ListedAsk, ListingFacts, PolicyFacts, ToolPolicy } from "../policy/policy-facts.ts";
 import { ExpressionCache, storedRule } from "../policy/rules.ts";
 import type { Switch } from "../policy/switches.ts";
 import type { ListedBreaker } from "../state/breaker.ts";
@@ -112,6 +112,13 @@ export interface ResolvedTool {
   readonly policy: ToolPolicy;
 }
 
+/** What is known of the tenant at an instant, in epoch milliseconds. */
+interface Around {
+  readonly switches: readonly Switch[];
+  readonly breakers?: readonly ListedBreaker[];
+  readonly now: number;
+}
+
 const DAY_MS = 86_400_000;
 /** Who approves when nothing else is said, and how long the question stands. */
 const DEFAULT_TERMS: ApprovalTerms = { roles: ["approver", "operator"], count: 1, expires_in_ms: DAY_MS };
@@ -145,14 +152,19 @@ export class ActiveConfig {
   }
 
   /** Everything a decision on a call of a tool rests on besides the session. */
-  facts<Ask extends Pick<ToolCallAsk, "actor" | "release">>(
-    tool: Pick<ResolvedTool, "policy">,
+  facts(tool: ResolvedTool, ask: ToolCallAsk, around: Around): PolicyFacts {
+    return this.#factsAbout(tool, ask, around);
+  }
+
+  /** Everything that the listing of a tool rests on. */
+  listingFacts(tool: ResolvedTool, ask: ListedAsk, around: Around): ListingFacts {
+    return this.#factsAbout(tool, ask, around);
+  }
+
+  #factsAbout<Ask extends Pick<ToolCallAsk, "actor" | "release">>(
+    tool: ResolvedTool,
     ask: Ask,
-    {
-      switches,
-      breakers = [],
-      now,
-    }: { readonly switches: readonly Switch[]; readonly breakers?: readonly ListedBreaker[]; readonly now: number },
+    { switches, breakers = [], now }: Around,
   ): FactsAbout<Ask> {
     return {
       policyVersion: this.policyVersion,

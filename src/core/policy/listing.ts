@@ -3,7 +3,7 @@ import type { ActiveConfig, ResolvedTool } from "../config/published.ts";
 import { effectiveScopes } from "../principal.ts";
 import { releaseReasons } from "../release/narrowing.ts";
 import { localTime } from "../units/local-time.ts";
-import type { ToolCallAsk } from "./ask.ts";
+import type { ToolCallAsk, UserOrigin } from "./ask.ts";
 import { accessReasons } from "./built-in.ts";
 import { LISTING_VOCABULARY } from "./cel/vocabulary.ts";
 import { bindValues } from "./cel/world.ts";
@@ -20,6 +20,7 @@ export interface ListingCaller {
   /** Patterns to which the caller has narrowed itself; `undefined` for none. */
   readonly allowedTools: readonly string[] | undefined;
   readonly user: string | null;
+  readonly userOrigin: UserOrigin;
   readonly release: string | null;
 }
 
@@ -48,13 +49,14 @@ export function listTools(
     .toSorted()
     .flatMap((name) => {
       const tool = config.tool(name);
-      return tool === undefined ? [] : [listingOf(tool, config.facts(tool, askFor(who, name), around))];
+      return tool === undefined ? [] : [listingOf(tool, config.listingFacts(tool, askFor(who, name), around))];
     });
 }
 
-function askFor({ actor, principal, allowedTools, user, release }: ListingCaller, tool: string): ListedAsk {
+function askFor(who: ListingCaller, tool: string): ListedAsk {
+  const { actor, principal, allowedTools, user, userOrigin, release } = who;
   const constraints = allowedTools === undefined ? {} : { allowed_tools: [...allowedTools] };
-  return { actor, principal, tool, constraints, user, release };
+  return { actor, principal, tool, constraints, user, user_origin: userOrigin, release };
 }
 
 function listingOf(tool: ResolvedTool, facts: ListingFacts): ToolListing {
@@ -91,7 +93,7 @@ function listingWorld({ ask, actor, tool, now, zone }: ListingFacts): RuleWorld 
   const input = {
     tool: { name: tool.name, effect: tool.entry.effect },
     call: {
-      ...(ask.user === null ? {} : { user: ask.user }),
+      ...(ask.user === null ? {} : { user: ask.user, user_origin: ask.user_origin }),
       ...(ask.release === null ? {} : { release: ask.release }),
     },
     actor: {

@@ -25,7 +25,10 @@ export interface ToolPolicy {
 }
 
 /** What is known of a tool before it is called: who would call it, for whom, and how the caller has narrowed itself. */
-export type ListedAsk = Pick<ToolCallAsk, "actor" | "principal" | "tool" | "constraints" | "user" | "release">;
+export type ListedAsk = Pick<
+  ToolCallAsk,
+  "actor" | "principal" | "tool" | "constraints" | "user" | "user_origin" | "release"
+>;
 
 /** What a tool-call decision rests on, besides the session. */
 export type PolicyFacts = FactsAbout<ToolCallAsk>;

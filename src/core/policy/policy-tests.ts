@@ -93,6 +93,8 @@ function askOf(config: ActiveConfig, call: TestEntry["call"]): ToolCallAsk {
     intent: call.intent ?? null,
     confidence: call.confidence ?? null,
     user: call.user ?? null,
+    user_origin: call.user_origin ?? "declared",
+    user_prompt: call.user_prompt ?? null,
     release: call.release ?? null,
     confirmed: call.confirmed ?? false,
   };
