@@ -116,6 +116,8 @@ function askOf(tool: string, at: number): ToolCallAsk {
     intent: "refund",
     confidence: 0.9,
     user: null,
+    user_origin: "declared",
+    user_prompt: null,
     release: null,
     confirmed: false,
   };

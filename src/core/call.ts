@@ -1,5 +1,6 @@
 // Decides what one governed call is, before anything is known about whether it may happen.
 import type { Constraints } from "./policy/constraints.ts";
+import type { UserOrigin } from "./policy/ask.ts";
 import type { CallFields, Dialect } from "./dialect/dialect.ts";
 import type { JsonObject } from "./json/canonical.ts";
 import type { ObjectText } from "./json/members.ts";
@@ -19,6 +20,10 @@ export interface CallContext {
   readonly intent: string | null;
   readonly confidence: number | null;
   readonly endUser: string | null;
+  /** Who says who the end user is; says nothing where none is named. */
+  readonly endUserOrigin: UserOrigin;
+  /** The task in the user's words, as the caller says: free text, never in a column or a name. */
+  readonly userPrompt: string | null;
   readonly release: string | null;
   /** Whether the gateway chose the release; otherwise it is only what the caller says. */
   readonly isReleaseChosen?: boolean;

@@ -117,6 +117,7 @@ function compensating(
       principal: { ...call.context.principal, keyId, roles, scopes },
       intent,
       confidence: null,
+      userPrompt: null,
       isConfirmed: false,
     },
     toolName: tool,

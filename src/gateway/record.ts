@@ -27,6 +27,7 @@ export function callAttributes(context: CallContext, decision: Decision | undefi
     [ATTR.intent]: context.intent ?? undefined,
     [ATTR.confidence]: context.confidence ?? undefined,
     [ATTR.endUser]: context.endUser ?? undefined,
+    [ATTR.endUserOrigin]: context.endUser === null ? undefined : context.endUserOrigin,
     [ATTR.release]: context.release ?? undefined,
     [ATTR.callerDeclared]: declaredFields(context),
     [ATTR.policyVersion]: decision?.policy_version,
@@ -38,7 +39,8 @@ function declaredFields(context: CallContext): readonly string[] {
   const declared: readonly (readonly [string, unknown])[] = [
     ["intent", context.intent],
     ["confidence", context.confidence],
-    ["user", context.endUser],
+    ["user", context.endUserOrigin === "declared" ? context.endUser : null],
+    ["user_prompt", context.userPrompt],
     ["release", context.isReleaseChosen === true ? null : context.release],
     ["confirmed", context.isConfirmed ? true : null],
     ["allowed_tools", context.allowedTools],

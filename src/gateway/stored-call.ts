@@ -63,6 +63,8 @@ export function callOf({ request }: ToolCallRecord): ToolCall {
       intent: ask.intent,
       confidence: ask.confidence,
       endUser: ask.user,
+      endUserOrigin: ask.user_origin,
+      userPrompt: ask.user_prompt,
       release: ask.release,
       isConfirmed: ask.confirmed,
       allowedTools: undefined,

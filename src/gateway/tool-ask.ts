@@ -45,6 +45,8 @@ export function askOf(call: ToolCall): ToolCallAsk {
     intent: context.intent,
     confidence: context.confidence,
     user: context.endUser,
+    user_origin: context.endUserOrigin,
+    user_prompt: context.userPrompt,
     release: context.release,
     confirmed: context.isConfirmed,
   };

@@ -42,6 +42,8 @@ export const POLICY_FIELDS: Readonly<Record<string, string>> = {
   "policy.rules": "Every rule that matches counts; the strictest wins; their order never matters.",
   "policy.rules[].id": "Named in decisions, records and approvals. Unique.",
   "policy.rules[].tools": "Tool names, `prefix.*` or `*`. Every tool when left out.",
+  "policy.rules[].phase":
+    "`call` (the default): decided at the call. `list`: decided when [tools are listed](guides/rules.md#when-tools-are-listed) and again at the call, with what is known without one; what it denies is hidden and refused.",
   "policy.rules[].when":
     "A [CEL](guides/rules.md) expression over the call. Checked against the schema of every tool it applies to. The rule always matches when left out.",
   "policy.rules[].effect":
@@ -75,6 +77,8 @@ export const POLICY_FIELDS: Readonly<Record<string, string>> = {
   "policy.tests[].call.confidence": "As the envelope's.",
   "policy.tests[].call.task": "As `task_id`.",
   "policy.tests[].call.user": "As `Interlock-User`.",
+  "policy.tests[].call.user_origin": "Who says who the user is. `declared` when left out.",
+  "policy.tests[].call.user_prompt": "As `Interlock-User-Prompt`, decoded.",
   "policy.tests[].call.release": "As `Interlock-Release`.",
   "policy.tests[].call.confirmed": "As `Interlock-Confirmed`.",
   "policy.tests[].call.constraints": "As the envelope's.",

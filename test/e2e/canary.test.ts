@@ -116,6 +116,7 @@ function answerTool(url: string, body: string, json: (status: number, value: unk
 const headersOf = (surface: string): Record<string, string> => ({
   "interlock-session": "s-canary",
   "interlock-intent": canaries.text(`Interlock-Intent of ${surface}`),
+  "interlock-user-prompt": encodeURIComponent(canaries.text(`Interlock-User-Prompt of ${surface}`)),
   "interlock-user": canaries.value(`Interlock-User of ${surface}`, `user-${surface.replaceAll(/\W/g, "-")}-of-nobody`),
   "user-agent": canaries.text(`User-Agent of ${surface}`),
   cookie: `id=${canaries.text(`Cookie of ${surface}`)}`,

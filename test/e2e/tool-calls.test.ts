@@ -219,6 +219,45 @@ describe("the decision", () => {
     expect([unlisted.status, ...against(unlisted)]).toEqual([403, "actor.allowed_tools:deny"]);
   });
 
+  test("may carry its user's words, which rules see and records mask", async () => {
+    const rules = [
+      { id: "words", when: 'has(call.user_prompt) && call.user_prompt.contains("größte")', effect: "deny" },
+      { id: "verified", when: 'has(call.user) && call.user_origin == "token"', effect: "deny" },
+    ];
+    const tenant = await stage.tenant({ sections: { policy: { rules } } });
+    const say = (prompt: string): Promise<Answer> =>
+      tenant.tool(
+        "crm.get_customer",
+        { customer_id: "cus_123" },
+        {},
+        {
+          headers: { "Interlock-User": "u_1", "Interlock-User-Prompt": prompt },
+        },
+      );
+    const denied = await say(encodeURIComponent("die größte\nErstattung"));
+    expect([denied.status, ...against(denied)]).toEqual([403, "words:deny"]);
+    const allowed = await say(encodeURIComponent("write to jo.doe@example.com"));
+    expect(allowed.status, allowed.text).toBe(200);
+    const { spans, payloads } = await tenant.trace(String(allowed.json["trace_id"]), 1);
+    expect(spans.find(({ name }) => name.startsWith("execute_tool"))?.attributes).toMatchObject({
+      "interlock.caller_declared": ["user", "user_prompt"],
+      "interlock.user.origin": "declared",
+    });
+    const kept = JSON.stringify({ spans, payloads });
+    expect(kept).toContain("write to ");
+    expect(kept).not.toContain("jo.doe");
+    for (const [prompt, why] of [
+      ["100%", "two hex digits"],
+      ["%ff", "not UTF-8"],
+      ["a".repeat(8_193), "at most 8192 bytes"],
+    ] as const) {
+      const refused = await say(prompt);
+      expect([refused.status, at(refused.json, "errors.0.path")]).toEqual([400, "Interlock-User-Prompt"]);
+      expect(at(refused.json, "errors.0.message")).toContain(why);
+    }
+    expect((await say("%F0%9F%98%80".repeat(2_048))).status).toBe(200);
+  });
+
   test("above the caller's approval threshold waits for a person, and deny beats it", async () => {
     const tenant = await stage.tenant();
     const constraints = { requires_human_approval_over_usd: 40 };
@@ -314,6 +353,49 @@ describe("reading", () => {
     const names = (json["data"] as readonly { name: string }[]).map((tool) => tool.name);
     expect(names).toContain("billing.refund");
     expect(names).not.toContain("crm.forbidden");
+  });
+
+  test("GET /v1/tools shows what the caller may use at this instant, and what it hides is refused", async () => {
+    const rules = [
+      { id: "known-users", phase: "list", tools: ["billing.*"], when: "!has(call.user)", effect: "deny" },
+      { id: "never", tools: ["crm.note"], effect: "deny" },
+    ];
+    const tenant = await stage.tenant({ sections: { policy: { rules } } });
+    const listed = async (headers: Readonly<Record<string, string>> = {}): Promise<readonly string[]> => {
+      const { json, status } = await stage.send("GET", "/v1/tools", undefined, { key: tenant.agent, headers });
+      expect(status).toBe(200);
+      return (json["data"] as readonly { name: string }[]).map((tool) => tool.name);
+    };
+    const user = { "Interlock-User": "u_1" };
+    const [anonymous, known] = [await listed(), await listed(user)];
+    expect(anonymous).toContain("crm.get_customer");
+    expect(anonymous.filter((name) => name.startsWith("billing.") || name === "crm.note")).toEqual([]);
+    expect(known).toEqual(known.toSorted());
+    expect(known).toContain("billing.refund");
+    expect(await listed({ ...user, "Interlock-Allowed-Tools": "billing.refund, crm.note" })).toEqual([
+      "billing.refund",
+    ]);
+    expect(await listed({ "Interlock-Actor": ACTOR })).toEqual(anonymous);
+    const hidden = await tenant.tool("billing.refund", REFUND);
+    expect([hidden.status, ...against(hidden)]).toEqual([403, "known-users:deny"]);
+    expect((await tenant.tool("billing.refund", REFUND, {}, { headers: user })).status).toBe(200);
+    const { json: foreseen } = await stage.send(
+      "POST",
+      "/v1/tool-calls/preflight",
+      { tool_call: { name: "billing.refund", args: REFUND } },
+      { key: tenant.agent },
+    );
+    expect(JSON.stringify(foreseen)).toContain("known-users");
+    const foreign = await stage.send("GET", "/v1/tools", undefined, {
+      key: tenant.agent,
+      headers: { "Interlock-Actor": "intern" },
+    });
+    expect([foreign.status, foreign.json["code"]]).toEqual([403, "actor_forbidden"]);
+    const malformed = await stage.send("GET", "/v1/tools", undefined, {
+      key: tenant.agent,
+      headers: { "Interlock-User": "no id" },
+    });
+    expect([malformed.status, at(malformed.json, "errors.0.path")]).toEqual([400, "Interlock-User"]);
   });
 
   test("a call is shown to its own actor, not to another actor's key, never to another tenant", async () => {

@@ -197,8 +197,15 @@ function checkConventions(rules: Rules, { name, kind, attributes, status }: Conv
   }
   if (operation === "execute_tool") {
     has("gen_ai.tool.name");
-    rules.that(name === `execute_tool ${String(attributes["gen_ai.tool.name"])}`, `a tool span named "${name}"`);
-    rules.that(kind === 1, `span "${name}" is of kind ${kind}`);
+    const method = attributes["mcp.method.name"];
+    const tool = String(attributes["gen_ai.tool.name"]);
+    // Over MCP a call is a server span, named by the method and its target (MCP conventions of the GenAI group).
+    const expected = method === undefined ? [`execute_tool ${tool}`] : [`tools/call ${tool}`, String(method)];
+    rules.that(
+      expected.some((each) => name === each || (method === "prompts/get" && name.startsWith(`${each} `))),
+      `a tool span named "${name}"`,
+    );
+    rules.that(kind === (method === undefined ? 1 : 2), `span "${name}" is of kind ${kind}`);
   }
   if (operation !== undefined && status["code"] === 2) has("error.type");
   for (const key of ["gen_ai.input.messages", "gen_ai.output.messages"]) {

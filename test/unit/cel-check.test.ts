@@ -104,6 +104,10 @@ const MISTAKES: readonly (readonly [source: string, ...faults: readonly string[]
   ["has(args.owner.manager.email)", "1:5 `args.owner.manager` may be absent"],
   ["call.constraints.max_amount_minor > 3", "1:1 `call.constraints.max_amount_minor` may be absent"],
   ["call.confidence < 0.5", "1:1 `call.confidence` may be absent"],
+  ['call.user_origin == "token"', "1:1 `call.user_origin` may be absent"],
+  ['has(call.user_prompt) && call.user_origin == "token"', "1:26 `call.user_origin` may be absent"],
+  ['has(call.user) && call.user_origin == "verified"', '1:39 "verified" is none of "declared", "token"'],
+  ['call.user_prompt.contains("refund")', "1:1 `call.user_prompt` may be absent"],
   ['session.facts.ticket == "T"', "1:1 `session.facts.ticket` may be absent"],
   ["session.history.exists(h, h.amount_minor > 3)", "1:27 `h.amount_minor` may be absent"],
   ['has(args.labels) && args.labels["a"] == "b"', "1:21 `args.labels.a` may be absent"],
@@ -181,6 +185,10 @@ const MISTAKES: readonly (readonly [source: string, ...faults: readonly string[]
 ];
 
 const ACCEPTED: readonly string[] = [
+  'has(call.user) && call.user_origin == "token"',
+  '!has(call.user) || call.user_origin == "declared"',
+  'has(call.user_origin) && call.user.startsWith("u_")',
+  'has(call.user_prompt) && call.user_prompt.contains("refund")',
   "true",
   "args.amount > 50 && args.country in ['DE', 'FR']",
   "args.amount > 50.5 || args.count >= 2",

@@ -88,6 +88,8 @@ function factsOf(setting: Setting): {
     intent: null,
     confidence: null,
     user: null,
+    user_origin: "declared",
+    user_prompt: null,
     release: null,
     confirmed: false,
   };

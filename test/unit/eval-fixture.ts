@@ -69,6 +69,8 @@ export function ask(tool: string, args: RecordedCall["ask"]["args"], effect = "a
       intent: null,
       confidence: null,
       user: null,
+      user_origin: "declared",
+      user_prompt: null,
       release: null,
       confirmed: false,
     },

@@ -268,6 +268,8 @@ export class Recording {
       intent: null,
       confidence: null,
       endUser: "user_8812",
+      endUserOrigin: "declared",
+      userPrompt: null,
       release: this.options.release,
       isConfirmed: false,
       allowedTools: undefined,
@@ -321,6 +323,8 @@ function askOf(context: CallContext, name: string, args: JsonObject): Parameters
     intent: null,
     confidence: null,
     user: context.endUser,
+    user_origin: context.endUserOrigin,
+    user_prompt: context.userPrompt,
     release: context.release,
     confirmed: false,
   };

@@ -243,6 +243,22 @@ describe("a call that was", () => {
   });
 });
 
+describe("what a caller declares", () => {
+  test("is told apart from what a token says, and the user's words are quoted as the caller's", () => {
+    const attributes = { "interlock.user": "u_1", "interlock.user.origin": "token" };
+    const verified = record({ attributes, bodies: { ask: { args: {}, user_prompt: "refund\nall “now”" } } });
+    const story = explained([verified]);
+    expect(told(story, "who")).toContain(
+      "It acted on behalf of end user “u_1”: a token of the tenant's issuer said so, and the gateway verified it.",
+    );
+    expect(told(story, "asked")[1]).toMatch(
+      /^Call 1 came with its user's words, as the caller declared them: “refund.*all "now"”\.$/,
+    );
+    const declared = record({ attributes: { ...attributes, "interlock.user.origin": "declared" } });
+    expect(told(explained([declared]), "who")[1]).toContain("the caller declared this, the gateway did not verify it");
+  });
+});
+
 describe("a model call", () => {
   const chat = (more: Parameters<typeof record>[0] = {}): TraceRecord =>
     record({ ...more, index: { kind: "chat", subject: "m", call_id: null, ...more.index } });

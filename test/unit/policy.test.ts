@@ -59,6 +59,8 @@ function decided(asked: Asked = {}, active: ActiveConfig = config): Decision {
     intent: null,
     confidence: null,
     user: null,
+    user_origin: "declared",
+    user_prompt: null,
     release: null,
     confirmed: false,
   };

@@ -192,6 +192,8 @@ function callOf(body: Record<string, unknown>, more: { release?: string; roles?:
       intent: null,
       confidence: null,
       endUser: null,
+      endUserOrigin: "declared",
+      userPrompt: null,
       release: more.release ?? null,
       isConfirmed: false,
       allowedTools: undefined,
@@ -313,6 +315,8 @@ describe("a tool call that names a release", () => {
       intent: null,
       confidence: null,
       user: null,
+      user_origin: "declared" as const,
+      user_prompt: null,
       release,
       confirmed: false,
     };

@@ -57,6 +57,8 @@ const record = (approval: ToolCallRecord["approval"] = null): ToolCallRecord => 
       intent: null,
       confidence: null,
       user: null,
+      user_origin: "declared",
+      user_prompt: null,
       release: null,
       confirmed: false,
     },

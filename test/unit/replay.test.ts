@@ -70,6 +70,8 @@ function call(
       intent: null,
       confidence: null,
       user: null,
+      user_origin: "declared",
+      user_prompt: null,
       release: null,
       confirmed: false,
     },
@@ -360,6 +362,25 @@ describe("the sequence of a replay", () => {
 });
 
 describe("a stored ask", () => {
+  it("of an earlier version has no words of its user, and whom it named the caller declared", () => {
+    const { user_origin: _origin, user_prompt: _prompt, ...earlier } = { ...call(0, 1).ask, user: "u_1" };
+    expect(readAsk(JSON.stringify(earlier))).toEqual({ ...earlier, user_origin: "declared", user_prompt: null });
+  });
+
+  it("is decided again by list rules too", () => {
+    const rules = [{ id: "hidden", phase: "list", when: "!has(call.user)", effect: "deny" }];
+    const [anonymous, named] = [call(0, 1), call(1, 2)];
+    const calls = [anonymous, { ...named, ask: { ...named.ask, user: "u_1" } }];
+    const report = replay({
+      active: configWith({}),
+      candidate: configWith({ rules }),
+      calls,
+      modelCalls: [],
+      unreadable: {},
+    });
+    expect(report.by_rule.find(({ rule_id }) => rule_id.startsWith("hidden"))?.appears).toBe(1);
+  });
+
   it("is read back as it was written, and nothing else is one", () => {
     const { ask } = call(0, 1);
     expect(readAsk(JSON.stringify(ask))).toEqual(ask);

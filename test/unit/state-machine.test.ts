@@ -30,6 +30,8 @@ const request = (more: Partial<ToolCallRequest>): ToolCallRequest => ({
     intent: null,
     confidence: null,
     user: null,
+    user_origin: "declared",
+    user_prompt: null,
     release: null,
     confirmed: false,
   },

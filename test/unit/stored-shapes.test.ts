@@ -60,6 +60,13 @@ describe("a tool call of 0.1.0", () => {
     expect(transition(state, { type: "withdraw" }, 3_000).reply.type).toBe("nothing");
   });
 
+  it("of 0.6.0 gets what callers could not say yet", () => {
+    const today = storedToolCall(first("succeeded"));
+    const { user_origin: _origin, user_prompt: _prompt, ...ask } = { ...today.request.ask, user: "u_1" };
+    const stored = { ...today, request: { ...today.request, ask } } as typeof today;
+    expect(storedToolCall(stored).request.ask).toEqual({ ...ask, user_origin: "declared", user_prompt: null });
+  });
+
   it("of today is left as it is", () => {
     const today = storedToolCall(first("succeeded"));
     expect(storedToolCall(today)).toBe(today);

@@ -28,6 +28,8 @@ const request = (fingerprint = "f1", more: Partial<ToolCallRequest> = {}): ToolC
     intent: null,
     confidence: null,
     user: null,
+    user_origin: "declared",
+    user_prompt: null,
     release: null,
     confirmed: false,
   },

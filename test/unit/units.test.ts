@@ -6,6 +6,32 @@ import { MAX_DEPTH, parseExactJson } from "../../src/core/json/exact.ts";
 import { duplicateKey, locateMembers, memberText, withMembers } from "../../src/core/json/members.ts";
 import { formatUsd, parseUsd, usdFromJson } from "../../src/core/units/money.ts";
 import { readTraceId, toolCallId } from "../../src/core/units/identifier.ts";
+import { percentDecoded } from "../../src/core/units/percent-encoded.ts";
+
+describe("percent-encoded text", () => {
+  it("comes back as it was, within its bytes", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme", maxLength: 40 }), (text) => {
+        const bytes = new TextEncoder().encode(text).byteLength;
+        expect(percentDecoded(encodeURIComponent(text), bytes)).toEqual({ ok: true, text });
+        if (bytes > 0)
+          expect(percentDecoded(encodeURIComponent(text), bytes - 1)).toEqual({ ok: false, why: "length" });
+      }),
+    );
+  });
+
+  it.each([
+    ["100%", "escape"],
+    ["%4", "escape"],
+    ["%zz", "escape"],
+    ["caf\u00e9", "escape"],
+    ["a\nb", "escape"],
+    ["%c3%28", "utf8"],
+    ["%ed%a0%80", "utf8"],
+    ["%c0%af", "utf8"],
+    ["%ff", "utf8"],
+  ])("refuses %j", (encoded, why) => expect(percentDecoded(encoded, 100)).toEqual({ ok: false, why }));
+});
 
 describe("money", () => {
   it.each([

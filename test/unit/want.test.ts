@@ -23,6 +23,8 @@ function heldTokens(beta: string | undefined, text = "{}"): number {
       intent: null,
       confidence: null,
       endUser: null,
+      endUserOrigin: "declared",
+      userPrompt: null,
       release: null,
       isConfirmed: false,
       allowedTools: undefined,

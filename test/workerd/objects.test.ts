@@ -106,6 +106,8 @@ describe("a tool call", () => {
         intent: null,
         confidence: null,
         user: null,
+        user_origin: "declared" as const,
+        user_prompt: null,
         release: null,
         confirmed: false,
         principal: { key_id: "key_1", roles: ["agent"], scopes: [] },

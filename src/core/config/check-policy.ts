@@ -71,16 +71,20 @@ interface CheckedRule {
 }
 
 function checkRule(rule: RuleEntry, path: string, document: ConfigDocument): CheckedRule {
-  const named = [...nameMistakes(rule, path), ...patternMistakes(rule.tools, `${path}.tools`, document)];
-  if (rule.when === undefined) return { mistakes: named, warnings: [] };
+  const named = [
+    ...nameMistakes(rule, path),
+    ...listMistakes(rule, path),
+    ...patternMistakes(rule.tools, `${path}.tools`, document),
+  ];
+  const pointless = pointlessList(rule, path);
+  if (rule.when === undefined) return { mistakes: named, warnings: pointless };
   const parsed = parseExpression(rule.when);
-  if (!parsed.ok) return { mistakes: [...named, located(rule, path, parsed.fault)], warnings: [] };
+  if (!parsed.ok) return { mistakes: [...named, located(rule, path, parsed.fault)], warnings: pointless };
   const { ast } = parsed.parsed;
   const mistakes = [...named, ...expressionMistakes(rule, path, parsed.parsed, document)];
   const { unsatisfiable, why } = isUnsatisfiable(ast);
-  const warnings = unsatisfiable
-    ? [{ path: `${path}.when`, message: `rule "${rule.id}" can never match${why === undefined ? "" : `: ${why}`}` }]
-    : [];
+  const never = `rule "${rule.id}" can never match${why === undefined ? "" : `: ${why}`}`;
+  const warnings = [...pointless, ...(unsatisfiable ? [{ path: `${path}.when`, message: never }] : [])];
   const published = { tree: encodeExpression(parsed.parsed), uses_session: usesSession(ast), counts: countsOf(ast) };
   return { mistakes, warnings, parsed: parsed.parsed, published };
 }
@@ -112,6 +116,32 @@ function nameMistakes({ id, approval, effect }: RuleEntry, path: string): readon
   ];
 }
 
+/** What a list rule cannot do: while tools are listed there is nobody to ask, and no session to pause. */
+function listMistakes({ phase, effect, stop_and_ask }: RuleEntry, path: string): readonly Mistake[] {
+  if (phase !== "list") return [];
+  return [
+    ...(effect === "require_approval"
+      ? [
+          {
+            path: `${path}.effect`,
+            message:
+              "nobody can be asked while tools are listed: expected `deny`, which hides the tool, " +
+              "or no `phase: list`, and people are asked at the call",
+          },
+        ]
+      : []),
+    ...(stop_and_ask === true
+      ? [{ path: `${path}.stop_and_ask`, message: "there is no session to pause while tools are listed: drop it" }]
+      : []),
+  ];
+}
+
+function pointlessList({ id, phase, effect }: RuleEntry, path: string): readonly Mistake[] {
+  return phase === "list" && effect === "allow"
+    ? [{ path, message: `rule "${id}" never matters: tools that an actor lists are shown unless a list rule denies` }]
+    : [];
+}
+
 /** A rule is checked against the schema of every tool it names; the same mistake in several tools is told once. */
 function expressionMistakes(
   rule: RuleEntry,
@@ -123,7 +153,8 @@ function expressionMistakes(
   const names = namesIn(document);
   for (const [tool, entry] of Object.entries(document.tools)) {
     if (rule.tools !== undefined && !matchesAny(tool, rule.tools)) continue;
-    const environment = { argsSchema: entry.input_schema, hasAmount: entry.amount !== undefined, ...names };
+    const { input_schema: argsSchema, amount } = entry;
+    const environment = { argsSchema, hasAmount: amount !== undefined, phase: rule.phase, ...names };
     for (const fault of checkExpression(source, ast, environment)) {
       const mistake = located(rule, path, fault);
       if (!told.has(mistake.message))

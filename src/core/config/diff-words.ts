@@ -15,11 +15,18 @@ export function describeChange(change: {
   const { subject, kind, field, before, after } = change;
   if (kind !== "changed") return `${subject}${gist(kind === "added" ? after : before)} is ${kind}`;
   const what = field === undefined ? subject : `${subject}: ${field}`;
+  if (field === "phase") return phaseChange(subject, after);
   if (before === undefined) return `${what} is now ${shown(after)}`;
   if (after === undefined) return `${what} was ${shown(before)} and is gone`;
   if (isTexts(before) && isTexts(after)) return `${what} ${listChange(before, after)}`;
   const verb = movement(before, after);
   return `${what} ${verb} from ${shown(before)} to ${shown(after)}`;
+}
+
+function phaseChange(subject: string, after: Json | undefined): string {
+  return after === "list"
+    ? `${subject} is now decided when tools are listed: what it denies is hidden, and refused when it is called all the same`
+    : `${subject} is now decided at the call alone: it hides no tool`;
 }
 
 function isTexts(value: Json): value is readonly string[] {
@@ -45,7 +52,13 @@ function movement(before: Json, after: Json): string {
 /** What an entry is about, in brackets: a rule's effect and tools, a limit's bound, a tool's effect, an actor's tier. */
 function gist(entry: Json | undefined): string {
   if (entry === undefined || !isJsonObject(entry)) return "";
-  const parts = [effectOf(entry), boundOf(entry), toolsOf(entry), conditionOf(entry)].filter((part) => part !== "");
+  const parts = [
+    entry["phase"] === "list" ? "list" : "",
+    effectOf(entry),
+    boundOf(entry),
+    toolsOf(entry),
+    conditionOf(entry),
+  ].filter((part) => part !== "");
   return parts.length === 0 ? "" : ` (${parts.join(" ")})`;
 }
 

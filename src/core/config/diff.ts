@@ -51,7 +51,7 @@ export function diffConfigs(before: ConfigDocument | undefined, after: ConfigDoc
   const was = before ?? ConfigDocument.parse({});
   const both: Both = { was, is: after, tools: [...new Set([...Object.keys(was.tools), ...Object.keys(after.tools)])] };
   return [
-    ...entries(byId(was.policy.rules), byId(after.policy.rules), ruleKind(both)),
+    ...entries(rulesOf(was), rulesOf(after), ruleKind(both)),
     ...entries(byId(was.policy.limits), byId(after.policy.limits), limitKind(both)),
     ...entries({ policy: settingsOf(was) }, { policy: settingsOf(after) }, POLICY),
     ...entries(was.tools, after.tools, toolKind(both)),
@@ -162,6 +162,11 @@ function plain(entry: object): JsonObject {
   return JSON.parse(JSON.stringify(entry)) as JsonObject;
 }
 
+/** The rules; one that says `phase: call` says nothing. */
+function rulesOf({ policy }: ConfigDocument): Readonly<Record<string, RuleEntry>> {
+  return byId(policy.rules.map(({ phase, ...rule }) => (phase === "list" ? { ...rule, phase } : rule)));
+}
+
 function byId<E extends { readonly id: string }>(list: readonly E[]): Readonly<Record<string, E>> {
   return Object.fromEntries(list.map((each) => [each.id, each]));
 }
@@ -180,17 +185,20 @@ const STRICTNESS: readonly unknown[] = ["allow", "require_approval", "deny"];
 /** A rule that allows opens; every other closes. */
 function ruleKind({ tools }: Both): Kind<RuleEntry> {
   const closes = ({ effect }: RuleEntry): boolean => effect !== "allow";
+  const isOfCall = ({ phase }: RuleEntry): boolean => phase !== "list";
   return {
     group: "rules",
     prefix: "policy.rules.",
     noun: "rule",
-    added: (rule) => (closes(rule) ? "narrows" : "widens"),
-    removed: (rule) => (closes(rule) ? "widens" : "narrows"),
+    added: (rule) => (closes(rule) ? "narrows" : isOfCall(rule) ? "widens" : "unclear"),
+    removed: (rule) => (closes(rule) ? "widens" : isOfCall(rule) ? "narrows" : "unclear"),
     fields: (before, after) => {
       const isSameEffect = before.effect === after.effect;
       const alike = (direction: Direction): Direction =>
         isSameEffect ? (closes(after) ? directions.opposite(direction) : direction) : "unclear";
       return {
+        // A rule that denies does so at the call in either phase; one that allows spares an approval there alone.
+        phase: () => (closes(before) || closes(after) ? "unclear" : isOfCall(after) ? "widens" : "narrows"),
         effect: (was, is) => directions.byMore(-STRICTNESS.indexOf(was), -STRICTNESS.indexOf(is)),
         tools: () =>
           alike(directions.bySets(directions.covered(before.tools, tools), directions.covered(after.tools, tools))),

@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import { usdFromJson } from "../units/money.ts";
 import { isTimeZone } from "../units/local-time.ts";
 import { readDuration, readWindow } from "../units/window.ts";
+import { USER_ORIGINS } from "../policy/ask.ts";
 import { EFFECTS } from "../policy/decision.ts";
 import { Constraints } from "../policy/constraints.ts";
 
@@ -61,10 +62,15 @@ export const ApprovalTermsDocument = z.strictObject({
   expires_in: z.optional(duration),
 });
 
+/** When a rule is decided. */
+const RULE_PHASES = ["list", "call"] as const;
+
 const RuleDocument = z.strictObject({
   id: name,
   /** Tool names, `prefix.*` or `*`; every tool when left out. */
   tools: z.optional(z.array(pattern).check(z.minLength(1))),
+  /** When it is decided: `list` when tools are listed and again at the call, `call` (also when left out) at the call. */
+  phase: z.optional(z.enum(RULE_PHASES)),
   /** A CEL expression over the call; the rule always matches when left out. */
   when: z.optional(z.string().check(z.minLength(1), z.maxLength(4096))),
   effect: z.enum(["allow", "require_approval", "deny"]),
@@ -127,6 +133,8 @@ const TestDocument = z.strictObject({
     confidence: z.optional(z.number().check(z.gte(0), z.lte(1))),
     task: z.optional(z.string()),
     user: z.optional(z.string()),
+    user_origin: z.optional(z.enum(USER_ORIGINS)),
+    user_prompt: z.optional(z.string().check(z.maxLength(8_192))),
     release: z.optional(z.string()),
     confirmed: z.optional(z.boolean()),
     constraints: z.optional(Constraints),
@@ -220,6 +228,8 @@ export const ApprovalsDocument = z.strictObject({
 
 /** One rule of a parsed document. */
 export type RuleEntry = z.infer<typeof RuleDocument>;
+/** When a rule is decided. */
+export type RulePhase = (typeof RULE_PHASES)[number];
 /** One limit of a parsed document. */
 export type LimitEntry = z.infer<typeof LimitDocument>;
 /** One test of a parsed document. */

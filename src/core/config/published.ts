@@ -3,7 +3,7 @@ import { argumentCheck, type ArgumentCheck } from "../policy/arguments.ts";
 import type { ToolCallAsk } from "../policy/ask.ts";
 import { matchesAny } from "../policy/constraints.ts";
 import type { ApprovalTerms } from "../policy/decision.ts";
-import type { PolicyFacts, ToolPolicy } from "../policy/policy-facts.ts";
+import type { FactsAbout, ListedAsk, ListingFacts, PolicyFacts, ToolPolicy } from "../policy/policy-facts.ts";
 import { ExpressionCache, storedRule } from "../policy/rules.ts";
 import type { Switch } from "../policy/switches.ts";
 import type { ListedBreaker } from "../state/breaker.ts";
@@ -112,6 +112,13 @@ export interface ResolvedTool {
   readonly policy: ToolPolicy;
 }
 
+/** What is known of the tenant at an instant, in epoch milliseconds. */
+interface Around {
+  readonly switches: readonly Switch[];
+  readonly breakers?: readonly ListedBreaker[];
+  readonly now: number;
+}
+
 const DAY_MS = 86_400_000;
 /** Who approves when nothing else is said, and how long the question stands. */
 const DEFAULT_TERMS: ApprovalTerms = { roles: ["approver", "operator"], count: 1, expires_in_ms: DAY_MS };
@@ -145,15 +152,20 @@ export class ActiveConfig {
   }
 
   /** Everything a decision on a call of a tool rests on besides the session. */
-  facts(
+  facts(tool: ResolvedTool, ask: ToolCallAsk, around: Around): PolicyFacts {
+    return this.#factsAbout(tool, ask, around);
+  }
+
+  /** Everything that the listing of a tool rests on. */
+  listingFacts(tool: ResolvedTool, ask: ListedAsk, around: Around): ListingFacts {
+    return this.#factsAbout(tool, ask, around);
+  }
+
+  #factsAbout<Ask extends Pick<ToolCallAsk, "actor" | "release">>(
     tool: ResolvedTool,
-    ask: ToolCallAsk,
-    {
-      switches,
-      breakers = [],
-      now,
-    }: { readonly switches: readonly Switch[]; readonly breakers?: readonly ListedBreaker[]; readonly now: number },
-  ): PolicyFacts {
+    ask: Ask,
+    { switches, breakers = [], now }: Around,
+  ): FactsAbout<Ask> {
     return {
       policyVersion: this.policyVersion,
       zone: this.published.document.policy.time_zone ?? "UTC",
@@ -246,6 +258,7 @@ export class ActiveConfig {
     const concerns = ({ tools }: { readonly tools?: readonly string[] | undefined }): boolean =>
       tools === undefined || matchesAny(name, tools);
     const own = rules.filter(concerns).map((rule) => ({
+      isList: rule.phase === "list",
       usesSession: this.published.rules[rule.id]?.uses_session === true,
       stored: storedRule(rule, this.#termsOf(rule), this.published.rules[rule.id]?.tree ?? null),
     }));
@@ -254,8 +267,9 @@ export class ActiveConfig {
     return {
       name,
       entry,
-      edgeRules: own.filter((each) => !each.usesSession).map((each) => each.stored),
-      sessionRules: own.filter((each) => each.usesSession).map((each) => each.stored),
+      listRules: own.filter((each) => each.isList).map((each) => each.stored),
+      edgeRules: own.filter((each) => !each.isList && !each.usesSession).map((each) => each.stored),
+      sessionRules: own.filter((each) => !each.isList && each.usesSession).map((each) => each.stored),
       limits: limits.filter(concerns),
       readsPii,
       trackedPaths: [...new Set(counted.filter((each) => matchesAny(name, [each.tool])).map((each) => each.path))],

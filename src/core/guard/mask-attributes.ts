@@ -37,6 +37,7 @@ const OURS: ReadonlySet<string> = new Set([
   ATTR.grantedUnits,
   ATTR.keyId,
   ATTR.callerDeclared,
+  ATTR.endUserOrigin,
   ATTR.receivedSpans,
   ATTR.receivedDropped,
   ATTR.approvalId,

@@ -6,16 +6,21 @@ import { effectiveScopes } from "../principal.ts";
 import { formatUsd, usdFromJson } from "../units/money.ts";
 import { matchesAny } from "./constraints.ts";
 import type { ApprovalTerms, Reason } from "./decision.ts";
-import type { PolicyFacts } from "./policy-facts.ts";
+import type { ListingFacts, PolicyFacts } from "./policy-facts.ts";
 import { tierOf } from "./tiers.ts";
 import { mayBePresent, valueAt } from "./values.ts";
 
 /** Every built-in reason of a call. The actor's listing of the tool is the one that allows. */
 export function builtInReasons(facts: PolicyFacts): readonly Reason[] {
-  return [...listingReasons(facts), ...scopeReasons(facts), ...amountReasons(facts)];
+  return [...accessReasons(facts), ...amountReasons(facts)];
 }
 
-function listingReasons({ actor, ask, tool }: PolicyFacts): readonly Reason[] {
+/** The reasons that hold whatever a tool would be called with: who lists it, and whose scopes suffice. */
+export function accessReasons(facts: ListingFacts): readonly Reason[] {
+  return [...listingReasons(facts), ...scopeReasons(facts)];
+}
+
+function listingReasons({ actor, ask, tool }: ListingFacts): readonly Reason[] {
   const reasons: Reason[] = [];
   if (actor === undefined) {
     const message = `actor "${ask.actor}" is not in the config`;
@@ -36,7 +41,7 @@ function listingReasons({ actor, ask, tool }: PolicyFacts): readonly Reason[] {
   return reasons;
 }
 
-function scopeReasons({ tool, ask, actor }: PolicyFacts): readonly Reason[] {
+function scopeReasons({ tool, ask, actor }: ListingFacts): readonly Reason[] {
   const effective = effectiveScopes(ask.principal, actor?.scopes ?? []);
   const required = tool.entry.scopes ?? [];
   const missing = required.filter((scope) => !effective.includes("*") && !effective.includes(scope));

@@ -7,6 +7,7 @@ import { amountOf, builtInReasons, minorUnits, piiReason, writtenPii } from "./b
 import { bindWorld, type SessionInput, type World, type WorldInput } from "./cel/world.ts";
 import { matchesAny } from "./constraints.ts";
 import { decide, type ApprovalTerms, type Decision, type EdgeReasons, type Reason } from "./decision.ts";
+import { hidingReasons } from "./listing.ts";
 import { limitNeeds, type LimitNeeds } from "./limits.ts";
 import type { PolicyFacts } from "./policy-facts.ts";
 import { ruleReasons, type ExpressionCache, type StoredRule } from "./rules.ts";
@@ -44,6 +45,7 @@ export function decideAtEdge(facts: PolicyFacts): EdgeDecision {
     ...breakerReasons(tool.name, tool.entry, facts),
     ...always,
     ...needs.reasons,
+    ...hidingReasons(facts),
     ...(input === null || tool.edgeRules.length === 0
       ? []
       : ruleReasons(tool.edgeRules, bindWorld(input), facts.cache)),
@@ -151,7 +153,8 @@ function worldInput(facts: PolicyFacts, writesPii: boolean): Omit<WorldInput, "s
       ...said("intent", ask.intent),
       ...said("confidence", ask.confidence),
       ...said("task", ask.task),
-      ...said("user", ask.user),
+      ...(ask.user === null ? {} : { user: ask.user, user_origin: ask.user_origin }),
+      ...said("user_prompt", ask.user_prompt),
       ...said("release", ask.release),
       confirmed: ask.confirmed,
       writes_pii: writesPii,

@@ -12,7 +12,9 @@ import type { ListedBreaker } from "../state/breaker.ts";
 export interface ToolPolicy {
   readonly name: string;
   readonly entry: ToolEntry;
-  /** Rules that need nothing of the session, and those that do. */
+  /** Rules that are decided when tools are listed, and again at the call. */
+  readonly listRules: readonly StoredRule[];
+  /** Rules of the call alone: those that need nothing of the session, and those that do. */
   readonly edgeRules: readonly StoredRule[];
   readonly sessionRules: readonly StoredRule[];
   readonly limits: readonly LimitEntry[];
@@ -22,13 +24,24 @@ export interface ToolPolicy {
   readonly readsPii: boolean;
 }
 
+/** What is known of a tool before it is called: who would call it, for whom, and how the caller has narrowed itself. */
+export type ListedAsk = Pick<
+  ToolCallAsk,
+  "actor" | "principal" | "tool" | "constraints" | "user" | "user_origin" | "release"
+>;
+
 /** What a tool-call decision rests on, besides the session. */
-export interface PolicyFacts {
+export type PolicyFacts = FactsAbout<ToolCallAsk>;
+/** What the listing of a tool rests on. */
+export type ListingFacts = Omit<FactsAbout<ListedAsk>, "breakers">;
+
+/** What is decided with, about an ask. */
+export interface FactsAbout<Ask> {
   readonly policyVersion: string;
   readonly zone: string;
   readonly actor: ActorEntry | undefined;
   readonly tool: ToolPolicy;
-  readonly ask: ToolCallAsk;
+  readonly ask: Ask;
   /** What the release that the call names allows it; `null` where it names none that the config has. */
   readonly release: ReleaseLimits | null;
   readonly switches: readonly Switch[];

@@ -90,10 +90,20 @@ function askOf(config: ActiveConfig, call: TestEntry["call"]): ToolCallAsk {
     constraints: call.constraints ?? {},
     session: "test",
     task: call.task ?? null,
+    release: call.release ?? null,
+    ...factsSaid(call),
+  };
+}
+
+type SaidFacts = "intent" | "confidence" | "user" | "user_origin" | "user_prompt" | "confirmed";
+
+function factsSaid(call: TestEntry["call"]): Pick<ToolCallAsk, SaidFacts> {
+  return {
     intent: call.intent ?? null,
     confidence: call.confidence ?? null,
     user: call.user ?? null,
-    release: call.release ?? null,
+    user_origin: call.user_origin ?? "declared",
+    user_prompt: call.user_prompt ?? null,
     confirmed: call.confirmed ?? false,
   };
 }

@@ -17,6 +17,11 @@ export interface StoredRule {
   readonly tree: string | null;
 }
 
+/** Bound variables, and the plain data that they are of: what a reason says it saw is read from there. */
+export interface RuleWorld extends Pick<World, "meter" | "variables"> {
+  readonly input: object;
+}
+
 /** Compiled expressions by source text, so that a rule is planned once per isolate. */
 export class ExpressionCache {
   readonly #compiled = new Map<string, { readonly parsed: ParsedExpression; readonly compiled: CompiledExpression }>();
@@ -51,7 +56,8 @@ export function storedRule(entry: RuleEntry, terms: ApprovalTerms, tree: string 
   };
 }
 
-function defaultMessage({ id, effect }: RuleEntry): string {
+function defaultMessage({ id, effect, phase }: RuleEntry): string {
+  if (phase === "list") return `rule "${id}" ${effect === "deny" ? "hides" : "shows"} this tool`;
   switch (effect) {
     case "allow":
       return `rule "${id}" allows this call`;
@@ -68,11 +74,11 @@ function defaultMessage({ id, effect }: RuleEntry): string {
  * The reasons of every rule that matches; nothing is skipped once one has matched. A rule whose expression fails, is
  * not boolean or costs too much counts as its own effect, and as a denial where that is `allow`: no fault allows.
  */
-export function ruleReasons(rules: readonly StoredRule[], world: World, cache: ExpressionCache): readonly Reason[] {
+export function ruleReasons(rules: readonly StoredRule[], world: RuleWorld, cache: ExpressionCache): readonly Reason[] {
   return rules.flatMap((rule) => reasonOf(rule, world, cache) ?? []);
 }
 
-function reasonOf(rule: StoredRule, world: World, cache: ExpressionCache): Reason | undefined {
+function reasonOf(rule: StoredRule, world: RuleWorld, cache: ExpressionCache): Reason | undefined {
   if (rule.when === null) return matched(rule, {});
   if (rule.tree === null) return faulted(rule, "its published form is missing");
   try {

@@ -29,7 +29,7 @@ interface FirstRecord extends Pick<
 
 /** A stored tool call of any version, in today's shape. What 0.1.0 did not keep of its caller is empty. */
 export function storedToolCall(stored: ToolCallRecord | FirstRecord): ToolCallRecord {
-  if (!isFirst(stored)) return withAftermath(stored);
+  if (!isFirst(stored)) return withAftermath(withFacts(stored));
   const { request, owesGiveBack, ...kept } = stored;
   const { actor, session, task, intent, toolName, args, deadlineAt, ...named } = request;
   return {
@@ -47,6 +47,7 @@ export function storedToolCall(stored: ToolCallRecord | FirstRecord): ToolCallRe
         intent,
         confidence: null,
         user: null,
+        ...NOTHING_DECLARED,
         release: null,
         confirmed: false,
       },
@@ -63,6 +64,16 @@ export function storedToolCall(stored: ToolCallRecord | FirstRecord): ToolCallRe
     owesNotice: false,
     deadlineAt,
   };
+}
+
+/** What versions before 0.7.0 wrote tells nothing of a user's words, and whoever they named the caller declared. */
+const NOTHING_DECLARED = { user_origin: "declared", user_prompt: null } as const;
+
+function withFacts(stored: ToolCallRecord): ToolCallRecord {
+  const { request } = stored;
+  const { user_prompt } = request.ask as Partial<ToolCallRecord["request"]["ask"]>;
+  if (user_prompt !== undefined) return stored;
+  return { ...stored, request: { ...request, ask: { ...NOTHING_DECLARED, ...request.ask } } };
 }
 
 /** What 0.2.0 wrote, whatever its type says, lacks what came later. */

@@ -58,6 +58,8 @@ export const ATTR = {
   intent: "interlock.intent",
   confidence: "interlock.confidence",
   endUser: "interlock.user",
+  /** Who says who the end user is: `declared` by the caller, or a `token` of the tenant's issuer. */
+  endUserOrigin: "interlock.user.origin",
   seq: "interlock.session.seq",
   policyVersion: "interlock.policy.version",
   decisionEffect: "interlock.decision.effect",

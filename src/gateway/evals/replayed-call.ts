@@ -63,6 +63,8 @@ export async function sendBody(
       intent: null,
       confidence: null,
       endUser: null,
+      endUserOrigin: "declared",
+      userPrompt: null,
       release,
       isReplay: true,
       isConfirmed: false,

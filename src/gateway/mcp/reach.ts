@@ -3,7 +3,8 @@ import type { CallContext } from "../../core/call.ts";
 import type { ActiveConfig, ResolvedTool } from "../../core/config/published.ts";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { shownName, type McpView } from "../../core/mcp/names.ts";
-import { matchesAny } from "../../core/policy/constraints.ts";
+import { listTools } from "../../core/policy/listing.ts";
+import { callerOf } from "../list-tools.ts";
 import type { Ports } from "../ports.ts";
 import type { McpTarget } from "../ports/mcp.ts";
 import { readFacts } from "../facts.ts";
@@ -27,9 +28,9 @@ export interface Reach {
 
 /** What a caller reaches; refuses `not_configured`, and `not_found` for a server that the tenant does not have. */
 export async function readReach(ports: Ports, { context, server }: McpCaller): Promise<Outcome<Reach>> {
-  const { config: found } = await readFacts(ports, context);
-  if (!found.ok) return found;
-  const config = found.value;
+  const facts = await readFacts(ports, context);
+  if (!facts.config.ok) return facts.config;
+  const config = facts.config.value;
   const { mcp, tools } = config.published.document;
   if (server !== null && !Object.hasOwn(mcp.servers, server))
     return refuse("not_found", `no MCP server "${server}" in the tenant's config`);
@@ -38,22 +39,16 @@ export async function readReach(ports: Ports, { context, server }: McpCaller): P
     .toSorted()
     .flatMap((name) => config.tool(name) ?? [])
     .filter((tool) => isShown(view, tool));
-  const listed = new Set(visibleNames(config, context));
-  return accept({ config, view, all, tools: all.filter((tool) => listed.has(tool.name)) });
+  const around = { switches: facts.switches, now: ports.system.now() };
+  const visible = listTools(config, callerOf(context), around).filter(({ verdict }) => verdict === "visible");
+  const names = new Set(visible.map(({ tool }) => tool.name));
+  return accept({ config, view, all, tools: all.filter((tool) => names.has(tool.name)) });
 }
 
 function isShown(view: McpView, tool: ResolvedTool): boolean {
   const { mcp } = tool.entry;
   if (mcp !== undefined && mcp.kind !== "tool") return view.server === null || mcp.server === view.server;
   return shownName(view, tool) !== undefined;
-}
-
-function visibleNames(config: ActiveConfig, context: CallContext): readonly string[] {
-  const patterns = config.actor(context.actor)?.allowed_tools ?? [];
-  const narrowed = context.allowedTools ?? ["*"];
-  return Object.keys(config.published.document.tools).filter(
-    (name) => matchesAny(name, patterns) && matchesAny(name, narrowed),
-  );
 }
 
 /** The servers whose resources, or prompts, the caller may use. */

@@ -14,6 +14,15 @@ export const CALL_HEADERS: readonly Parameter[] = [
   header("Interlock-Intent", "What the call is for, kept with its record"),
   header("Interlock-Confidence", "How sure the agent is, from 0 to 1, kept with its record"),
   header("Interlock-User", "The end user on whose behalf the agent acts"),
+  header(
+    "Interlock-User-Prompt",
+    "The task in that user's words: percent-encoded UTF-8, at most 8192 bytes once decoded. Rules see it as `call.user_prompt`",
+  ),
+  header("Interlock-Confirmed", "`true`: the caller says that its user confirmed. A fact for rules, never more"),
+  header(
+    "Interlock-Release",
+    "The release that the caller runs as: its tools narrow the call, and switches can name it. Of a call that asks for an agent, which release answers",
+  ),
   header("Interlock-Allowed-Tools", "A comma list of tools that narrows what the actor may call"),
   header("traceparent", "W3C trace context: calls that carry one trace id read as one story"),
 ];

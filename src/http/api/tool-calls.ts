@@ -2,18 +2,18 @@
 import * as z from "zod/mini";
 import type { ActiveConfig } from "../../core/config/published.ts";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
-import { matchesAny } from "../../core/policy/constraints.ts";
 import { explainTo, isAgentOnly, type Explain } from "../../core/policy/disclosure.ts";
 import { mayActAs } from "../../core/principal.ts";
 import { refusalOfRecord } from "../../core/state/refusal-of-record.ts";
 import type { ToolCallRecord } from "../../core/state/tool-call-record.ts";
 import { isOnItsWay } from "../../core/state/tool-call.ts";
 import { isToolCallId } from "../../core/units/identifier.ts";
+import { shownTools } from "../../gateway/list-tools.ts";
 import { decideTool } from "../../gateway/preflight.ts";
 import type { ToolCallAnswer } from "../../gateway/tool-call.ts";
 import { callToolInSaga } from "../../gateway/unwind-saga.ts";
 import { deferOf, type HttpContext } from "../context.ts";
-import { setCallHeaders } from "../middleware/call-context.ts";
+import { readListingAsk, setCallHeaders } from "../middleware/call-context.ts";
 import { CALL_HEADERS } from "./call-headers.ts";
 import { problem } from "./errors.ts";
 import { Envelope, readToolCall } from "./read-tool-call.ts";
@@ -28,26 +28,39 @@ const Tool = z.object({
   effect: z.string(),
 });
 
+/** Headers that say as whom, and how narrowed, tools are listed. */
+const NARROWING: ReadonlySet<string> = new Set([
+  "Interlock-Actor",
+  "Interlock-User",
+  "Interlock-Release",
+  "Interlock-Allowed-Tools",
+]);
+
 /** The routes. */
 export const toolCallRoutes: readonly ApiRoute[] = [
   {
     method: "GET",
     path: "/v1/tools",
     operationId: "listTools",
-    summary: "List the tools that the key's actors may call",
+    summary: "List the tools that the caller may use: as `Interlock-Actor`, else as any actor of the key",
     tag: "tools",
     permission: "call",
-    responses: { 200: { description: "The tools", schema: z.object({ data: z.array(Tool) }) } },
+    parameters: CALL_HEADERS.filter(({ name }) => NARROWING.has(name)),
+    responses: {
+      200: { description: "The tools, by name", schema: z.object({ data: z.array(Tool) }) },
+      400: { description: "A header is malformed" },
+      403: { description: "The key may not act as this actor" },
+    },
     answer: async (c) => {
-      const { principal, runtime } = c.var;
-      const config = await runtime.ports.configs.active(principal.tenant);
-      const { tools, actors } = config?.published.document ?? { tools: {}, actors: {} };
-      const patterns = Object.entries(actors).flatMap(([name, actor]) =>
-        mayActAs(principal, name) ? (actor.allowed_tools ?? []) : [],
-      );
-      const data = Object.entries(tools)
-        .filter(([name]) => matchesAny(name, patterns))
-        .map(([name, { description = "", input_schema, effect }]) => ({ name, description, input_schema, effect }));
+      const ask = readListingAsk(c);
+      if (!ask.ok) return problem(ask);
+      const tools = await shownTools(c.var.runtime.ports, ask.value);
+      const data = tools.map(({ name, entry: { description = "", input_schema, effect } }) => ({
+        name,
+        description,
+        input_schema,
+        effect,
+      }));
       return Response.json({ data });
     },
   },

@@ -117,8 +117,15 @@ async function contextOf(
     sessionId: session === null ? null : sessionName(session),
     clientName: isJsonObject(info) ? (textOf(info["name"])?.slice(0, 128) ?? null) : null,
   };
-  const endUser = tokenUser ?? context.value.endUser;
-  return accept({ context: { ...context.value, endUser, mcp }, isSessionNamed: named !== undefined });
+  const { allowedTools } = context.value;
+  const narrowed = allowedTools === undefined ? {} : { allowedTools: narrowedTools(allowedTools, serving.server) };
+  const verified = tokenUser === null ? {} : ({ endUser: tokenUser, endUserOrigin: "token" } as const);
+  return accept({ context: { ...context.value, ...narrowed, ...verified, mcp }, isSessionNamed: named !== undefined });
+}
+
+/** Where one server is shown, its tools may be listed by the names that they have there. */
+function narrowedTools(names: readonly string[], server: string | null): readonly string[] {
+  return server === null ? names : names.flatMap((name) => [name, `${server}.${name}`]);
 }
 
 /** What a session is called in records: its id is what its client shows to come in, and stands in none. */

@@ -1,12 +1,14 @@
 // Reads who calls in which trace, session and task from headers, and from the envelope where a call has one.
-import { refuse, accept, type Mistake, type Outcome } from "../../core/errors.ts";
+import { refuse, accept, type Mistake, type Outcome, type Refusal } from "../../core/errors.ts";
 import type { CallContext } from "../../core/call.ts";
 import { telltaleId } from "../../core/guard/caller-id.ts";
 import { resolveActor } from "../../core/principal.ts";
 import { readTraceContext, type TraceContext } from "../../core/trace/trace-context.ts";
+import { percentDecoded } from "../../core/units/percent-encoded.ts";
 import { isCallerId, readTraceId, traceIdFromHex, type TraceId } from "../../core/units/identifier.ts";
 import type { CallMeta } from "../../gateway/call-meta.ts";
 import { formatUsd } from "../../core/units/money.ts";
+import type { ListingAsk } from "../../gateway/list-tools.ts";
 import { recordForbidden, type CalledSurface } from "../../gateway/record-forbidden.ts";
 import { deferOf, type HttpContext } from "../context.ts";
 
@@ -54,11 +56,9 @@ export function readCallContext(c: HttpContext, declared: DeclaredContext): Outc
   const release = id(undefined, "Interlock-Release");
   const isConfirmed = confirmedOf(c.req.header("interlock-confirmed"), mistakes);
   const confidence = declared.confidence ?? confidenceOf(c.req.header("interlock-confidence"), mistakes);
+  const userPrompt = promptOf(c.req.header("interlock-user-prompt"), mistakes);
   const intent = intentOf(declared.intent ?? c.req.header("interlock-intent"), mistakes);
-  if (mistakes.length > 0)
-    return refuse("invalid_request", mistakes.map((mistake) => `${mistake.path}: ${mistake.message}`).join("; "), {
-      mistakes,
-    });
+  if (mistakes.length > 0) return refusedFor(mistakes);
   return accept({
     principal,
     actor: actor.value,
@@ -69,10 +69,35 @@ export function readCallContext(c: HttpContext, declared: DeclaredContext): Outc
     intent,
     confidence,
     endUser,
+    endUserOrigin: "declared",
+    userPrompt,
     release,
     isConfirmed,
     allowedTools: listOf(c.req.header("interlock-allowed-tools")),
     credentials: [credential],
+  });
+}
+
+/**
+ * Whose list of tools is asked for: as the actor named, else as every actor that the key may be. Refuses an actor the
+ * key may not be, and names every malformed field.
+ */
+export function readListingAsk(c: HttpContext): Outcome<ListingAsk> {
+  const { principal } = c.var;
+  const named = c.req.header("interlock-actor");
+  const actor = named === undefined || named === "" ? accept(null) : resolveActor(principal, named);
+  if (!actor.ok) return actor;
+  const mistakes: Mistake[] = [];
+  const endUser = callerId(c.req.header("Interlock-User"), "Interlock-User", mistakes);
+  const release = callerId(c.req.header("Interlock-Release"), "Interlock-Release", mistakes);
+  if (mistakes.length > 0) return refusedFor(mistakes);
+  const allowedTools = listOf(c.req.header("interlock-allowed-tools"));
+  return accept({ principal, actor: actor.value, endUser, endUserOrigin: "declared", release, allowedTools });
+}
+
+function refusedFor(mistakes: readonly Mistake[]): Refusal {
+  return refuse("invalid_request", mistakes.map((mistake) => `${mistake.path}: ${mistake.message}`).join("; "), {
+    mistakes,
   });
 }
 
@@ -124,6 +149,23 @@ function intentOf(text: string | undefined, mistakes: Mistake[]): string | null 
   if (text !== undefined && text.length > 256)
     mistakes.push({ path: "Interlock-Intent", message: "expected at most 256 characters" });
   return text ?? null;
+}
+
+/** The most bytes that a task statement may have. */
+const MAX_PROMPT_BYTES = 8_192;
+
+const NO_PROMPT = {
+  escape: "expected percent-encoded UTF-8: two hex digits after each `%`, and nothing but ASCII outside of them",
+  utf8: "expected percent-encoded UTF-8: its bytes are not UTF-8",
+  length: `expected at most ${MAX_PROMPT_BYTES} bytes once percent-encoding is undone`,
+} as const;
+
+function promptOf(header: string | undefined, mistakes: Mistake[]): string | null {
+  if (header === undefined) return null;
+  const decoded = percentDecoded(header, MAX_PROMPT_BYTES);
+  if (decoded.ok) return decoded.text === "" ? null : decoded.text;
+  mistakes.push({ path: "Interlock-User-Prompt", message: NO_PROMPT[decoded.why] });
+  return null;
 }
 
 function confidenceOf(text: string | undefined, mistakes: Mistake[]): number | null {

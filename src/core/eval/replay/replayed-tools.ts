@@ -162,6 +162,8 @@ export class ReplayedTools {
       intent: null,
       confidence: null,
       user: each.source?.user ?? null,
+      user_origin: "declared",
+      user_prompt: null,
       release: null,
       confirmed: false,
     };

@@ -148,6 +148,8 @@ function askOf(actor: string, tool: string, args: JsonObject): ToolCallAsk {
     intent: null,
     confidence: null,
     user: null,
+    user_origin: "declared",
+    user_prompt: null,
     release: null,
     confirmed: false,
     principal: {

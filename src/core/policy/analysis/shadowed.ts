@@ -10,6 +10,7 @@ export interface RuleToCompare {
   readonly id: string;
   readonly tools?: readonly string[] | undefined;
   readonly effect: "allow" | "require_approval" | "deny";
+  readonly phase?: "list" | "call" | undefined;
   readonly when?: string | undefined;
   readonly approval?: unknown;
   readonly stop_and_ask?: boolean | undefined;
@@ -60,11 +61,17 @@ function alternativesOfRule({ when, ast }: RuleToCompare): readonly Conjunction[
 
 function hides(by: Comparable, each: Comparable): boolean {
   return (
+    isInPhase(by.rule, each.rule) &&
     isAsStrict(by.rule, each.rule) &&
     (each.rule.stop_and_ask !== true || by.rule.stop_and_ask === true) &&
     coversTools(by.rule.tools, each.rule.tools) &&
     follows(by, each)
   );
+}
+
+/** Rules of two phases see two worlds, and a condition of the call hides nothing: a denial without one holds in both. */
+function isInPhase(by: RuleToCompare, each: RuleToCompare): boolean {
+  return (by.phase ?? "call") === (each.phase ?? "call") || (by.effect === "deny" && by.when === undefined);
 }
 
 function isAsStrict(by: RuleToCompare, each: RuleToCompare): boolean {

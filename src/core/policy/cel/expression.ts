@@ -275,7 +275,10 @@ const MAX_VALUE_TEXT = 256;
  * What an expression looked at, by the chains it reads (`args.amount_usd`); what was not there is left out. At most 16
  * values; texts are cut at 256 characters, and of lists and objects only the size is told.
  */
-export function valuesSeen({ ast }: ParsedExpression, { input }: Pick<World, "input">): Readonly<Record<string, Json>> {
+export function valuesSeen(
+  { ast }: ParsedExpression,
+  { input }: { readonly input: object },
+): Readonly<Record<string, Json>> {
   return valuesIn({ ast }, input as unknown as JsonObject);
 }
 

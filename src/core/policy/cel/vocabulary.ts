@@ -1,4 +1,5 @@
 // Decides which names a rule may use besides `args`, and of what type each is: one JSON Schema per variable.
+import { USER_ORIGINS } from "../ask.ts";
 
 /** JSON Schema, with `x-cel: timestamp | duration` where CEL has a type that JSON lacks. */
 export type VocabularySchema = Readonly<Record<string, unknown>>;
@@ -28,6 +29,10 @@ export const VOCABULARY: Readonly<Record<string, VocabularySchema>> = {
       confidence: { type: "number", minimum: 0, maximum: 1 },
       task: text,
       user: text,
+      /** Who says who the user is; there exactly where `user` is. */
+      user_origin: { enum: USER_ORIGINS },
+      /** The task in its user's words, as the caller declares them. */
+      user_prompt: text,
       release: text,
       confirmed: { type: "boolean" },
       /** The tool's declared amount in minor units, rounded up. */
@@ -44,7 +49,7 @@ export const VOCABULARY: Readonly<Record<string, VocabularySchema>> = {
         ["max_amount_minor", "requires_human_approval_over_minor", "pii_write_allowed", "allowed_tools"],
       ),
     },
-    ["intent", "confidence", "task", "user", "release", "amount_minor"],
+    ["intent", "confidence", "task", "user", "user_origin", "user_prompt", "release", "amount_minor"],
   ),
   actor: object({
     name: text,
@@ -89,6 +94,17 @@ export const VOCABULARY: Readonly<Record<string, VocabularySchema>> = {
     /** `YYYY-MM-DD` in the policy's time zone. */
     date: text,
   }),
+};
+
+/**
+ * What a list rule may use: what is known when tools are listed, before there is a call. The actor's tier is that of
+ * calls without an intent.
+ */
+export const LISTING_VOCABULARY: Readonly<Record<string, VocabularySchema>> = {
+  ...Object.fromEntries(
+    ["tool", "actor", "principal", "now", "local"].map((name) => [name, VOCABULARY[name] ?? {}] as const),
+  ),
+  call: object({ user: text, user_origin: { enum: USER_ORIGINS }, release: text }, ["user", "user_origin", "release"]),
 };
 
 /** A value at an argument path that rules count distinct values of is kept in history as its digest under the path. */

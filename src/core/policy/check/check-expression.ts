@@ -1,7 +1,8 @@
 // Decides whether an expression may be published for one tool: every name, type, guard, literal and its cost are right.
+import type { RulePhase } from "../../config/policy-document.ts";
 import { everyPart, freeNames, stringConstant, type ExpressionFault, type SyntaxTree } from "../cel/syntax.ts";
 import type { Schema } from "../cel/schema-walk.ts";
-import { VOCABULARY } from "../cel/vocabulary.ts";
+import { LISTING_VOCABULARY, VOCABULARY } from "../cel/vocabulary.ts";
 import { MAX_ESTIMATE, tooCostly } from "./cost.ts";
 import { memberKey } from "./guards.ts";
 import { SchemaTypes } from "./types/schema-type.ts";
@@ -21,6 +22,8 @@ export interface CheckEnvironment {
   readonly taintNames?: readonly string[];
   /** First names of the facts that tools capture. */
   readonly factNames?: readonly string[];
+  /** When it is decided: less is known while tools are listed. At the call when left out. */
+  readonly phase?: RulePhase | undefined;
 }
 
 /**
@@ -40,6 +43,7 @@ export function checkExpression(
     tree: ast,
     variables: variablesOf(environment),
     toolNames: environment.toolNames,
+    elsewhere: environment.phase === "list" ? LATER : new Map(),
     absences: new Map(
       environment.hasAmount ? [] : [[AMOUNT, "the tool declares no amount, so `call.amount_minor` is not there"]],
     ),
@@ -52,20 +56,39 @@ export function checkExpression(
 const AMOUNT = memberKey("call", JSON.stringify("amount_minor"));
 
 /** Types of the vocabulary as it is, read once. */
-const KNOWN: readonly (readonly [string, ValueType])[] = Object.entries(VOCABULARY).map(([name, schema]) => [
-  name,
-  typeOf(schema),
-]);
+const KNOWN = typesOf(VOCABULARY);
+
+const KNOWN_WHEN_LISTED = typesOf(LISTING_VOCABULARY);
+
+/** What a rule of the call can name and a list rule cannot, with what its author is told. */
+const LATER: ReadonlyMap<string, string> = new Map(
+  ["args", ...Object.keys(VOCABULARY)]
+    .flatMap((name) =>
+      Object.hasOwn(LISTING_VOCABULARY, name)
+        ? membersOf(VOCABULARY[name])
+            .filter((member) => !membersOf(LISTING_VOCABULARY[name]).includes(member))
+            .map((member) => `${name}.${member}`)
+        : [name],
+    )
+    .map((chain) => [
+      chain,
+      `\`${chain}\` is not known when tools are listed: drop \`phase: list\`, and the rule is decided at the call`,
+    ]),
+);
 
 function variablesOf(environment: CheckEnvironment): ReadonlyMap<string, ValueType> {
-  const { argsSchema, hasAmount, toolNames, actorNames } = environment;
-  return new Map([
-    ["args", typeOf(argsSchema)],
-    ...KNOWN,
-    ["tool", typeOf(withMembers("tool", { name: { enum: toolNames } }))],
+  const { argsSchema, hasAmount, toolNames, actorNames, phase } = environment;
+  const named = [
+    ["tool", typeOf(withMembers("tool", { name: { enum: toolNames } }))] as const,
     ...(actorNames === undefined
       ? []
       : [["actor", typeOf(withMembers("actor", { name: { enum: actorNames } }))] as const]),
+  ];
+  if (phase === "list") return new Map([...KNOWN_WHEN_LISTED, ...named]);
+  return new Map([
+    ["args", typeOf(argsSchema)],
+    ...KNOWN,
+    ...named,
     ["session", typeOf(withMembers("session", learntBy(environment)))],
     ...(hasAmount ? [["call", typeOf(requiring("call", "amount_minor"))] as const] : []),
   ]);
@@ -80,6 +103,14 @@ function learntBy({ taintNames, factNames }: CheckEnvironment): Readonly<Record<
     ...(taintNames === undefined ? {} : { taint }),
     ...(factNames === undefined ? {} : { facts }),
   };
+}
+
+function typesOf(vocabulary: Readonly<Record<string, Schema>>): readonly (readonly [string, ValueType])[] {
+  return Object.entries(vocabulary).map(([name, schema]) => [name, typeOf(schema)]);
+}
+
+function membersOf(schema: Schema | undefined): readonly string[] {
+  return Object.keys(schema?.["properties"] ?? {});
 }
 
 function typeOf(schema: Schema): ValueType {

@@ -99,9 +99,18 @@ export function guardsOf(expr: Expr, names: BoundNames): Guards {
   return exprKind.case === "callExpr" ? guardsOfCall(exprKind.value.function, exprKind.value.args, names) : NOTHING;
 }
 
+const memberOfCall = (name: string): string => memberKey("call", JSON.stringify(name));
+
+/** Members of the vocabulary that are there exactly where another one is. */
+const TOGETHER: ReadonlyMap<string, readonly string[]> = new Map([
+  [memberOfCall("user"), [memberOfCall("user_origin")]],
+  [memberOfCall("user_origin"), [memberOfCall("user")]],
+]);
+
 /** A member that `has()` or `in` finds is never null: the engine takes null for absent. */
 function presence(key: string): Facts {
-  return new Set([isThere(key), isNotNull(key)]);
+  const there = [key, ...(TOGETHER.get(key) ?? [])];
+  return new Set(there.flatMap((each) => [isThere(each), isNotNull(each)]));
 }
 
 function guardsOfCall(name: string, args: readonly Expr[], names: BoundNames): Guards {

@@ -33,6 +33,8 @@ export interface CheckerInput {
   readonly toolNames: readonly string[];
   /** Why members may be absent that no guard can bring back, by key. */
   readonly absences: ReadonlyMap<string, string>;
+  /** Why names are unknown here that are known elsewhere, by their dotted chain. */
+  readonly elsewhere?: ReadonlyMap<string, string>;
 }
 
 const TYPE_NAMES = new Set(["bool", "int", "uint", "double", "string", "bytes", "list", "map", "null_type", "type"]);
@@ -124,7 +126,8 @@ export class TypeChecker {
     const type = scope.variables.get(name);
     if (type !== undefined) return { type: narrowed(type, keyOf(expr, scope.names), scope.facts), steps: 0 };
     if (TYPE_NAMES.has(name)) return { type: types.scalar("type"), steps: 0 };
-    return this.#mistaken(expr, `unknown variable "${name}"${didYouMean(name, [...scope.variables.keys()])}`);
+    const unknown = `unknown variable "${name}"${didYouMean(name, [...scope.variables.keys()])}`;
+    return this.#mistaken(expr, this.#input.elsewhere?.get(name) ?? unknown);
   }
 
   #select(expr: Expr, { operand, field, testOnly }: Expr_Select, scope: Scope): Found {
@@ -147,7 +150,8 @@ export class TypeChecker {
     const members = maps.flatMap((map) => map.find(name) ?? []);
     if (members.length === 0) {
       const known = maps.flatMap((map) => map.names);
-      this.tell(expr, `unknown field "${name}"${didYouMean(name, known)}`);
+      const later = this.#input.elsewhere?.get([...(chainOf(of.expr) ?? []), name].join("."));
+      this.tell(expr, later ?? `unknown field "${name}"${didYouMean(name, known)}`);
       return undefined;
     }
     return {

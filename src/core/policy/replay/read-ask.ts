@@ -2,7 +2,7 @@
 import * as z from "zod/mini";
 import { isJsonObject, type JsonObject } from "../../json/canonical.ts";
 import { ROLES } from "../../principal.ts";
-import type { ToolCallAsk } from "../ask.ts";
+import { USER_ORIGINS, type ToolCallAsk } from "../ask.ts";
 import { Constraints } from "../constraints.ts";
 
 const text = z.nullable(z.string());
@@ -19,6 +19,9 @@ export const AskDocument = z.object({
   intent: text,
   confidence: z.nullable(z.number()),
   user: text,
+  /** Records of earlier versions have neither: whoever they named, the caller declared. */
+  user_origin: z._default(z.enum(USER_ORIGINS), "declared"),
+  user_prompt: z._default(text, null),
   release: text,
   confirmed: z.boolean(),
 });

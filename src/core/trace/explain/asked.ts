@@ -68,12 +68,21 @@ function tellTool(step: Step): readonly Sentence[] {
   ].filter((each) => each !== undefined);
   const args = argumentsOf(record);
   const constraints = constraintsOf(record);
+  const prompt = promptOf(record);
   return [
     tell(
       record,
       `${nameOf(step)}, at ${iso(started_at)}, asked for tool ${quoted(subject)}${kind.length === 0 ? "" : ` (${kind.join(", ")})`}${args === undefined ? "; its arguments are not stored" : ` with arguments ${quoted(args, 1_000)}`}${intentOf(record)}.`,
       { links: callLink(record) },
     ),
+    ...(prompt === undefined
+      ? []
+      : [
+          tell(
+            record,
+            `${nameOf(step)} came with its user's words, as the caller declared them: ${quoted(prompt, 1_000)}.`,
+          ),
+        ]),
     ...(constraints === undefined ? [] : [tell(record, `${nameOf(step)} narrowed itself to ${quoted(constraints)}.`)]),
   ];
 }
@@ -93,6 +102,11 @@ function intentOf(record: TraceRecord): string {
 export function argumentsOf(record: TraceRecord): unknown {
   const asked = objectOf(parsed(bodyOf(record, "ask")))?.["args"];
   return asked ?? objectOf(objectOf(parsed(bodyOf(record, "arguments")))?.["tool_call"])?.["args"];
+}
+
+function promptOf(record: TraceRecord): string | undefined {
+  const prompt = objectOf(parsed(bodyOf(record, "ask")))?.["user_prompt"];
+  return typeof prompt === "string" ? prompt : undefined;
 }
 
 function constraintsOf(record: TraceRecord): unknown {

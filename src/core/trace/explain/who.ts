@@ -20,7 +20,7 @@ export function tellWho(steps: readonly Step[], facts: ExplainFacts): readonly S
 
 function identityOf(record: TraceRecord): readonly unknown[] {
   const { actor, session_id, task_id } = record.index;
-  return [actor, session_id, task_id, keyOf(record), userOf(record), releaseOf(record)];
+  return [actor, session_id, task_id, keyOf(record), userOf(record), isVerified(record), releaseOf(record)];
 }
 
 function keyOf(record: TraceRecord): string | undefined {
@@ -29,6 +29,10 @@ function keyOf(record: TraceRecord): string | undefined {
 
 function userOf(record: TraceRecord): string | undefined {
   return textAttr(record, ATTR.endUser) ?? record.index.user ?? undefined;
+}
+
+function isVerified(record: TraceRecord): boolean {
+  return textAttr(record, ATTR.endUserOrigin) === "token";
 }
 
 function releaseOf(record: TraceRecord): string | undefined {
@@ -59,7 +63,9 @@ function tellIdentity(group: Some): readonly Sentence[] {
       group,
       user === undefined
         ? "No end user was named, so on whose behalf the actor acted is not recorded."
-        : `It acted on behalf of end user ${quoted(user)}: the caller declared this, the gateway did not verify it.`,
+        : isVerified(first)
+          ? `It acted on behalf of end user ${quoted(user)}: a token of the tenant's issuer said so, and the gateway verified it.`
+          : `It acted on behalf of end user ${quoted(user)}: the caller declared this, the gateway did not verify it.`,
     ),
     tellOf(
       group,
