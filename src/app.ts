@@ -41,6 +41,7 @@ import { askModel } from "./http/gemini/generate-content.ts";
 import { getGeminiModel, isGeminiClient, listGeminiModels } from "./http/gemini/models.ts";
 import type { Env } from "./env.ts";
 import type { HttpContext, HttpEnv, Runtime } from "./http/context.ts";
+import { mcpMetadataRoutes } from "./http/mcp/metadata.ts";
 import { authenticate, authorize } from "./http/middleware/authenticate.ts";
 import { chatCompletions } from "./http/openai/chat-completions.ts";
 import { embeddings } from "./http/openai/embeddings.ts";
@@ -125,6 +126,7 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
       route.path,
       answering((c) => guarded(c, route)),
     );
+  for (const route of mcpMetadataRoutes) app.on(route.method, route.path, answering(route.answer));
   for (const route of approvalPageRoutes) app.on(route.method, route.path, answering(route.answer));
   for (const route of referenceRoutes(apiRoutes)) app.on(route.method, route.path, answering(route.answer));
   app.notFound((c) => {

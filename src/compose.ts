@@ -27,6 +27,7 @@ import { durableSwitches } from "./adapters/durable/switches.ts";
 import { durableConfigs, durableTenants } from "./adapters/durable/tenants.ts";
 import { durableToolCalls } from "./adapters/durable/tool-calls.ts";
 import { createEgress, type Service } from "./adapters/egress.ts";
+import { issuerTokens } from "./adapters/identity/token-verifier.ts";
 import { kvKeys } from "./adapters/kv/keys.ts";
 import type { RootKeys } from "./adapters/kv/wrapped-keys.ts";
 import { kvAnswerCache } from "./adapters/kv/answer-cache.ts";
@@ -49,7 +50,7 @@ import { r2Segments } from "./adapters/r2/segments.ts";
 import { runtimeSystem } from "./adapters/system.ts";
 import { httpTools } from "./adapters/tools/http-tools.ts";
 import { createWebhooks } from "./adapters/webhooks.ts";
-import { readSettings, type Env, type Settings } from "./env.ts";
+import { readMcpAccess, readSettings, type Env, type Settings } from "./env.ts";
 import { auditSegment } from "./gateway/append-audit.ts";
 import type { Ports } from "./gateway/ports.ts";
 import type { TracePlane } from "./gateway/ports/trace-plane.ts";
@@ -68,6 +69,7 @@ export function compose(env: Env): Runtime {
   const ports: Ports = {
     system: runtimeSystem,
     keys: kvKeys(env.CONFIG, runtimeSystem, { text: settings.ROOT_KEY, tenant: settings.ROOT_TENANT }),
+    tokens: issuerTokens(egress, runtimeSystem),
     secrets,
     controls,
     configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls, runtimeSystem),
@@ -108,6 +110,7 @@ export function compose(env: Env): Runtime {
     },
     rootTenant: settings.ROOT_TENANT,
     publicUrl: settings.PUBLIC_URL,
+    mcpAccess: readMcpAccess(settings),
     recorder: (defer) => recorder.for(defer),
   };
 }

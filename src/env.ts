@@ -22,6 +22,20 @@ export interface Bindings {
   readonly EVALS: Queue;
 }
 
+function isHostList(text: string): boolean {
+  return listOf(text).every((host) => !/[/@?#\s]/.test(host) && URL.canParse(`http://${host}`));
+}
+
+function isOriginList(text: string): boolean {
+  return listOf(text).every((origin) => /^[a-z][a-z0-9+.-]*:\/\/[^/\s?#@]+$/.test(origin) && URL.canParse(origin));
+}
+
+/** The entries of a comma list, in lower case. */
+function listOf(text: string | undefined): readonly string[] {
+  const all = (text ?? "").split(",").map((each) => each.trim().toLowerCase());
+  return all.filter((each) => each !== "");
+}
+
 const Settings = z.object({
   ENVIRONMENT: z._default(z.string(), "production"),
   /** Guards the creation of tenants and keys. */
@@ -38,6 +52,23 @@ const Settings = z.object({
   ROOT_TENANT: z.optional(z.string()),
   /** The gateway's own address, for links in notices to approvers; without it notices carry none. */
   PUBLIC_URL: z.optional(z.url("PUBLIC_URL: expected an absolute URL")),
+  /** Further names under which the MCP surface is asked: a comma list of hosts. */
+  MCP_ALLOWED_HOSTS: z.optional(
+    z
+      .string()
+      .check(z.refine(isHostList, "MCP_ALLOWED_HOSTS: expected hosts without scheme or path, with commas between")),
+  ),
+  /** Origins of web pages that may use the MCP surface: a comma list. */
+  MCP_ALLOWED_ORIGINS: z.optional(
+    z
+      .string()
+      .check(
+        z.refine(
+          isOriginList,
+          "MCP_ALLOWED_ORIGINS: expected origins such as https://app.example, with commas between",
+        ),
+      ),
+  ),
   /** `"true"` lets tools and providers live on loopback and private hosts over http. */
   ALLOW_PRIVATE_EGRESS: z._default(z.string(), "false"),
 });
@@ -54,4 +85,22 @@ export function readSettings(env: Env): Settings {
   if (parsed.success) return parsed.data;
   const mistakes = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
   throw new Error(`the deployment is not complete: ${mistakes.join("; ")}`);
+}
+
+/** Who may ask the MCP surface, by the names of hosts and the origins of pages. */
+export interface McpAccess {
+  /** Host names without ports; null for any, where the platform routes nothing but the deployment's own names. */
+  readonly hosts: readonly string[] | null;
+  readonly origins: readonly string[];
+}
+
+const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+
+/** Reads who may ask the MCP surface: `PUBLIC_URL`, the two lists, and loopback names where private egress is allowed. */
+export function readMcpAccess(settings: Settings): McpAccess {
+  const isPrivate = settings.ALLOW_PRIVATE_EGRESS === "true";
+  const listed = listOf(settings.MCP_ALLOWED_HOSTS).map((host) => new URL(`http://${host}`).hostname);
+  const own = settings.PUBLIC_URL === undefined ? [] : [new URL(settings.PUBLIC_URL).hostname];
+  const hosts = [...own, ...listed, ...(isPrivate ? LOOPBACK : [])];
+  return { hosts: hosts.length === 0 ? null : [...new Set(hosts)], origins: listOf(settings.MCP_ALLOWED_ORIGINS) };
 }

@@ -1,6 +1,6 @@
 // Names what every route handler finds on its request; nothing outside http/ and app.ts imports it.
 import type { Context } from "hono";
-import type { Env } from "../env.ts";
+import type { Env, McpAccess } from "../env.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Deployment } from "../gateway/publish-config.ts";
 import type { Defer, Ports, Recorder } from "../gateway/ports.ts";
@@ -13,6 +13,8 @@ export interface Runtime {
   readonly rootTenant: string | undefined;
   /** The gateway's own address, where links to it are given out. */
   readonly publicUrl: string | undefined;
+  /** Which hosts and origins the MCP surface takes requests for. */
+  readonly mcpAccess: McpAccess;
   recorder(defer: Defer): Recorder;
 }
 
