@@ -41,7 +41,7 @@ import { askModel } from "./http/gemini/generate-content.ts";
 import { getGeminiModel, isGeminiClient, listGeminiModels } from "./http/gemini/models.ts";
 import type { Env } from "./env.ts";
 import type { HttpContext, HttpEnv, Runtime } from "./http/context.ts";
-import { mcpMetadataRoutes } from "./http/mcp/metadata.ts";
+import { mcpMetadataRoutes, openToPages, type MetadataRoute } from "./http/mcp/metadata.ts";
 import { authenticate, authorize } from "./http/middleware/authenticate.ts";
 import { chatCompletions } from "./http/openai/chat-completions.ts";
 import { embeddings } from "./http/openai/embeddings.ts";
@@ -126,7 +126,12 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
       route.path,
       answering((c) => guarded(c, route)),
     );
-  for (const route of mcpMetadataRoutes) app.on(route.method, route.path, answering(route.answer));
+  for (const route of mcpMetadataRoutes)
+    app.on(
+      route.method,
+      route.path,
+      answering((c) => described(c, route)),
+    );
   for (const route of approvalPageRoutes) app.on(route.method, route.path, answering(route.answer));
   for (const route of referenceRoutes(apiRoutes)) app.on(route.method, route.path, answering(route.answer));
   app.notFound((c) => {
@@ -188,6 +193,12 @@ async function guarded(c: HttpContext, route: ApiRoute): Promise<Response> {
   c.set("principal", principal);
   c.set("credential", credential);
   return route.answer(c);
+}
+
+/** Metadata, or why there is none, for pages too. */
+async function described(c: HttpContext, route: MetadataRoute): Promise<Response> {
+  const answer = await route.answer(c);
+  return answer.ok ? answer.value : openToPages(problem(answer));
 }
 
 /** What a thrown fault answers: its code, never its cause. */

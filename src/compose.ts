@@ -50,7 +50,8 @@ import { r2Segments } from "./adapters/r2/segments.ts";
 import { runtimeSystem } from "./adapters/system.ts";
 import { httpTools } from "./adapters/tools/http-tools.ts";
 import { createWebhooks } from "./adapters/webhooks.ts";
-import { readMcpAccess, readSettings, type Env, type Settings } from "./env.ts";
+import { readSettings, type Env, type Settings } from "./env.ts";
+import { mcpAccess } from "./core/identity/access.ts";
 import { auditSegment } from "./gateway/append-audit.ts";
 import type { Ports } from "./gateway/ports.ts";
 import type { TracePlane } from "./gateway/ports/trace-plane.ts";
@@ -110,7 +111,7 @@ export function compose(env: Env): Runtime {
     },
     rootTenant: settings.ROOT_TENANT,
     publicUrl: settings.PUBLIC_URL,
-    mcpAccess: readMcpAccess(settings),
+    mcpAccess: mcpAccess(settings),
     recorder: (defer) => recorder.for(defer),
   };
 }

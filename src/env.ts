@@ -6,6 +6,7 @@ import type {
   RemoteTenantLedger,
   RemoteToolCall,
 } from "./adapters/durable/rpc.ts";
+import { isHostList, isOriginList } from "./core/identity/access.ts";
 
 /** The Worker's bindings. Service bindings for providers and tools are further members named `SERVICE_<NAME>`. */
 export interface Bindings {
@@ -20,20 +21,6 @@ export interface Bindings {
   readonly CALLS: Queue;
   readonly EXPORTS: Queue;
   readonly EVALS: Queue;
-}
-
-function isHostList(text: string): boolean {
-  return listOf(text).every((host) => !/[/@?#\s]/.test(host) && URL.canParse(`http://${host}`));
-}
-
-function isOriginList(text: string): boolean {
-  return listOf(text).every((origin) => /^[a-z][a-z0-9+.-]*:\/\/[^/\s?#@]+$/.test(origin) && URL.canParse(origin));
-}
-
-/** The entries of a comma list, in lower case. */
-function listOf(text: string | undefined): readonly string[] {
-  const all = (text ?? "").split(",").map((each) => each.trim().toLowerCase());
-  return all.filter((each) => each !== "");
 }
 
 const Settings = z.object({
@@ -85,22 +72,4 @@ export function readSettings(env: Env): Settings {
   if (parsed.success) return parsed.data;
   const mistakes = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
   throw new Error(`the deployment is not complete: ${mistakes.join("; ")}`);
-}
-
-/** Who may ask the MCP surface, by the names of hosts and the origins of pages. */
-export interface McpAccess {
-  /** Host names without ports; null for any, where the platform routes nothing but the deployment's own names. */
-  readonly hosts: readonly string[] | null;
-  readonly origins: readonly string[];
-}
-
-const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
-
-/** Reads who may ask the MCP surface: `PUBLIC_URL`, the two lists, and loopback names where private egress is allowed. */
-export function readMcpAccess(settings: Settings): McpAccess {
-  const isPrivate = settings.ALLOW_PRIVATE_EGRESS === "true";
-  const listed = listOf(settings.MCP_ALLOWED_HOSTS).map((host) => new URL(`http://${host}`).hostname);
-  const own = settings.PUBLIC_URL === undefined ? [] : [new URL(settings.PUBLIC_URL).hostname];
-  const hosts = [...own, ...listed, ...(isPrivate ? LOOPBACK : [])];
-  return { hosts: hosts.length === 0 ? null : [...new Set(hosts)], origins: listOf(settings.MCP_ALLOWED_ORIGINS) };
 }

@@ -1,6 +1,7 @@
 // Names what every route handler finds on its request; nothing outside http/ and app.ts imports it.
 import type { Context } from "hono";
-import type { Env, McpAccess } from "../env.ts";
+import type { Env } from "../env.ts";
+import type { McpAccess } from "../core/identity/access.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Deployment } from "../gateway/publish-config.ts";
 import type { Defer, Ports, Recorder } from "../gateway/ports.ts";

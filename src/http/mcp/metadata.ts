@@ -1,7 +1,6 @@
 // Answers what the MCP surface is as an OAuth resource: its issuers and scopes, for clients that have no token yet (RFC 9728).
-import { refuse } from "../../core/errors.ts";
+import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { reachableScopes, resourceUrl, tokenScopes } from "../../core/identity/resource.ts";
-import { problem } from "../api/errors.ts";
 import type { HttpContext } from "../context.ts";
 import { resourceOf, signInConfig } from "./resource.ts";
 
@@ -9,7 +8,7 @@ import { resourceOf, signInConfig } from "./resource.ts";
 export interface MetadataRoute {
   readonly method: "GET" | "OPTIONS";
   readonly path: string;
-  readonly answer: (c: HttpContext) => Promise<Response>;
+  readonly answer: (c: HttpContext) => Promise<Outcome<Response>>;
 }
 
 const WELL_KNOWN = "/.well-known/oauth-protected-resource";
@@ -20,16 +19,15 @@ const MAX_AGE_S = 60;
 /** The routes, and the preflights of clients in a browser: they say their protocol version in a header. */
 export const mcpMetadataRoutes: readonly MetadataRoute[] = PATHS.flatMap((path): readonly MetadataRoute[] => [
   { method: "GET", path, answer: describe },
-  { method: "OPTIONS", path, answer: () => Promise.resolve(preflight()) },
+  { method: "OPTIONS", path, answer: () => Promise.resolve(accept(preflight())) },
 ]);
 
-async function describe(c: HttpContext): Promise<Response> {
+async function describe(c: HttpContext): Promise<Outcome<Response>> {
   const document = await signInConfig(c);
-  if (document === undefined) return open(problem(refuse("not_found", "this address takes API keys only")));
+  if (document === undefined) return refuse("not_found", "this address takes API keys only");
   const resource = resourceOf(c);
   const { server } = resource;
-  if (server !== null && !Object.hasOwn(document.mcp.servers, server))
-    return open(problem(refuse("not_found", "no such MCP server")));
+  if (server !== null && !Object.hasOwn(document.mcp.servers, server)) return refuse("not_found", "no such MCP server");
   const answer = Response.json({
     resource: resourceUrl(resource),
     authorization_servers: Object.values(document.identity.issuers).map(({ issuer }) => issuer),
@@ -39,16 +37,16 @@ async function describe(c: HttpContext): Promise<Response> {
     resource_documentation: `${resource.base}/docs`,
   });
   answer.headers.set("cache-control", `max-age=${MAX_AGE_S}`);
-  return open(answer);
+  return accept(openToPages(answer));
 }
 
 /** Public documents: pages of any origin may read them. */
-function open(answer: Response): Response {
+export function openToPages(answer: Response): Response {
   answer.headers.set("access-control-allow-origin", "*");
   return answer;
 }
 
 function preflight(): Response {
   const headers = { "access-control-allow-methods": "GET, HEAD, OPTIONS", "access-control-allow-headers": "*" };
-  return open(new Response(null, { status: 204, headers }));
+  return openToPages(new Response(null, { status: 204, headers }));
 }
