@@ -3,8 +3,11 @@ import { Hono } from "hono";
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from "jose";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { compose } from "../../src/compose.ts";
+import type { Principal } from "../../src/core/principal.ts";
 import { mcpAccess } from "../../src/core/identity/access.ts";
 import type { Env } from "../../src/env.ts";
+import { approvalRoutes } from "../../src/http/api/approvals.ts";
+import { toolCallRoutes } from "../../src/http/api/tool-calls.ts";
 import type { HttpEnv, Runtime } from "../../src/http/context.ts";
 import { authenticateMcp } from "../../src/http/mcp/authenticate.ts";
 import { challenge, stepUp } from "../../src/http/mcp/challenge.ts";
@@ -218,6 +221,69 @@ describe("a token", () => {
     const { json } = await ask(at(), bearer(await token()), { publicUrl: undefined });
     expect(json).toMatchObject({ error: { message: expect.stringContaining("PUBLIC_URL") } });
   });
+});
+
+describe("calls of a token's holder", () => {
+  it("ask for approval, are known by a key id of their own, and cannot approve themselves", async () => {
+    const rule = { id: "always", effect: "require_approval", message: "people decide" };
+    const sections = {
+      identity: { issuers: { acme: { issuer: ISSUER, actor: { default: "agent" }, audiences: ["gw"] } } },
+      policy: { rules: [rule] },
+      egress: { allow: ["model.test", "tool.test", "idp.test"] },
+    };
+    const asking = await createTenant({}, {}, { sections });
+    const approver = await createKey(asking.id, ["approver"]);
+    const sent = upstream(({ url }) => {
+      if (url.endsWith("/openid-configuration"))
+        return Response.json({ issuer: ISSUER, jwks_uri: "https://idp.test/keys" });
+      return Response.json(url === "https://idp.test/keys" ? { keys: [jwk] } : { id: "re_1" });
+    }).sent;
+    const app = callsOf((principal) => principal);
+    const asked = await app(`/v1/tool-calls?tenant=${asking.id}`, await token({ aud: "gw" }), {
+      tool_call: { name: "refund", args: { amount_usd: 5 } },
+      session_id: "s-token",
+    });
+    const call = await asked.json<{ id: string; approval: { id: string } }>();
+    expect(asked.status, JSON.stringify(call)).toBe(202);
+    const shown = await (await request(`/v1/approvals/${call.approval.id}`, approver)).json<Record<string, string>>();
+    expect(shown["requested_by"]).toMatch(/^jwt:acme:[0-9a-f]{16}$/);
+    const asApprover = callsOf((principal) => ({ ...principal, roles: ["approver"] }));
+    const own = await asApprover(
+      `/v1/approvals/${call.approval.id}/approve?tenant=${asking.id}`,
+      await token({ aud: "gw" }),
+      {},
+    );
+    expect(await own.json()).toMatchObject({ code: "approver_is_requester" });
+    const given = await request(`/v1/approvals/${call.approval.id}/approve`, approver, { method: "POST", body: "{}" });
+    expect(await given.json()).toMatchObject({ id: call.id, status: "succeeded" });
+    expect(sent.filter(({ url }) => url === "https://tool.test/refunds")).toHaveLength(1);
+  });
+
+  /** The API's routes, for whoever the MCP surface would let in, as that one or somebody else. */
+  function callsOf(as: (principal: Principal) => Principal) {
+    const app = new Hono<HttpEnv>();
+    for (const route of [...toolCallRoutes, ...approvalRoutes])
+      app.on(route.method, route.path, async (c) => {
+        c.set("runtime", { ...runtime });
+        const found = await authenticateMcp(c);
+        if (!found.ok) return challenge(c, found);
+        c.set("principal", as(found.value.principal));
+        c.set("credential", found.value.credential);
+        return route.answer(c);
+      });
+    return async (path: string, text: string, body: unknown) => {
+      const waiting: Promise<unknown>[] = [];
+      const context = {
+        waitUntil: (work: Promise<unknown>) => void waiting.push(work),
+        passThroughOnException: () => undefined,
+        props: {},
+      };
+      const init = { method: "POST", headers: bearer(text), body: JSON.stringify(body) };
+      const answer = await app.request(`${BASE}${path}`, init, bindings as unknown as Env, context);
+      await Promise.all(waiting);
+      return answer;
+    };
+  }
 });
 
 describe("a challenge", () => {
