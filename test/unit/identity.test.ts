@@ -235,11 +235,11 @@ describe("the resource", () => {
     const two = {
       issuers: {
         one: { issuer: "https://1.example", actor: {}, scopes: { map: { Pay: "b:w" }, prefix: "gw/" } },
-        two: { issuer: "https://2.example", actor: {} },
+        two: { issuer: "https://2.example", actor: {}, scopes: { ask_prefix: "api://gw/" } },
         three: { issuer: "https://3.example", actor: {}, scopes: { map: { Pay: "b:w" } } },
       },
     };
-    expect(tokenScopes(two, ["b:w", "repo"])).toEqual(["Pay", "gw/repo", "b:w", "repo"]);
+    expect(tokenScopes(two, ["b:w", "repo"])).toEqual(["Pay", "gw/repo", "api://gw/b:w", "api://gw/repo"]);
   });
 });
 

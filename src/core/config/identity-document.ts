@@ -56,6 +56,8 @@ const ScopeClaimDocument = z.strictObject({
   map: z.optional(z.record(text, scope)),
   /** Stands before the token's scopes that are ours, and is taken off; others do not count. */
   prefix: z.optional(text),
+  /** Stands before scopes where clients ask the issuer for them, and not in its tokens. */
+  ask_prefix: z.optional(text),
 });
 
 /** One issuer under `identity.issuers`. */

@@ -46,6 +46,11 @@ export function tokenScopes({ issuers }: IdentityEntry, scopes: readonly string[
 }
 
 function spellingsOf({ scopes }: IssuerEntry, scope: string): readonly string[] {
+  return wordsFor(scopes, scope).map((word) => `${scopes?.ask_prefix ?? ""}${word}`);
+}
+
+/** The words of a token that are this scope here. */
+function wordsFor(scopes: IssuerEntry["scopes"], scope: string): readonly string[] {
   const { map, prefix } = scopes ?? {};
   const mapped = Object.entries(map ?? {}).flatMap(([word, ours]) => (ours === scope ? [word] : []));
   if (mapped.length > 0) return mapped;
