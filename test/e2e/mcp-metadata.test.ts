@@ -74,7 +74,7 @@ describe("an official client", () => {
 
   test("goes on from there to the issuer", async () => {
     const info = await discoverOAuthServerInfo(address("/mcp", tenant.id));
-    expect(String(info.authorizationServerUrl)).toBe(issuer);
+    expect(info.authorizationServerUrl).toBe(issuer);
     expect(await discoverAuthorizationServerMetadata(issuer)).toMatchObject({ issuer });
   });
 

@@ -279,7 +279,7 @@ describe("calls of a token's holder", () => {
         props: {},
       };
       const init = { method: "POST", headers: bearer(text), body: JSON.stringify(body) };
-      const answer = await app.request(`${BASE}${path}`, init, bindings as unknown as Env, context);
+      const answer = await app.request(`${BASE}${path}`, init, bindings, context);
       await Promise.all(waiting);
       return answer;
     };
