@@ -43,6 +43,7 @@ import { refusedResponse } from "./http/mcp/errors.ts";
 import { mcpRoutes } from "./http/mcp/routes.ts";
 import type { Env } from "./env.ts";
 import type { HttpContext, HttpEnv, Runtime } from "./http/context.ts";
+import { mcpMetadataRoutes, openToPages, type MetadataRoute } from "./http/mcp/metadata.ts";
 import { authenticate, authorize } from "./http/middleware/authenticate.ts";
 import { chatCompletions } from "./http/openai/chat-completions.ts";
 import { embeddings } from "./http/openai/embeddings.ts";
@@ -128,6 +129,12 @@ export function createApp(runtimeOf: (env: Env) => Runtime): Hono<HttpEnv> {
       answering((c) => guarded(c, route)),
     );
   for (const route of mcpRoutes) app.all(route.path, answering(route.answer));
+  for (const route of mcpMetadataRoutes)
+    app.on(
+      route.method,
+      route.path,
+      answering((c) => described(c, route)),
+    );
   for (const route of approvalPageRoutes) app.on(route.method, route.path, answering(route.answer));
   for (const route of referenceRoutes(apiRoutes)) app.on(route.method, route.path, answering(route.answer));
   app.notFound((c) => {
@@ -190,6 +197,12 @@ async function guarded(c: HttpContext, route: ApiRoute): Promise<Response> {
   c.set("principal", principal);
   c.set("credential", credential);
   return route.answer(c);
+}
+
+/** Metadata, or why there is none, for pages too. */
+async function described(c: HttpContext, route: MetadataRoute): Promise<Response> {
+  const answer = await route.answer(c);
+  return answer.ok ? answer.value : openToPages(problem(answer));
 }
 
 /** What a thrown fault answers: its code, never its cause. */

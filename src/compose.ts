@@ -28,6 +28,7 @@ import { durableSwitches } from "./adapters/durable/switches.ts";
 import { durableConfigs, durableTenants } from "./adapters/durable/tenants.ts";
 import { durableToolCalls } from "./adapters/durable/tool-calls.ts";
 import { createEgress, type Service } from "./adapters/egress.ts";
+import { issuerTokens } from "./adapters/identity/token-verifier.ts";
 import { kvKeys } from "./adapters/kv/keys.ts";
 import type { RootKeys } from "./adapters/kv/wrapped-keys.ts";
 import { kvAnswerCache } from "./adapters/kv/answer-cache.ts";
@@ -56,6 +57,7 @@ import { toolsByKind } from "./adapters/tools/tools-by-kind.ts";
 import { createWebhooks } from "./adapters/webhooks.ts";
 import { sha256Hex } from "./core/json/digest.ts";
 import { readSettings, type Env, type Settings } from "./env.ts";
+import { mcpAccess } from "./core/identity/access.ts";
 import { auditSegment } from "./gateway/append-audit.ts";
 import type { Ports } from "./gateway/ports.ts";
 import type { TracePlane } from "./gateway/ports/trace-plane.ts";
@@ -76,6 +78,7 @@ export function compose(env: Env): Runtime {
   const ports: Ports = {
     system: runtimeSystem,
     keys: kvKeys(env.CONFIG, runtimeSystem, { text: settings.ROOT_KEY, tenant: settings.ROOT_TENANT }),
+    tokens: issuerTokens(egress, runtimeSystem),
     secrets,
     controls,
     configs: durableConfigs(env.TENANT_LEDGER, env.CONFIG, controls, runtimeSystem),
@@ -119,6 +122,7 @@ export function compose(env: Env): Runtime {
     rootTenant: settings.ROOT_TENANT,
     publicUrl: settings.PUBLIC_URL,
     mcpStateKey: sha256Hex(`interlock mcp request state v1\n${settings.SECRETS_KEY}`),
+    mcpAccess: mcpAccess(settings),
     recorder: (defer) => recorder.for(defer),
   };
 }

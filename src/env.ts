@@ -7,6 +7,7 @@ import type {
   RemoteTenantLedger,
   RemoteToolCall,
 } from "./adapters/durable/rpc.ts";
+import { isHostList, isOriginList } from "./core/identity/access.ts";
 
 /** The Worker's bindings. Service bindings for providers and tools are further members named `SERVICE_<NAME>`. */
 export interface Bindings {
@@ -40,6 +41,23 @@ const Settings = z.object({
   ROOT_TENANT: z.optional(z.string()),
   /** The gateway's own address, for links in notices to approvers; without it notices carry none. */
   PUBLIC_URL: z.optional(z.url("PUBLIC_URL: expected an absolute URL")),
+  /** Further names under which the MCP surface is asked: a comma list of hosts. */
+  MCP_ALLOWED_HOSTS: z.optional(
+    z
+      .string()
+      .check(z.refine(isHostList, "MCP_ALLOWED_HOSTS: expected hosts without scheme or path, with commas between")),
+  ),
+  /** Origins of web pages that may use the MCP surface: a comma list. */
+  MCP_ALLOWED_ORIGINS: z.optional(
+    z
+      .string()
+      .check(
+        z.refine(
+          isOriginList,
+          "MCP_ALLOWED_ORIGINS: expected origins such as https://app.example, with commas between",
+        ),
+      ),
+  ),
   /** `"true"` lets tools and providers live on loopback and private hosts over http. */
   ALLOW_PRIVATE_EGRESS: z._default(z.string(), "false"),
 });

@@ -10,6 +10,7 @@ interface CatalogueEntry {
 /** Every refusal and fault the gateway can answer. Codes are API: they never change meaning. */
 export const ERRORS = {
   unauthenticated: { status: 401, retry: false, title: "No valid API key" },
+  issuer_unavailable: { status: 503, retry: true, title: "The keys of the token's issuer cannot be had" },
   scope_missing: { status: 403, retry: false, title: "The key or the actor lacks a required scope" },
   role_missing: { status: 403, retry: false, title: "The key's roles do not allow this" },
   actor_forbidden: { status: 403, retry: false, title: "The key may not act as this actor" },

@@ -42,6 +42,7 @@ import type { EvalDatasets, EvalQueue, EvalRuns } from "./ports/evals.ts";
 import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
 import type { EvalEvidence } from "./ports/eval-evidence.ts";
+import type { TokenVerifier } from "./ports/identity.ts";
 import type { Releases } from "./ports/releases.ts";
 import type { McpExchange, McpServers } from "./ports/mcp.ts";
 import type { McpSessions } from "./ports/mcp-sessions.ts";
@@ -369,6 +370,7 @@ export type ModelPorts = Omit<Ports, ActingPorts>;
 export interface Ports extends TracePlane {
   readonly system: System;
   readonly keys: Keys;
+  readonly tokens: TokenVerifier;
   readonly secrets: Secrets;
   readonly controls: Controls;
   readonly configs: Configs;

@@ -1,6 +1,7 @@
 // Names what every route handler finds on its request; nothing outside http/ and app.ts imports it.
 import type { Context } from "hono";
 import type { Env } from "../env.ts";
+import type { McpAccess } from "../core/identity/access.ts";
 import type { Principal } from "../core/principal.ts";
 import type { Deployment } from "../gateway/publish-config.ts";
 import type { Defer, Ports, Recorder } from "../gateway/ports.ts";
@@ -15,6 +16,8 @@ export interface Runtime {
   readonly publicUrl: string | undefined;
   /** Signs what MCP clients carry from one round to the next. */
   readonly mcpStateKey: string;
+  /** Which hosts and origins the MCP surface takes requests for. */
+  readonly mcpAccess: McpAccess;
   recorder(defer: Defer): Recorder;
 }
 

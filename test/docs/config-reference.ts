@@ -1,6 +1,7 @@
 // Writes docs/config-reference.md from the config's JSON Schema; a field without a description here, or the reverse, is an error.
 import { configJsonSchema } from "../../src/core/config/document.ts";
 import { EVAL_FIELDS } from "./eval-fields.ts";
+import { IDENTITY_FIELDS } from "./identity-fields.ts";
 import { MODEL_FIELDS } from "./model-fields.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
 import { RELEASE_FIELDS } from "./release-fields.ts";
@@ -67,6 +68,7 @@ const auth = (at: string): Readonly<Record<string, string>> => ({
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   ...EVAL_FIELDS,
+  ...IDENTITY_FIELDS,
   ...MODEL_FIELDS,
   ...POLICY_FIELDS,
   ...RELEASE_FIELDS,

@@ -9,6 +9,8 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
   unsupported: "`detail` names what is not offered, and what is instead.",
   provider_unavailable: "Every candidate failed or is left alone for a while. Wait for `Retry-After`.",
   unauthenticated: "Send a key that exists and was not revoked.",
+  issuer_unavailable:
+    "`detail` says what the issuer did not answer. Wait `Retry-After`; keys that were read before serve for an hour. See [signing in](guides/mcp-sign-in.md).",
   scope_missing: "Give the scope to the key and to the actor: a call has only the scopes that both have.",
   role_missing: "Use a key whose roles grant it; `detail` names them.",
   actor_forbidden: "Use an actor that the key lists, or a key that lists the actor.",

@@ -11,6 +11,7 @@ import { routeMistakes } from "./check-routes.ts";
 import { checkPolicy, type PolicyCheck } from "./check-policy.ts";
 import { checkRouting, routingTestMistakes } from "./check-routing.ts";
 import { evalMistakes } from "./check-evals.ts";
+import { identityMistakes } from "./check-identity.ts";
 import { releaseMistakes, releaseWarnings } from "./check-releases.ts";
 import { probeUrl, requestMistakes, requestWarnings } from "./check-tool-request.ts";
 import type { ConfigDocument, ModelEntry, ProviderEntry, ToolEntry } from "./document.ts";
@@ -106,6 +107,7 @@ function referenceMistakes(
     ...releaseMistakes(document),
     ...evalMistakes(document),
     ...approvalMistakes(document, around),
+    ...identityMistakes(document, (path, url) => targetMistakes({ path, url, service: undefined }, document, around)),
     ...exportMistakes(document, around),
     ...noticeMistakes("trace.alerts", { ...document.trace.alerts, fallback: undefined }, document, around),
     ...testReferenceMistakes(document),

@@ -3,6 +3,7 @@ import * as z from "zod/mini";
 import en from "zod/v4/locales/en.js";
 import { ModelDocument, ProviderDocument, RouteDocument } from "./model-document.ts";
 import { OpenApiDocument } from "./openapi-document.ts";
+import { IdentityDocument } from "./identity-document.ts";
 import { McpDocument } from "./mcp-document.ts";
 import {
   ApprovalsDocument,
@@ -79,6 +80,8 @@ export const ConfigDocument = z.strictObject({
   /** MCP servers whose tools, resources and prompts are called through the gateway. */
   mcp: z.prefault(McpDocument, {}),
   actors: z._default(z.record(name, ActorDocument), {}),
+  /** Whose tokens open the MCP surface, beside API keys. */
+  identity: z.prefault(IdentityDocument, {}),
   /** What `model: "auto"` stands for. */
   routing: z.optional(RoutingDocument),
   ...ReleaseSections,

@@ -2,11 +2,14 @@
 import { isJsonContentType, isLegacyRequest } from "@modelcontextprotocol/server";
 import { parseExactJson } from "../../core/json/exact.ts";
 import type { HttpContext } from "../context.ts";
-import { authenticate, authorize } from "../middleware/authenticate.ts";
 import { readBodyText } from "../middleware/body.ts";
+import { authenticateMcp } from "./authenticate.ts";
+import { challenge, stepUp } from "./challenge.ts";
 import { refusedResponse, rpcErrorResponse } from "./errors.ts";
 import { serveSessionDelete, serveSessionGet, serveSessionPost } from "./sessions.ts";
-import { stateCodec } from "./serving.ts";
+import { checkOrigin, corsHeaders } from "./origin.ts";
+import { lackingScopes } from "./scopes.ts";
+import { stateCodec, type Serving } from "./serving.ts";
 import { serveStateless } from "./stateless.ts";
 
 /** The largest message: 4 MiB. */
@@ -25,14 +28,22 @@ export const mcpRoutes: readonly McpRoute[] = [
 ];
 
 async function answerMcp(c: HttpContext, server: string | null): Promise<Response> {
-  const authenticated = await authenticate(c);
-  if (!authenticated.ok) return refusedResponse(authenticated);
-  const { principal, credential } = authenticated.value;
-  const authorized = authorize(principal, "call");
-  if (!authorized.ok) return refusedResponse(authorized);
+  const blocked = checkOrigin(c);
+  if (blocked !== undefined) return blocked;
+  const found = await authenticateMcp(c);
+  if (!found.ok) return challenge(c, found);
+  const { principal, credential, user, kind } = found.value;
   c.set("principal", principal);
   c.set("credential", credential);
-  const entering = { c, server, tokenUser: null, states: stateCodec(c, server) };
+  const answer = await serve({ c, server, tokenUser: user, isToken: kind === "token", states: stateCodec(c, server) });
+  for (const [name, value] of Object.entries(corsHeaders(c))) answer.headers.set(name, value);
+  return answer;
+}
+
+type Entering = Omit<Serving, "isModern" | "session">;
+
+async function serve(entering: Entering): Promise<Response> {
+  const { c } = entering;
   switch (c.req.method) {
     case "POST":
       return post(entering);
@@ -45,7 +56,7 @@ async function answerMcp(c: HttpContext, server: string | null): Promise<Respons
   }
 }
 
-async function post(entering: Omit<Parameters<typeof serveSessionPost>[0], "isModern">): Promise<Response> {
+async function post(entering: Entering): Promise<Response> {
   const { c } = entering;
   if (!isJsonContentType(c.req.header("content-type") ?? null))
     return rpcErrorResponse(415, { code: -32_000, message: "Content-Type: expected application/json" });
@@ -53,6 +64,8 @@ async function post(entering: Omit<Parameters<typeof serveSessionPost>[0], "isMo
   if (!body.ok) return refusedResponse(body);
   const parsed = parseExactJson(body.value.text);
   if (!parsed.ok) return unreadable(parsed);
+  const lacking = await lackingScopes(entering, parsed.value);
+  if (lacking.length > 0) return stepUp(c, lacking);
   const isLegacy = await isLegacyRequest(c.req.raw, parsed.value);
   return isLegacy
     ? serveSessionPost({ ...entering, isModern: false }, parsed.value)

@@ -88,5 +88,5 @@ async function answerOne(
 ): Promise<Result> {
   const { name, uri } = params;
   const subject = [name, uri].find((each) => typeof each === "string") ?? ctx.mcpReq.method;
-  return answer(await readAsked(serving, ctx, String(subject)), params);
+  return answer(await readAsked(serving, ctx, subject), params);
 }

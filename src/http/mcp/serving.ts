@@ -33,6 +33,8 @@ export interface Serving {
   readonly session: McpSession | null;
   /** The end user that a token of the tenant's issuer speaks for. */
   readonly tokenUser: string | null;
+  /** Whether the caller came with a token, whose scopes can grow. */
+  readonly isToken: boolean;
   readonly states: RequestStateCodec<CallState>;
 }
 

@@ -40,12 +40,12 @@ export function authorize(principal: Principal, permission: Permission): Outcome
 const GEMINI_PATHS = /^\/v1(?:beta)?\/models(?:\/|$)/;
 
 function credentialOf(c: HttpContext): string | undefined {
-  const header = c.req.header("authorization");
-  if (header !== undefined) {
-    const match = /^bearer\s+(\S+)$/i.exec(header);
-    if (match?.[1] !== undefined) return match[1];
-  }
-  return c.req.header("x-api-key") ?? googleKey(c);
+  return bearerOf(c) ?? c.req.header("x-api-key") ?? googleKey(c);
+}
+
+/** What stands in `Authorization: Bearer …` (RFC 6750 s2.1). */
+export function bearerOf(c: HttpContext): string | undefined {
+  return /^bearer\s+(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
 }
 
 /** A key where Google's clients put it. In an address others may have seen it: it is read there, and goes nowhere from there. */
