@@ -27,7 +27,7 @@ import { durableReleases } from "./adapters/durable/releases.ts";
 import { durableSwitches } from "./adapters/durable/switches.ts";
 import { durableConfigs, durableTenants } from "./adapters/durable/tenants.ts";
 import { durableToolCalls } from "./adapters/durable/tool-calls.ts";
-import { createEgress, type Service } from "./adapters/egress.ts";
+import { createEgress, type Egress, type Service } from "./adapters/egress.ts";
 import { issuerTokens } from "./adapters/identity/token-verifier.ts";
 import { kvKeys } from "./adapters/kv/keys.ts";
 import type { RootKeys } from "./adapters/kv/wrapped-keys.ts";
@@ -59,7 +59,7 @@ import { sha256Hex } from "./core/json/digest.ts";
 import { readSettings, type Env, type Settings } from "./env.ts";
 import { mcpAccess } from "./core/identity/access.ts";
 import { auditSegment } from "./gateway/append-audit.ts";
-import type { Ports } from "./gateway/ports.ts";
+import type { Ports, Secrets } from "./gateway/ports.ts";
 import type { TracePlane } from "./gateway/ports/trace-plane.ts";
 import type { Runtime } from "./http/context.ts";
 
@@ -72,8 +72,6 @@ export function compose(env: Env): Runtime {
   const secrets = kvSecrets(env.CONFIG, rootKeysOf(settings), runtimeSystem);
   const sessions = new DurableSessionLedgers(env.SESSION_LEDGER, runtimeSystem);
   const controls = new DurableControls(env.TENANT_LEDGER, runtimeSystem);
-  const credentials = createCredentials(egress, secrets, runtimeSystem);
-  const mcp = mcpMeans(egress, credentials, runtimeSystem);
   const plane = tracePlane(env, settings, otlpExporter(egress, secrets, runtimeSystem));
   const ports: Ports = {
     system: runtimeSystem,
@@ -94,8 +92,7 @@ export function compose(env: Env): Runtime {
     toolCalls: durableToolCalls(env.TOOL_CALL),
     callList: d1CallList(env.DB),
     models: providerModels({ egress, secrets, system: runtimeSystem, workersAi: workersAiOf(env) }),
-    tools: toolsByKind({ http: httpTools(egress, credentials), mcp: mcpTools(mcp) }),
-    mcpServers: mcpServers(mcp),
+    ...reaching(egress, secrets),
     mcpSessions: durableMcpSessions(env.MCP_SESSION),
     ...plane,
     ...evals(env),
@@ -124,6 +121,16 @@ export function compose(env: Env): Runtime {
     mcpStateKey: sha256Hex(`interlock mcp request state v1\n${settings.SECRETS_KEY}`),
     mcpAccess: mcpAccess(settings),
     recorder: (defer) => recorder.for(defer),
+  };
+}
+
+/** How tools and MCP servers are reached, with the tenant's own credentials. */
+function reaching(egress: Egress, secrets: Pick<Secrets, "reveal">): Pick<Ports, "tools" | "mcpServers"> {
+  const credentials = createCredentials(egress, secrets, runtimeSystem);
+  const mcp = mcpMeans(egress, credentials, runtimeSystem);
+  return {
+    tools: toolsByKind({ http: httpTools(egress, credentials), mcp: mcpTools(mcp) }),
+    mcpServers: mcpServers(mcp),
   };
 }
 

@@ -75,17 +75,18 @@ function attemptSpans(happened: ToolCallHappened, end: ToolCallEnd): readonly Sp
 function attemptSpan(attempt: Attempt, { call, tool, spanId: parentId }: ToolCallHappened): Span {
   const { toolName } = call;
   const { number, outcome, cause, httpStatus, retryAfterMs } = attempt;
+  const method = methodOf(tool);
   return {
     span_id: attempt.spanId,
     parent_span_id: parentId,
-    name: tool?.entry.mcp === undefined ? `attempt ${toolName}` : `${MCP_METHODS[tool.entry.mcp.kind]} ${toolName}`,
+    name: `${method ?? "attempt"} ${toolName}`,
     kind: "client",
     start_ms: attempt.startedAt,
     end_ms: attempt.endedAt,
     status: outcome.status === "succeeded" ? "ok" : "error",
     attributes: {
       [ATTR.toolName]: toolName,
-      [ATTR.mcpMethod]: tool?.entry.mcp === undefined ? undefined : MCP_METHODS[tool.entry.mcp.kind],
+      [ATTR.mcpMethod]: method,
       [ATTR.serverAddress]: (tool === undefined ? null : hostOf(tool.entry)) ?? undefined,
       [ATTR.attempt]: number,
       [ATTR.resendCount]: number === 1 ? undefined : number - 1,
@@ -158,6 +159,10 @@ function callSpan(happened: ToolCallHappened, end: ToolCallEnd, endedAt: number)
 
 /** What the gateway itself asks an MCP server for, by what the tool is there. */
 const MCP_METHODS = { tool: "tools/call", resource: "resources/read", prompt: "prompts/get" } as const;
+
+function methodOf(tool: ResolvedTool | undefined): string | undefined {
+  return tool?.entry.mcp === undefined ? undefined : MCP_METHODS[tool.entry.mcp.kind];
+}
 
 /** A call over MCP is a server span named by its method and target, as the MCP conventions have it; a resource is too particular for a name. */
 function nameOf({ context: { mcp }, toolName, args }: ToolCall): Pick<Span, "name" | "kind"> {

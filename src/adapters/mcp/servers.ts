@@ -1,5 +1,4 @@
 // Asks MCP servers what they offer, and sends them requests that have no effect.
-import type { PriorDiscovery } from "@modelcontextprotocol/client";
 import { accept, type Outcome } from "../../core/errors.ts";
 import type { Json, JsonObject } from "../../core/json/canonical.ts";
 import { digestOf } from "../../core/json/digest.ts";
@@ -9,7 +8,7 @@ import type { Egress } from "../egress.ts";
 import type { Credentials } from "../tools/credentials.ts";
 import { readDefinitions } from "./definitions.ts";
 import { refusalOf } from "./faults.ts";
-import { LegacySessions } from "./legacy-sessions.ts";
+import { MetServers } from "./met-servers.ts";
 import { Anything, NOBODY, openUpstream, type Means, type Upstream } from "./upstream.ts";
 import { watchServer } from "./watch.ts";
 
@@ -19,8 +18,7 @@ const MAX_DISCOVERIES = 200;
 
 /** What connections to servers are made with; one for the isolate. */
 export function mcpMeans(egress: Egress, credentials: Credentials, system: System): Means {
-  const verdicts = new Map<string, { readonly prior: PriorDiscovery; readonly at: number }>();
-  return { egress, credentials, system, verdicts, sessions: new LegacySessions() };
+  return { egress, credentials, system, met: new MetServers() };
 }
 
 /** Servers over Streamable HTTP. */

@@ -15,16 +15,16 @@ import type { System } from "../../gateway/ports.ts";
 import type { McpExchange, McpTarget } from "../../gateway/ports/mcp.ts";
 import type { Egress } from "../egress.ts";
 import type { Credential, Credentials } from "../tools/credentials.ts";
-import { LegacySessions } from "./legacy-sessions.ts";
-import { upstreamFetch, UpstreamFault } from "./upstream-fetch.ts";
+import { Ending } from "./ending.ts";
+import type { KnownSession, MetServers } from "./met-servers.ts";
+import { upstreamFetch } from "./upstream-fetch.ts";
 
-/** What connections are made with; `verdicts` and `sessions` are the isolate's memory of servers. */
+/** What connections are made with; `met` is the isolate's memory of servers. */
 export interface Means {
   readonly egress: Egress;
   readonly credentials: Credentials;
   readonly system: System;
-  readonly verdicts: Map<string, { readonly prior: PriorDiscovery; readonly at: number }>;
-  readonly sessions: LegacySessions;
+  readonly met: MetServers;
 }
 
 /** How one connection is to be. */
@@ -58,11 +58,6 @@ export interface RunOptions {
 /** No credential could be had. */
 export class CredentialFault extends Error {}
 
-/** How long what a server speaks is remembered, in milliseconds. */
-const VERDICT_MAX_AGE_MS = 300_000;
-const MAX_VERDICTS = 500;
-/** How long after the end of an answer its last event may still be on its way through the parser. */
-const PARSER_GRACE_MS = 50;
 const ME = { name: "interlock", version: "1" } as const;
 
 /** An exchange with nobody behind it: no client to ask, nothing passed on. */
@@ -123,99 +118,148 @@ interface Connecting {
 }
 
 async function connect(means: Means, target: McpTarget, connecting: Connecting): Promise<Upstream> {
-  const { opening, signal, credential } = connecting;
-  const { exchange } = opening;
-  const now = means.system.now();
-  const place = digestOf([
-    target.tenant,
-    target.name,
-    target.server.url,
-    target.server.service ?? "",
-    credential.texts,
-  ]);
-  const verdict = fresh(means, place, now);
-  const sessionKey =
-    exchange.sessionKey === undefined
-      ? undefined
-      : digestOf([place, exchange.sessionKey, exchange.clientCapabilities, exchange.ask !== undefined]);
-  const known = sessionKey === undefined ? undefined : means.sessions.find(sessionKey, now);
-  const ending = new Ending();
-  const transport = new StreamableHTTPClientTransport(serverUrl(target), {
-    fetch: upstreamFetch({
-      egress: means.egress,
-      allowedHosts: target.allowedHosts,
-      service: target.server.service,
+  const connection = new Connection(means, target, connecting);
+  await connection.dial();
+  return connection;
+}
+
+/** One connection; where a session that it goes on with is gone, it begins another before anything was done. */
+class Connection implements Upstream {
+  readonly #means: Means;
+  readonly #target: McpTarget;
+  readonly #connecting: Connecting;
+  /** Where the isolate remembers the server, and the session of this caller there; no session is kept for a caller without one. */
+  readonly #place: string;
+  readonly #sessionKey: string | undefined;
+  #live: Live | undefined;
+
+  constructor(means: Means, target: McpTarget, connecting: Connecting) {
+    this.#means = means;
+    this.#target = target;
+    this.#connecting = connecting;
+    const { tenant, name, server } = target;
+    const { sessionKey, clientCapabilities, ask } = connecting.opening.exchange;
+    this.#place = digestOf([tenant, name, server.url, server.service ?? "", connecting.credential.texts]);
+    this.#sessionKey =
+      sessionKey === undefined ? undefined : digestOf([this.#place, sessionKey, clientCapabilities, ask !== undefined]);
+  }
+
+  get client(): Client {
+    return this.#connected().client;
+  }
+
+  get era(): "legacy" | "modern" {
+    return this.client.getDiscoverResult() === undefined ? "legacy" : "modern";
+  }
+
+  async dial(): Promise<void> {
+    const { met, system } = this.#means;
+    const now = system.now();
+    const known = this.#sessionKey === undefined ? undefined : met.session(this.#sessionKey, now);
+    const verdict = met.verdict(this.#place, now);
+    const live = this.#liveFor(known, verdict);
+    const { opening, signal } = this.#connecting;
+    const options = { timeout: opening.timeoutMs, signal };
+    const prior = known === undefined ? verdict : ({ kind: "legacy" } as const);
+    try {
+      await live.ending.race(
+        live.client.connect(live.transport, prior === undefined ? options : { ...options, prior }),
+      );
+    } catch (error) {
+      met.forgetVerdict(this.#place);
+      throw error;
+    }
+    this.#live = live;
+    const discover = live.client.getDiscoverResult();
+    if (verdict === undefined)
+      met.keepVerdict(this.#place, discover === undefined ? { kind: "legacy" } : { kind: "modern", discover }, now);
+    const { sessionId: id, protocolVersion } = live.transport;
+    if (this.#sessionKey === undefined || id === undefined || protocolVersion === undefined) return;
+    if (known === undefined) met.keepSession(this.#sessionKey, { id, protocolVersion }, now);
+  }
+
+  async run<T>(request: (options: RunOptions) => Promise<T>): Promise<T> {
+    const { isResumed } = this.#connected();
+    try {
+      return await this.#once(request);
+    } catch (error) {
+      if (this.#sessionKey !== undefined) this.#means.met.forgetSession(this.#sessionKey);
+      // A server that does not know the session has done nothing: it is asked again under another.
+      if (!isResumed || !isSessionGone(error)) throw error;
+      await this.dial();
+      return this.#once(request);
+    }
+  }
+
+  #once<T>(request: (options: RunOptions) => Promise<T>): Promise<T> {
+    const { ending } = this.#connected();
+    const { opening, signal } = this.#connecting;
+    const { timeoutMs: timeout, exchange } = opening;
+    const onprogress: ProgressCallback = (progress) =>
+      exchange.notify({ method: "notifications/progress", params: { ...progress } as JsonObject });
+    ending.begin();
+    return ending.race(request({ signal, timeout, maxTotalTimeout: timeout, allowInputRequired: true, onprogress }));
+  }
+
+  async close(): Promise<void> {
+    const { client, transport } = this.#connected();
+    const isKept = this.#sessionKey !== undefined;
+    if (!isKept && transport.sessionId !== undefined) await transport.terminateSession().catch(() => undefined);
+    await client.close().catch(() => undefined);
+  }
+
+  #connected(): Live {
+    if (this.#live === undefined) throw new Error("not connected");
+    return this.#live;
+  }
+
+  #liveFor(known: KnownSession | undefined, verdict: PriorDiscovery | undefined): Live {
+    const { opening, signal, credential } = this.#connecting;
+    const { egress } = this.#means;
+    const { allowedHosts, server } = this.#target;
+    const ending = new Ending();
+    const fetch = upstreamFetch({
+      egress,
+      allowedHosts,
+      service: server.service,
       credential,
       headers: opening.headers ?? {},
       signal,
       onStart: () => ending.started(),
       onEnd: (fault) => ending.ended(fault),
       wantsStream: opening.wantsStream === true,
-    }),
-    redirectPolicy: "follow",
-    onInsufficientScope: "throw",
-    reconnectionOptions: {
-      maxRetries: 2,
-      initialReconnectionDelay: 200,
-      maxReconnectionDelay: 2_000,
-      reconnectionDelayGrowFactor: 2,
-    },
-    ...(known === undefined ? {} : { sessionId: known.id, protocolVersion: known.protocolVersion }),
-  });
-  const client = clientOf(exchange, known === undefined ? verdict?.kind : "legacy");
-  const options = { timeout: opening.timeoutMs, signal };
-  const prior = known === undefined ? verdict : ({ kind: "legacy" } as const);
-  try {
-    await ending.race(client.connect(transport, prior === undefined ? options : { ...options, prior }));
-  } catch (error) {
-    means.verdicts.delete(place);
-    throw error;
+    });
+    const transport = new StreamableHTTPClientTransport(serverUrl(this.#target), {
+      fetch,
+      redirectPolicy: "follow",
+      onInsufficientScope: "throw",
+      reconnectionOptions: RECONNECTION,
+      ...(known === undefined ? {} : { sessionId: known.id, protocolVersion: known.protocolVersion }),
+    });
+    const client = clientOf(opening.exchange, known === undefined ? verdict?.kind : "legacy");
+    return { client, transport, ending, isResumed: known !== undefined };
   }
-  const discover = client.getDiscoverResult();
-  const era = discover === undefined ? "legacy" : "modern";
-  if (verdict === undefined)
-    remember(means, place, discover === undefined ? { kind: "legacy" } : { kind: "modern", discover }, now);
-  const { sessionId, protocolVersion } = transport;
-  const isKept =
-    era === "legacy" && sessionKey !== undefined && sessionId !== undefined && protocolVersion !== undefined;
-  if (isKept && known === undefined) means.sessions.keep(sessionKey, { id: sessionId, protocolVersion }, now);
-  return {
-    client,
-    era,
-    run: async (request) => {
-      ending.begin();
-      try {
-        return await ending.race(
-          request({
-            signal,
-            timeout: opening.timeoutMs,
-            maxTotalTimeout: opening.timeoutMs,
-            allowInputRequired: true,
-            onprogress: (progress) =>
-              exchange.notify({ method: "notifications/progress", params: { ...progress } as JsonObject }),
-          }),
-        );
-      } catch (error) {
-        // A session that the server has forgotten is begun anew by whoever comes next.
-        if (isKept) means.sessions.forget(sessionKey);
-        throw error;
-      }
-    },
-    close: async () => {
-      if (!isKept && sessionId !== undefined) await transport.terminateSession().catch(() => undefined);
-      await client.close().catch(() => undefined);
-    },
-  };
 }
 
-function fresh({ verdicts }: Means, place: string, now: number): PriorDiscovery | undefined {
-  const verdict = verdicts.get(place);
-  return verdict === undefined || now - verdict.at > VERDICT_MAX_AGE_MS ? undefined : verdict.prior;
+/** What one dialling came to. */
+interface Live {
+  readonly client: Client;
+  readonly transport: StreamableHTTPClientTransport;
+  readonly ending: Ending;
+  /** Whether it goes on with a session that was begun before. */
+  readonly isResumed: boolean;
 }
 
-function remember({ verdicts }: Means, place: string, prior: PriorDiscovery, now: number): void {
-  if (verdicts.size >= MAX_VERDICTS) verdicts.clear();
-  verdicts.set(place, { prior, at: now });
+/** A stream that broke off is asked for again twice, where the server has numbered its events. */
+const RECONNECTION = {
+  maxRetries: 2,
+  initialReconnectionDelay: 200,
+  maxReconnectionDelay: 2_000,
+  reconnectionDelayGrowFactor: 2,
+} as const;
+
+function isSessionGone(error: unknown): boolean {
+  return error instanceof SdkHttpError && error.status === 404;
 }
 
 /** A client that says it can do what the client behind the gateway can, as far as a question can reach it. */
@@ -235,39 +279,4 @@ function clientOf(exchange: McpExchange, era: PriorDiscovery["kind"] | undefined
   if (ask !== undefined)
     client.fallbackRequestHandler = ({ method, params }) => ask({ method, params: (params ?? {}) as JsonObject });
   return client;
-}
-
-/** What becomes of the answer to the request that is running. */
-class Ending {
-  #reject: ((fault: UpstreamFault) => void) | undefined;
-  #requests = 0;
-  #broken: Promise<never> = new Promise(() => undefined);
-
-  constructor() {
-    this.begin();
-  }
-
-  begin(): void {
-    this.#broken = new Promise((_, reject) => (this.#reject = reject));
-    this.#broken.catch(() => undefined);
-  }
-
-  started(): void {
-    this.#requests += 1;
-  }
-
-  /** An answer is over: with a fault at once, else once its last event must have come through and nothing else was sent. */
-  ended(fault: UpstreamFault | null): void {
-    const reject = this.#reject;
-    if (fault !== null) return reject?.(fault);
-    const silent = new UpstreamFault("cut", "the server ended its answer without a result");
-    const requests = this.#requests;
-    setTimeout(() => {
-      if (requests === this.#requests) reject?.(silent);
-    }, PARSER_GRACE_MS);
-  }
-
-  race<T>(request: Promise<T>): Promise<T> {
-    return Promise.race([request, this.#broken]);
-  }
 }

@@ -11,6 +11,18 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** The text of a member; `undefined` where it is none. */
+export function textIn(value: Readonly<Record<string, unknown>>, member: string): string | undefined {
+  const found = value[member];
+  return typeof found === "string" ? found : undefined;
+}
+
+/** The object of a member; an empty one where it is none. */
+export function objectAt(value: Readonly<Record<string, unknown>>, member: string): JsonObject {
+  const found = value[member];
+  return isJsonObject(found) ? found : {};
+}
+
 /** The JSON object that a text is; `undefined` for other JSON and for what is none. */
 export function objectIn(text: string): JsonObject | undefined {
   try {

@@ -101,6 +101,8 @@ export function finishedResult(record: ToolCallRecord, isMcp: boolean, explain: 
 export interface Waiting {
   readonly url: string | null;
   readonly retryAfterMs: number;
+  /** Until when people can decide, RFC 3339; `null` where nobody is asked. */
+  readonly expiresAt: string | null;
   /** The digest of the arguments that are asked about. */
   readonly argsDigest: string;
   /** The tool that tells how it stands; `null` where this endpoint has none. */
@@ -112,12 +114,11 @@ export interface Waiting {
 /** What a call that waits for people says: an error, for anything else would make the model believe that it happened. */
 export function waitingResult(record: ToolCallRecord, waiting: Waiting): McpResult {
   const { approval, request, status } = record;
-  const expires = approval === null ? null : new Date(approval.expiresAt).toISOString();
   const isDraft = status === "drafted";
   const ask = waiting.statusTool === null ? "" : `, or ask "${waiting.statusTool}" with id ${request.id}`;
   const text = isDraft
     ? `This call was kept as a draft for a person to execute (${request.id}). It was NOT executed. Do not conclude that it will be; tell the user.`
-    : `This call waits for a person's approval (${request.id}${expires === null ? "" : `, until ${expires}`}). It was NOT executed, and not denied. ` +
+    : `This call waits for a person's approval (${request.id}${waiting.expiresAt === null ? "" : `, until ${waiting.expiresAt}`}). It was NOT executed, and not denied. ` +
       `Do not change the arguments and do not try another way. Wait, then call again with exactly the same arguments${ask}.` +
       (waiting.url === null ? "" : ` A person can decide at ${waiting.url}`);
   return {
@@ -129,7 +130,7 @@ export function waitingResult(record: ToolCallRecord, waiting: Waiting): McpResu
         approval_id: approval?.id ?? null,
         status: isDraft ? "drafted" : "pending",
         url: waiting.url,
-        expires_at: expires,
+        expires_at: waiting.expiresAt,
         retry_after_ms: waiting.retryAfterMs,
         args_digest: waiting.argsDigest,
         ...(waiting.isDeclinedByClient ? { declined_by_client: true } : {}),

@@ -199,6 +199,7 @@ async function waiting(call: McpToolCall, record: ToolCallRecord, meta: JsonObje
   }
   const told = {
     url,
+    expiresAt: record.approval === null ? null : new Date(record.approval.expiresAt).toISOString(),
     retryAfterMs: ROUND_HOLD_MS,
     argsDigest: digestOf(call.args),
     statusTool: call.statusTool,

@@ -1,6 +1,6 @@
 // Passes on what an MCP client asks of resources, prompts and completions, from the one server or from all in turn.
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
-import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
+import { isJsonObject, textIn, type JsonObject } from "../../core/json/canonical.ts";
 import { meantPrompt, meantUri, shownPrompt, shownUri, type McpView } from "../../core/mcp/names.ts";
 import type { Ports } from "../ports.ts";
 import type { McpExchange } from "../ports/mcp.ts";
@@ -22,12 +22,12 @@ const LISTS: Readonly<Record<ListMethod, Listed>> = {
   "prompts/list": {
     kind: "prompt",
     member: "prompts",
-    shown: (view, server, entry) => ({ ...entry, name: shownPrompt(view, server, String(entry["name"])) }),
+    shown: (view, server, entry) => ({ ...entry, name: shownPrompt(view, server, textIn(entry, "name") ?? "") }),
   },
 };
 
 function withUri(field: string): Listed["shown"] {
-  return (view, server, entry) => ({ ...entry, [field]: shownUri(view, server, String(entry[field])) });
+  return (view, server, entry) => ({ ...entry, [field]: shownUri(view, server, textIn(entry, field) ?? "") });
 }
 
 type RelayPorts = Pick<Ports, "mcpServers">;
@@ -38,6 +38,12 @@ interface Place {
   readonly cursor: string | undefined;
 }
 
+/** What is asked for page by page. */
+export interface ListAsk {
+  readonly method: ListMethod;
+  readonly cursor: string | undefined;
+}
+
 /**
  * One page. With several servers a page is a page of one of them, and the cursor leads on to the next; a server that does
  * not answer is passed over, so that the others stay usable. Refuses `invalid_request` for a cursor that is none.
@@ -45,37 +51,60 @@ interface Place {
 export async function listPage(
   ports: RelayPorts,
   reach: Reach,
-  asked: { readonly method: ListMethod; readonly cursor: string | undefined },
+  asked: ListAsk,
   exchange: McpExchange,
 ): Promise<Outcome<JsonObject>> {
   const { method, cursor } = asked;
-  const { kind, member, shown } = LISTS[method];
+  const { kind, member } = LISTS[method];
   const servers = serversWith(reach, kind);
   const isOne = reach.view.server !== null;
-  const empty = accept({ [member]: [] });
-  let place: Place | undefined = isOne ? oneServer(servers, cursor) : readPlace(servers, cursor);
-  if (place === undefined)
-    return cursor === undefined ? empty : refuse("invalid_request", "cursor: expected one that a list has given");
-  for (;;) {
+  const place = isOne ? oneServer(servers, cursor) : readPlace(servers, cursor);
+  if (place !== undefined)
+    return isOne
+      ? onlyPage(ports, reach, { method, place }, exchange)
+      : nextPage(ports, reach, { method, place, servers }, exchange);
+  return cursor === undefined
+    ? accept({ [member]: [] })
+    : refuse("invalid_request", "cursor: expected one that a list has given");
+}
+
+/** A page of the one server, as it sent it. */
+async function onlyPage(
+  ports: RelayPorts,
+  reach: Reach,
+  { method, place }: { readonly method: ListMethod; readonly place: Place },
+  exchange: McpExchange,
+): Promise<Outcome<JsonObject>> {
+  const page = await pageOf(ports, reach, { method, place }, exchange);
+  if (page.ok) return page;
+  return page.code === "unsupported" ? accept({ [LISTS[method].member]: [] }) : page;
+}
+
+/** The first page that holds anything, from a place on. */
+async function nextPage(
+  ports: RelayPorts,
+  reach: Reach,
+  {
+    method,
+    servers,
+    ...from
+  }: { readonly method: ListMethod; readonly place: Place; readonly servers: readonly string[] },
+  exchange: McpExchange,
+): Promise<Outcome<JsonObject>> {
+  const { member, shown } = LISTS[method];
+  let place: Place | undefined = from.place;
+  while (place !== undefined) {
     const { server }: Place = place;
     const page = await pageOf(ports, reach, { method, place }, exchange);
-    if (!page.ok && isOne) return page.code === "unsupported" ? empty : page;
     const sent = page.ok ? page.value : {};
-    const entries = Array.isArray(sent[member]) ? sent[member].filter((each) => isJsonObject(each)) : [];
-    const own = typeof sent["nextCursor"] === "string" ? sent["nextCursor"] : undefined;
-    const next: Place | undefined = own === undefined ? following(servers, server) : { server, cursor: own };
-    // A server with nothing to list is no page.
-    if (entries.length === 0 && next !== undefined && !isOne) {
-      place = next;
-      continue;
-    }
-    const { nextCursor: _, ...rest } = sent;
-    return accept({
-      ...(isOne ? rest : {}),
-      [member]: entries.map((entry) => shown(reach.view, server, entry)),
-      ...(next === undefined ? {} : { nextCursor: isOne ? own : writePlace(next) }),
-    } as JsonObject);
+    const entries = (Array.isArray(sent[member]) ? sent[member] : []).filter((each) => isJsonObject(each));
+    const own = textIn(sent, "nextCursor");
+    place = own === undefined ? following(servers, server) : { server, cursor: own };
+    if (entries.length === 0) continue;
+    const list = entries.map((entry) => shown(reach.view, server, entry));
+    return accept({ [member]: list, ...(place === undefined ? {} : { nextCursor: writePlace(place) }) });
   }
+  return accept({ [member]: [] });
 }
 
 function oneServer(servers: readonly string[], cursor: string | undefined): Place | undefined {

@@ -1,6 +1,6 @@
 // Answers what clients ask of resources, prompts and completions: lists are relayed, reads are governed calls.
 import { ProtocolError, ProtocolErrorCode, type RequestMethod, type Result } from "@modelcontextprotocol/server";
-import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
+import { isJsonObject, objectAt, textIn, type JsonObject } from "../../core/json/canonical.ts";
 import { META } from "../../core/mcp/meta.ts";
 import { meantPrompt, meantUri } from "../../core/mcp/names.ts";
 import type { McpResult } from "../../core/mcp/results.ts";
@@ -75,12 +75,11 @@ function toolFor({ all }: Reach, server: string, kind: "resource" | "prompt"): R
 
 /** The error that a refused read is: the server's own where it gave one. */
 function errorIn({ content, _meta }: McpResult): ProtocolError {
-  const error = isJsonObject(_meta) ? _meta[META.error] : undefined;
-  const data: JsonObject = isJsonObject(error) ? error : {};
-  const own = data["json_rpc"];
-  if (isJsonObject(own) && typeof own["code"] === "number")
-    return new ProtocolError(own["code"], String(own["message"]), own["data"]);
+  const data = objectAt(isJsonObject(_meta) ? _meta : {}, META.error);
+  const own = objectAt(data, "json_rpc");
+  if (typeof own["code"] === "number")
+    return new ProtocolError(own["code"], textIn(own, "message") ?? "the server behind refused", own["data"]);
   const [block] = Array.isArray(content) ? content : [];
-  const text = isJsonObject(block) ? String(block["text"]) : "the request was refused";
-  return new ProtocolError(ProtocolErrorCode.InvalidRequest, text, data);
+  const text = isJsonObject(block) ? textIn(block, "text") : undefined;
+  return new ProtocolError(ProtocolErrorCode.InvalidRequest, text ?? "the request was refused", data);
 }

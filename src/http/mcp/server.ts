@@ -55,7 +55,7 @@ export function gatewayServer(serving: Serving, capabilities: ServerCapabilities
       "resources/templates/list": LIST_HINT,
       "server/discover": LIST_HINT,
     },
-    requestState: { verify: serving.states.verify },
+    requestState: { verify: (state, ctx) => serving.states.verify(state, ctx) },
   });
   const declared = { ...ALL_CAPABILITIES, ...capabilities };
   for (const [method, answer] of [...toolHandlers, ...resourceHandlers, ...(serving.isModern ? [] : sessionHandlers)])

@@ -12,7 +12,8 @@ import {
 } from "@modelcontextprotocol/server";
 import * as z from "zod/mini";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
-import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
+import type { McpRequest } from "../../core/call.ts";
+import { isJsonObject, textIn, type JsonObject } from "../../core/json/canonical.ts";
 import { sha256Hex } from "../../core/json/digest.ts";
 import { META } from "../../core/mcp/meta.ts";
 import type { McpSession } from "../../core/state/mcp-session.ts";
@@ -100,29 +101,37 @@ async function contextOf(
 ): Promise<Outcome<Pick<McpCaller, "context"> & Pick<Asked, "isSessionNamed">>> {
   const { c, session, tokenUser } = serving;
   const meta: Readonly<Record<string, unknown>> = ctx.mcpReq._meta ?? {};
-  const carried = await carriedSession(c, meta[META.session], ctx);
-  const named = c.req.header("interlock-session") ?? (session === null ? carried : sessionName(session));
+  const own = session === null ? await carriedSession(c, meta[META.session], ctx) : sessionName(session);
+  const named = c.req.header("interlock-session") ?? own;
   const context = readCallContext(c, {
     session_id: named,
-    traceparent: textOf(meta[TRACEPARENT_META_KEY]),
-    tracestate: textOf(meta[TRACESTATE_META_KEY]),
+    traceparent: textIn(meta, TRACEPARENT_META_KEY),
+    tracestate: textIn(meta, TRACESTATE_META_KEY),
     surface: { kind: "execute_tool", subject },
   });
   if (!context.ok) return context;
-  if (tokenUser !== null && context.value.endUser !== null && context.value.endUser !== tokenUser)
+  const { allowedTools, endUser } = context.value;
+  if (tokenUser !== null && endUser !== null && endUser !== tokenUser)
     return refuse("invalid_request", "Interlock-User: expected none, or the user that the token speaks for");
-  const info = envelopeOf(ctx)[CLIENT_INFO_META_KEY] ?? session?.initialize["clientInfo"];
-  const mcp = {
+  const narrowed = allowedTools === undefined ? {} : { allowedTools: narrowedTools(allowedTools, serving.server) };
+  const verified = tokenUser === null ? {} : ({ endUser: tokenUser, endUserOrigin: "token" } as const);
+  const mcp = mcpRequest(serving, ctx);
+  return accept({ context: { ...context.value, ...narrowed, ...verified, mcp }, isSessionNamed: named !== undefined });
+}
+
+/** The longest name of a client that is recorded. */
+const MAX_CLIENT_NAME = 128;
+
+function mcpRequest({ session }: Serving, ctx: ServerContext): McpRequest {
+  const info = session === null ? envelopeOf(ctx)[CLIENT_INFO_META_KEY] : session.initialize["clientInfo"];
+  const name = isJsonObject(info) ? textIn(info, "name") : undefined;
+  return {
     method: ctx.mcpReq.method,
     protocolVersion: session?.protocolVersion ?? MODERN,
     requestId: String(ctx.mcpReq.id),
     sessionId: session === null ? null : sessionName(session),
-    clientName: isJsonObject(info) ? (textOf(info["name"])?.slice(0, 128) ?? null) : null,
+    clientName: name?.slice(0, MAX_CLIENT_NAME) ?? null,
   };
-  const { allowedTools } = context.value;
-  const narrowed = allowedTools === undefined ? {} : { allowedTools: narrowedTools(allowedTools, serving.server) };
-  const verified = tokenUser === null ? {} : ({ endUser: tokenUser, endUserOrigin: "token" } as const);
-  return accept({ context: { ...context.value, ...narrowed, ...verified, mcp }, isSessionNamed: named !== undefined });
 }
 
 /** Where one server is shown, its tools may be listed by the names that they have there. */
@@ -140,10 +149,6 @@ const MODERN = "2026-07-28";
 /** What a request of the stateless revision says of its client. */
 function envelopeOf({ mcpReq }: ServerContext): Readonly<Record<string, unknown>> {
   return mcpReq.envelope ?? {};
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
 }
 
 /** The session that a client carries itself: one that was not signed here, or for another caller, is none. */
@@ -170,17 +175,17 @@ const LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "aler
 function exchangeOf({ isModern, session }: Serving, ctx: ServerContext, clientCapabilities: JsonObject): McpExchange {
   const { mcpReq } = ctx;
   const token = mcpReq._meta?.progressToken;
-  const level = isModern ? envelopeOf(ctx)[LOG_LEVEL_META_KEY] : (session?.logLevel ?? undefined);
+  const level = isModern ? textIn(envelopeOf(ctx), LOG_LEVEL_META_KEY) : (session?.logLevel ?? undefined);
   const tell = (method: string, params: JsonObject): void => {
     // Whoever left is told nothing.
     void mcpReq.notify({ method, params }).catch(() => undefined);
   };
   return {
     clientCapabilities,
-    logLevel: textOf(level),
+    logLevel: level,
     notify: ({ method, params }) => {
       if (method === "notifications/progress" && token !== undefined) tell(method, { ...params, progressToken: token });
-      if (method === "notifications/message" && isLoud(params["level"], textOf(level), isModern)) tell(method, params);
+      if (method === "notifications/message" && isLoud(params["level"], level, isModern)) tell(method, params);
     },
     ...(session === null ? {} : { sessionKey: `${session.keyId}/${session.id}` }),
     ...(isModern

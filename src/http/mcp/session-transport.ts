@@ -48,7 +48,7 @@ export class SessionTransport implements Transport {
       return Promise.resolve();
     }
     const isQuestion = sent["method"] !== undefined && sent["id"] !== undefined;
-    return this.#sink(isQuestion ? { ...sent, id: `${this.#stream}:${String(sent["id"])}` } : sent);
+    return this.#sink(isQuestion ? { ...sent, id: `${this.#stream}:${JSON.stringify(sent["id"])}` } : sent);
   }
 
   close(): Promise<void> {

@@ -1,7 +1,7 @@
 // Serves clients of the 2025 revisions: sessions, one stream per request, and streams that can be gone on with.
 import { SUPPORTED_PROTOCOL_VERSIONS } from "@modelcontextprotocol/server";
 import { refuse } from "../../core/errors.ts";
-import { isJsonObject, type Json, type JsonObject } from "../../core/json/canonical.ts";
+import { isJsonObject, textIn, type Json, type JsonObject } from "../../core/json/canonical.ts";
 import { mayUse, type McpSession, type McpSessionOwner } from "../../core/state/mcp-session.ts";
 import { deferOf, type HttpContext } from "../context.ts";
 import { readCallContext } from "../middleware/call-context.ts";
@@ -30,22 +30,29 @@ export async function serveSessionPost(entering: Entering, body: Json): Promise<
   if (mistaken !== undefined) return mistaken;
   const owner = ownerOf(entering);
   if (owner instanceof Response) return owner;
-  if (body["method"] === "initialize" && body["id"] !== undefined) return open(entering, owner, body);
+  if (isRequest(body) && body["method"] === "initialize") return open(entering, owner, body);
   const id = c.req.header("mcp-session-id");
-  if (id === undefined)
-    return rpcErrorResponse(
-      400,
-      { code: -32_000, message: "Mcp-Session-Id: expected the id that `initialize` answered with" },
-      body["id"] ?? null,
-    );
-  const { mcpSessions } = c.var.runtime.ports;
+  if (id !== undefined) return inSession(entering, { owner, id, body });
+  const message = "Mcp-Session-Id: expected the id that `initialize` answered with";
+  return rpcErrorResponse(400, { code: -32_000, message }, body["id"] ?? null);
+}
+
+function isRequest({ method, id }: JsonObject): boolean {
+  return method !== undefined && id !== undefined;
+}
+
+async function inSession(
+  entering: Entering,
+  { owner, id, body }: { readonly owner: McpSessionOwner; readonly id: string; readonly body: JsonObject },
+): Promise<Response> {
+  const { c } = entering;
+  const { mcpSessions, system } = c.var.runtime.ports;
   const { tenant } = c.var.principal;
-  const isRequest = body["method"] !== undefined && body["id"] !== undefined;
-  const stream = isRequest && STREAMED.has(body["method"]) ? c.var.runtime.ports.system.randomHex(12) : null;
+  const stream = isRequest(body) && STREAMED.has(body["method"]) ? system.randomHex(12) : null;
   const begins = stream === null ? null : { stream, requests: [JSON.stringify(body["id"])] };
   const session = SESSION_ID.test(id) ? await mcpSessions.enter(tenant, id, { owner, begins }) : null;
   if (session === null) return unknownSession(body["id"]);
-  if (!isRequest) {
+  if (!isRequest(body)) {
     await mcpSessions.deliver(tenant, id, body);
     return new Response(null, { status: 202 });
   }
@@ -85,11 +92,12 @@ async function open(entering: Entering, owner: McpSessionOwner, body: JsonObject
   const result = isJsonObject(answer["result"]) ? answer["result"] : undefined;
   if (result === undefined) return Response.json(answer, { status: 400 });
   const now = ports.system.now();
+  const protocolVersion = textIn(result, "protocolVersion") ?? PRIMED_SINCE;
   const session: McpSession = {
     ...owner,
     id: ports.system.randomHex(32),
-    protocolVersion: String(result["protocolVersion"]),
-    initialize: { ...params, protocolVersion: String(result["protocolVersion"]) },
+    protocolVersion,
+    initialize: { ...params, protocolVersion },
     logLevel: null,
     subscriptions: [],
     createdAt: now,
@@ -131,29 +139,32 @@ async function answerAsStream(
   const events = new EventStream({ "mcp-session-id": session.id });
   if (session.protocolVersion >= PRIMED_SINCE) events.prime(`${stream}/0`);
   const over = Promise.withResolvers<void>();
-  let line = Promise.resolve();
-  const transport = new SessionTransport(stream, (message) => {
+  const sendOne = async (message: JsonObject): Promise<void> => {
     const isLast = message["method"] === undefined;
-    line = line.then(async () => {
-      const seq = await mcpSessions.append(tenant, session.id, { stream, messages: [message], isLast }).catch(() => 0);
-      events.write(seq === 0 ? { message } : { id: `${stream}/${seq}`, message });
-      if (isLast) over.resolve();
-    });
-    return line;
-  });
+    const seq = await mcpSessions.append(tenant, session.id, { stream, messages: [message], isLast }).catch(() => 0);
+    events.write(seq === 0 ? { message } : { id: `${stream}/${seq}`, message });
+    if (isLast) over.resolve();
+  };
+  let line = Promise.resolve();
+  const transport = new SessionTransport(stream, (message) => (line = afterwards(line, () => sendOne(message))));
   const server = gatewayServer(serving, ALL_CAPABILITIES);
   await server.connect(transport);
   await transport.rehearse(session.initialize);
   transport.receive(body);
   const receiving = receive(serving, session, { transport, stream });
-  deferOf(c)(
-    over.promise.then(async () => {
-      events.close();
-      await server.close();
-      await receiving;
-    }),
-  );
+  const ending = async (): Promise<void> => {
+    await over.promise;
+    events.close();
+    await server.close();
+    await receiving;
+  };
+  deferOf(c)(ending());
   return events.response;
+}
+
+async function afterwards(before: Promise<void>, next: () => Promise<void>): Promise<void> {
+  await before;
+  await next();
 }
 
 /** Hands on what the client sends to a running request, until its stream is over. */

@@ -1,8 +1,7 @@
 // Serves clients of the stateless revision: every request stands alone, and any isolate answers it.
 import { createMcpHandler, InMemoryServerEventBus } from "@modelcontextprotocol/server";
-import type { Json } from "../../core/json/canonical.ts";
-import { isJsonObject } from "../../core/json/canonical.ts";
-import { deferOf, type HttpContext } from "../context.ts";
+import { isJsonObject, textIn, type Json } from "../../core/json/canonical.ts";
+import { deferOf } from "../context.ts";
 import { readCallContext } from "../middleware/call-context.ts";
 import { publishChanges, wantedOf } from "./changes.ts";
 import { refusedResponse } from "./errors.ts";
@@ -11,16 +10,16 @@ import { ALL_CAPABILITIES, gatewayServer } from "./server.ts";
 import type { Serving } from "./serving.ts";
 
 /** What these requests tell the client that it may do. */
-const HANDSHAKES: ReadonlySet<unknown> = new Set(["server/discover", "subscriptions/listen"]);
+const HANDSHAKES: ReadonlySet<string> = new Set(["server/discover", "subscriptions/listen"]);
 const KEEP_ALIVE_MS = 15_000;
 
 /** Answers one request. */
 export async function serveStateless(serving: Serving, body: Json): Promise<Response> {
   const { c } = serving;
-  const method = isJsonObject(body) ? body["method"] : undefined;
+  const method = isJsonObject(body) ? (textIn(body, "method") ?? "") : "";
   let capabilities = ALL_CAPABILITIES;
   if (HANDSHAKES.has(method)) {
-    const context = readCallContext(c, { surface: { kind: "execute_tool", subject: String(method) } });
+    const context = readCallContext(c, { surface: { kind: "execute_tool", subject: method } });
     const offer = context.ok ? await offerOf(c.var.runtime.ports, context.value, serving.server) : context;
     if (!offer.ok) return refusedResponse(offer);
     capabilities = offer.value;
@@ -45,12 +44,12 @@ function handle(
     legacy: "reject",
     keepAliveMs: KEEP_ALIVE_MS,
     bus,
-    onerror: (error) => report(serving.c, error),
+    onerror: report,
   });
   return handler.fetch(serving.c.req.raw, { parsedBody: body });
 }
 
 /** Reports what went wrong without a word of what was sent. */
-export function report(_c: HttpContext, error: Error): void {
+function report(error: Error): void {
   console.warn(JSON.stringify({ event: "mcp", name: error.name }));
 }
