@@ -5,7 +5,6 @@ import {
   fromJsonSchema,
   inputRequired,
   inputResponse,
-  MissingRequiredClientCapabilityError,
   type CallToolResult,
   type ClientCapabilities,
   type InputRequiredResult,
@@ -314,11 +313,10 @@ function registerCapabilities(server: McpServer): void {
   server.registerTool(
     "test_missing_capability",
     { description: "Needs a client with a model.", inputSchema: NONE },
-    (_, ctx) => {
-      if (declared(ctx).sampling === undefined) {
-        throw new MissingRequiredClientCapabilityError({ requiredCapabilities: { sampling: {} } });
-      }
-      return text("The client has a model.");
+    // The SDK refuses to ask what the client has not declared.
+    (_, ctx): Answer => {
+      const said = sampled(ctx, "answer");
+      return said === undefined ? inputRequired({ inputRequests: { answer: sampling("Are you there?") } }) : text(said);
     },
   );
 }

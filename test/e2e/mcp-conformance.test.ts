@@ -1,0 +1,110 @@
+// Proves that an MCP client meets the whole protocol: the official suite scores in full, in both revisions, with the reference upstream behind.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { requiredScenarios, runConformance, type Revision } from "../mcp/conformance.ts";
+import { startReferenceUpstream, type Era, type ReferenceUpstream } from "../mcp/reference-upstream.ts";
+import { GATEWAY_ONLY, openSubject, SUBJECTS, type Subject, type SubjectKind } from "../mcp/subject.ts";
+import { withKey, type KeyedEndpoint } from "../mcp/with-key.ts";
+
+const LONG_MS = 180_000;
+
+/** Scenarios that a revision requires: a new release of the suite that asks for less is noticed. */
+const REQUIRED: Readonly<Record<Revision, number>> = { "2026-07-28": 37, "2025-11-25": 30 };
+const REVISIONS = ["2026-07-28", "2025-11-25"] as const;
+
+/** Not scored, but held: the suite's own reference cannot pass them, the upstream does. */
+const HELD: Readonly<Record<Revision, readonly string[]>> = {
+  "2026-07-28": ["json-schema-2020-12", "http-header-validation", "http-custom-header-server-validation"],
+  "2025-11-25": ["json-schema-2020-12"],
+};
+
+interface Opened {
+  readonly upstream: ReferenceUpstream;
+  readonly subject: Subject;
+  readonly endpoint: KeyedEndpoint;
+  close(): Promise<void>;
+}
+
+async function open(kind: SubjectKind, era: Era): Promise<Opened> {
+  const upstream = await startReferenceUpstream({ era });
+  const subject = await openSubject(kind, { reference: { url: upstream.url } });
+  const { url, headers } = subject.endpointOf("reference");
+  const endpoint = await withKey(url, headers["authorization"]?.replace("Bearer ", "") ?? "no-key-needed");
+  return {
+    upstream,
+    subject,
+    endpoint,
+    close: async () => {
+      await endpoint.stop();
+      await subject.close();
+      await upstream.stop();
+    },
+  };
+}
+
+test.each(REVISIONS)("the suite requires as many server scenarios of %s as when this was written", (revision) => {
+  expect(requiredScenarios(revision)).toHaveLength(REQUIRED[revision]);
+});
+
+test(
+  "the runner tells failures: a server without sessions does not pass for one of 2025-11-25, unless it is expected not to",
+  async () => {
+    const { endpoint, close } = await open("direct", "modern");
+    try {
+      const run = { url: endpoint.url, requirements: "2025-11-25", subject: "direct, without sessions" } as const;
+      const verdict = await runConformance(run);
+      expect([verdict.isAsExpected, verdict.passed < 5]).toEqual([false, true]);
+      expect(verdict.passed + verdict.failed).toBe(REQUIRED["2025-11-25"]);
+      expect(verdict.failures).toContain("server-initialize");
+      const expectedFailures = verdict.scenarios.filter((each) => !each.passed).map((each) => each.name);
+      expect((await runConformance({ ...run, expectedFailures })).isAsExpected).toBe(true);
+    } finally {
+      await close();
+    }
+  },
+  LONG_MS,
+);
+
+describe.each(SUBJECTS)("the conformance suite, %s", (kind) => {
+  let opened: Opened;
+  beforeAll(async () => {
+    opened = await open(kind, "both");
+  });
+  afterAll(() => opened.close());
+
+  test.each(REVISIONS)(
+    "%s: every required scenario passes",
+    async (requirements) => {
+      const verdict = await runConformance({ url: opened.endpoint.url, requirements, subject: kind });
+      expect([verdict.passed, verdict.failed], verdict.failures).toEqual([REQUIRED[requirements], 0]);
+      expect(verdict.isAsExpected).toBe(true);
+      const passed = verdict.scenarios.filter((scenario) => scenario.passed).map((scenario) => scenario.name);
+      expect(passed).toEqual(expect.arrayContaining([...HELD[requirements]]));
+      expect(opened.upstream.calls().length).toBeGreaterThan(REQUIRED[requirements]);
+    },
+    LONG_MS,
+  );
+});
+
+/** A client in one revision over an upstream that knows the other alone. What cannot be carried over is printed, not held. */
+const ACROSS: readonly (readonly [Revision, Era])[] = [
+  ["2026-07-28", "legacy"],
+  ["2025-11-25", "modern"],
+];
+
+describe.each(GATEWAY_ONLY)("across revisions, %s", (kind) => {
+  test.each(ACROSS)(
+    "%s over an upstream that is %s: the score is printed, and most of it passes",
+    async (requirements, era) => {
+      const opened = await open(kind, era);
+      try {
+        const subject = `${kind}, upstream ${era}`;
+        const verdict = await runConformance({ url: opened.endpoint.url, requirements, subject });
+        console.log(verdict.failures);
+        expect(verdict.passed).toBeGreaterThan(REQUIRED[requirements] / 2);
+      } finally {
+        await opened.close();
+      }
+    },
+    LONG_MS,
+  );
+});
