@@ -1,6 +1,6 @@
 // Serves a web-standard handler on a loopback port of Node, both ways streamed, and ends with every socket closed.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo, Server, Socket } from "node:net";
 import { once } from "node:events";
 import { Readable } from "node:stream";
 
