@@ -149,7 +149,11 @@ describe.each(GATEWAY_ONLY)("all servers at once, %s", (kind) => {
     const { url } = opened.subject.all();
     const connectAndList = async (): Promise<void> => {
       const driver = await connect({ url, headers: {} }, kind);
-      await driver.listTools().finally(() => driver.close());
+      try {
+        await driver.listTools();
+      } finally {
+        await driver.close();
+      }
     };
     await expect(connectAndList()).rejects.toThrow();
   });

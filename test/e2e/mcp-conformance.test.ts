@@ -1,9 +1,11 @@
 // Proves that an MCP client meets the whole protocol: the official suite scores in full, in both revisions, with the reference upstream behind.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { requiredScenarios, runConformance, type Revision } from "../mcp/conformance.ts";
+import { startHostileUpstream } from "../mcp/hostile-upstream.ts";
 import { startReferenceUpstream, type Era, type ReferenceUpstream } from "../mcp/reference-upstream.ts";
 import { GATEWAY_ONLY, openSubject, SUBJECTS, type Subject, type SubjectKind } from "../mcp/subject.ts";
 import { withKey, type KeyedEndpoint } from "../mcp/with-key.ts";
+import { until } from "./harness.ts";
 
 const LONG_MS = 180_000;
 
@@ -21,7 +23,7 @@ interface Opened {
   readonly upstream: ReferenceUpstream;
   readonly subject: Subject;
   readonly endpoint: KeyedEndpoint;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 async function open(kind: SubjectKind, era: Era): Promise<Opened> {
@@ -63,6 +65,31 @@ test(
   },
   LONG_MS,
 );
+
+test("the proxy that adds the key passes the rest on as it came, and lets go when its caller does", async () => {
+  const hostile = await startHostileUpstream();
+  const endpoint = await withKey(hostile.url, "the-key");
+  try {
+    hostile.faults.set("tools/call", "hang_mid_sse");
+    const leaving = new AbortController();
+    const answer = await fetch(endpoint.url, {
+      method: "POST",
+      headers: { "content-type": "application/json", origin: "http://evil.example" },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "act" } }),
+      signal: leaving.signal,
+    });
+    const first = await answer.body?.getReader().read();
+    expect(new TextDecoder().decode(first?.value)).toContain("step 1");
+    expect(hostile.arrived()).toMatchObject([
+      { headers: { authorization: "Bearer the-key", origin: "http://evil.example", host: new URL(endpoint.url).host } },
+    ]);
+    leaving.abort();
+    await until("the upstream to be left", () => Promise.resolve(hostile.running() === 0 || undefined));
+  } finally {
+    await endpoint.stop();
+    await hostile.stop();
+  }
+});
 
 describe.each(SUBJECTS)("the conformance suite, %s", (kind) => {
   let opened: Opened;

@@ -4,7 +4,7 @@ import type { Revision } from "../mcp/conformance.ts";
 import { callOnce, connected, type CallEnd, type Calling } from "../mcp/hostile-calls.ts";
 import { FAULTS, WITHOUT_EFFECT, type Fault } from "../mcp/hostile-faults.ts";
 import { HONEST_TOOLS, startHostileUpstream, type Definition, type HostileUpstream } from "../mcp/hostile-upstream.ts";
-import { openSubject, SUBJECTS, type Subject } from "../mcp/subject.ts";
+import { GATEWAY_ONLY, openSubject, SUBJECTS, type Subject } from "../mcp/subject.ts";
 import { until } from "./harness.ts";
 
 const NAMES = ["hostile", "neighbour", "locked", "guarded"] as const;
@@ -198,6 +198,29 @@ describe.each(SUBJECTS)("%s", (kind) => {
       await subject.accept("hostile");
     });
 
+    test("a call that is cancelled is let go at the server before its time is up", async () => {
+      const { hostile } = upstreams;
+      hostile.faults.set("tools/call", "hang_mid_sse");
+      const cancelling = new AbortController();
+      const end = callOnce(at("hostile", revision, { signal: cancelling.signal }));
+      await until("the call to arrive", () => Promise.resolve(hostile.effects()["act"]));
+      const start = performance.now();
+      cancelling.abort();
+      expect((await end).kind).not.toBe("answered");
+      await expectLetGo(hostile);
+      expect(performance.now() - start).toBeLessThan(TIMEOUT_MS - 500);
+    });
+
+    test("what its caller is known by stays with the gateway", async () => {
+      const { hostile } = upstreams;
+      expect((await callOnce(at("hostile", revision))).kind).toBe("answered");
+      const headers = hostile.arrived().flatMap((request) => Object.entries(request.headers));
+      expect(headers.length).toBeGreaterThan(5);
+      const own = Object.values(subject.endpointOf("hostile").headers);
+      const told = headers.filter(([name, value]) => name === "authorization" || own.includes(String(value)));
+      expect(told).toEqual([]);
+    });
+
     test("a tool that is gone is not called under its old name", async () => {
       const { hostile } = upstreams;
       hostile.tools = [LOOK];
@@ -257,5 +280,54 @@ describe.each(SUBJECTS)("%s", (kind) => {
       expect(guarded.effects()).toEqual({ act: 2 });
       expect(guarded.tokens().length).toBeGreaterThan(1);
     });
+  });
+});
+
+describe.each(GATEWAY_ONLY)("before and after acceptance, %s", (kind) => {
+  let fresh: HostileUpstream;
+  let strict: HostileUpstream;
+  let subject: Subject;
+
+  beforeAll(async () => {
+    [fresh, strict] = await Promise.all([startHostileUpstream(), startHostileUpstream()]);
+    const shared = { timeout_ms: TIMEOUT_MS, tools: { "*": { effect: "write" } } };
+    const servers = {
+      fresh: { url: fresh.url, more: shared },
+      strict: { url: strict.url, more: { ...shared, pin: "server" } },
+    };
+    subject = await openSubject(kind, servers, { isAccepted: false });
+  });
+  afterAll(async () => {
+    await subject.close();
+    await Promise.all([fresh.stop(), strict.stop()]);
+  });
+
+  const at = (server: string): Calling => ({
+    endpoint: subject.endpointOf(server),
+    revision: "2026-07-28",
+    patienceMs: PATIENCE_MS[kind],
+  });
+
+  test("a server whose tools nobody has accepted offers none, and carries none out", async () => {
+    expect(await connected(at("fresh"), (client) => client.list())).toEqual([]);
+    expect((await callOnce(at("fresh"))).kind).toBe("failed");
+    expect(fresh.effects()).toEqual({});
+    await subject.accept("fresh");
+    expect((await callOnce(at("fresh"))).kind).toBe("answered");
+    expect(fresh.effects()).toEqual({ act: 1 });
+  });
+
+  test("pinned as a whole, a change of one tool stops every tool of its server, and of no other", async () => {
+    await subject.accept("strict");
+    expect((await callOnce(at("strict"), "look")).kind).toBe("answered");
+    strict.tools = [{ ...ACT, description: "Does something else." }, LOOK];
+    const end = await connected(at("strict"), async (client) => {
+      await client.list();
+      return client.call("look");
+    });
+    expect(end.kind, end.text).toBe("failed");
+    expect(strict.effects()).toEqual({ look: 1 });
+    await subject.accept("fresh");
+    expect((await callOnce(at("fresh"))).kind).toBe("answered");
   });
 });

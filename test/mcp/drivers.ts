@@ -25,19 +25,23 @@ export interface ToolAnswer {
 export interface Driver {
   /** The revision that was agreed on, where the client tells it. */
   readonly revision?: string | undefined;
-  listTools(): Promise<readonly string[]>;
-  callTool(name: string, args: Args, onProgress?: (progress: number, total: number) => void): Promise<ToolAnswer>;
-  listResources?(): Promise<readonly string[]>;
-  readResource?(uri: string): Promise<string>;
-  listPrompts?(): Promise<readonly string[]>;
-  getPrompt?(name: string, args: Readonly<Record<string, string>>): Promise<string>;
-  complete?(
+  readonly listTools: () => Promise<readonly string[]>;
+  readonly callTool: (
+    name: string,
+    args: Args,
+    onProgress?: (progress: number, total: number) => void,
+  ) => Promise<ToolAnswer>;
+  readonly listResources?: () => Promise<readonly string[]>;
+  readonly readResource?: (uri: string) => Promise<string>;
+  readonly listPrompts?: () => Promise<readonly string[]>;
+  readonly getPrompt?: (name: string, args: Readonly<Record<string, string>>) => Promise<string>;
+  readonly complete?: (
     prompt: string,
     argument: string,
     value: string,
     context?: Readonly<Record<string, string>>,
-  ): Promise<readonly string[]>;
-  close(): Promise<void>;
+  ) => Promise<readonly string[]>;
+  readonly close: () => Promise<void>;
 }
 
 /** What a client can be asked for beside its tools. */
@@ -47,7 +51,7 @@ export type Feature = "progress" | "resources" | "prompts" | "completion" | "ask
 export interface DriverKind {
   readonly name: string;
   readonly features: readonly Feature[];
-  connect(endpoint: Endpoint, kind: SubjectKind): Promise<Driver>;
+  readonly connect: (endpoint: Endpoint, kind: SubjectKind) => Promise<Driver>;
 }
 
 const INFO = { name: "interlock-tests", version: "1.0.0" };
@@ -129,8 +133,7 @@ async function connectV1(endpoint: Endpoint): Promise<Driver> {
     content: filled(Reflect.get(params, "requestedSchema")),
   }));
   const transport = new TransportV1(new URL(endpoint.url), { requestInit: { headers: { ...endpoint.headers } } });
-  // Its types do not distinguish a session id that is missing from one that is undefined.
-  await client.connect(transport as Parameters<typeof client.connect>[0]);
+  await client.connect(transport);
   return {
     revision: transport.protocolVersion,
     listTools: async () => (await client.listTools()).tools.map((tool) => tool.name),

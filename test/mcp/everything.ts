@@ -10,7 +10,7 @@ const MAIN = path.join(import.meta.dirname, "../../node_modules/@modelcontextpro
 /** A running everything server. It speaks 2025-11-25, in sessions. */
 export interface EverythingServer {
   readonly url: string;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** Starts one on a port that was free. It takes no port 0, so another process may be quicker: then the next is tried. */

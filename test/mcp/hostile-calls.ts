@@ -28,6 +28,8 @@ export interface Calling {
   /** Logs in by itself, where nobody does it for it. */
   readonly credentials?: { readonly clientId: string; readonly clientSecret: string } | undefined;
   readonly onProgress?: (progress: number) => void;
+  /** Cancels its calls. */
+  readonly signal?: AbortSignal;
 }
 
 /** A connected client. */
@@ -68,6 +70,7 @@ export async function connected<T>(calling: Calling, act: (connection: Connectio
         return endOf(async () => {
           const result = await client.callTool(params, {
             timeout,
+            ...(calling.signal === undefined ? {} : { signal: calling.signal }),
             ...(onProgress === undefined ? {} : { onprogress: ({ progress }) => onProgress(progress) }),
           });
           const text = result.content.map((block) => (block.type === "text" ? block.text : block.type)).join("\n");

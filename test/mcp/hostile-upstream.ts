@@ -66,7 +66,7 @@ export interface HostileUpstream extends HostileControl {
   revoke(): void;
   /** Behaves from now on, and forgets what happened. */
   reset(): void;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** What it declares at first. */

@@ -36,7 +36,7 @@ export interface ReferenceUpstream {
   readonly url: string;
   /** What has arrived so far, in order. */
   calls(): readonly RecordedCall[];
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** `modern` refuses sessions, `legacy` knows nothing else, `both` serves each client in its own revision. */
@@ -161,7 +161,7 @@ function newServer(changes: Changes): McpServer {
         completions: {},
       },
       cacheHints: { "tools/list": { ttlMs: 1_000, cacheScope: "private" } },
-      requestState: { verify: requestState.verify },
+      requestState: { verify: (state, ctx) => requestState.verify(state, ctx) },
     },
   );
   registerTools(server, changes);

@@ -9,7 +9,7 @@ export interface Listening {
   readonly port: number;
   /** By address: `http://127.0.0.1:<port>`. */
   readonly origin: string;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** Listens on a free loopback port; `stop` destroys what is open. */
@@ -79,9 +79,9 @@ function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request {
 }
 
 async function pour(response: Response, outgoing: ServerResponse, gone: AbortSignal): Promise<void> {
-  const reader = response.body?.getReader();
-  gone.addEventListener("abort", () => void reader?.cancel().catch(() => undefined));
-  while (reader !== undefined && !gone.aborted) {
+  const reader = (response.body ?? new Blob().stream()).getReader();
+  gone.addEventListener("abort", () => void reader.cancel().catch(() => undefined));
+  while (!gone.aborted) {
     const { done, value } = await reader.read();
     if (done) break;
     if (!outgoing.write(value)) await Promise.race([once(outgoing, "drain"), once(outgoing, "close")]);

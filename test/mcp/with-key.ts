@@ -7,7 +7,7 @@ import { listenOn } from "./web-server.ts";
 export interface KeyedEndpoint {
   /** The endpoint, by the name `localhost`, under the proxy's port. */
   readonly url: string;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** Passes everything on as it came, Host and Origin too, streams both ways, and ends a request whose caller left. */
