@@ -1,25 +1,17 @@
 // Proves that the MCP clients people use work unmodified, against the protocol's own everything server and the reference upstream.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DRIVERS, type Driver, type Feature } from "../mcp/drivers.ts";
-import { startEverything, type EverythingServer } from "../mcp/everything.ts";
-import { startReferenceUpstream, type ReferenceUpstream } from "../mcp/reference-upstream.ts";
+import { startEverything } from "../mcp/everything.ts";
+import { startReferenceUpstream } from "../mcp/reference-upstream.ts";
 import { GATEWAY_ONLY, openSubject, SUBJECTS, type Subject, type SubjectKind } from "../mcp/subject.ts";
+import { Teardown } from "../mcp/teardown.ts";
 
-interface Opened {
-  readonly everything: EverythingServer;
-  readonly reference: ReferenceUpstream;
-  readonly subject: Subject;
-}
-
-async function openAll(kind: SubjectKind): Promise<Opened> {
-  const [everything, reference] = await Promise.all([startEverything(), startReferenceUpstream()]);
-  const subject = await openSubject(kind, { everything: { url: everything.url }, reference: { url: reference.url } });
-  return { everything, reference, subject };
-}
-
-async function closeAll({ everything, reference, subject }: Opened): Promise<void> {
-  await subject.close();
-  await Promise.all([everything.stop(), reference.stop()]);
+/** The everything server, and the reference upstream beside it. */
+async function openBoth(kind: SubjectKind, teardown: Teardown): Promise<Subject> {
+  const everything = await teardown.add(startEverything(), ({ stop }) => stop());
+  const reference = await teardown.add(startReferenceUpstream(), ({ stop }) => stop());
+  const servers = { everything: { url: everything.url }, reference: { url: reference.url } };
+  return teardown.add(openSubject(kind, servers), ({ close }) => close());
 }
 
 const ALWAYS_LISTED = ["echo", "get-sum", "get-structured-content", "trigger-long-running-operation"];
@@ -31,16 +23,17 @@ function having<T>(member: T | undefined): T {
 }
 
 describe.each(SUBJECTS)("%s", (kind) => {
-  let opened: Opened;
+  const teardown = new Teardown();
+  let subject: Subject;
   beforeAll(async () => {
-    opened = await openAll(kind);
+    subject = await openBoth(kind, teardown);
   });
-  afterAll(() => closeAll(opened));
+  afterAll(() => teardown.run());
 
   describe.each(DRIVERS)("$name", ({ features, connect }) => {
     let everything: Driver;
     beforeAll(async () => {
-      everything = await connect(opened.subject.endpointOf("everything"), kind);
+      everything = await connect(subject.endpointOf("everything"), kind);
     });
     afterAll(() => everything.close());
     const testIf = (feature: Feature) => (features.includes(feature) ? [feature] : []);
@@ -103,7 +96,7 @@ describe.each(SUBJECTS)("%s", (kind) => {
     });
 
     test.each(testIf("asking"))("is asked for its user's word by a tool, and the tool goes on: %s", async () => {
-      const reference = await connect(opened.subject.endpointOf("reference"), kind);
+      const reference = await connect(subject.endpointOf("reference"), kind);
       try {
         const hello = await reference.callTool("test_input_required_result_elicitation", {});
         expect(hello).toMatchObject({ text: "Hello, Ada!", isError: false });
@@ -115,7 +108,7 @@ describe.each(SUBJECTS)("%s", (kind) => {
 
   test("the official client v2 speaks 2026-07-28 to whoever offers it", async () => {
     const [newest] = DRIVERS;
-    const driver = await having(newest).connect(opened.subject.endpointOf("reference"), kind);
+    const driver = await having(newest).connect(subject.endpointOf("reference"), kind);
     try {
       expect(driver.revision).toBe("2026-07-28");
       expect((await driver.callTool("structured_sum", { a: 1, b: 2 })).structured).toEqual({ sum: 3 });
@@ -126,14 +119,15 @@ describe.each(SUBJECTS)("%s", (kind) => {
 });
 
 describe.each(GATEWAY_ONLY)("all servers at once, %s", (kind) => {
-  let opened: Opened;
+  const teardown = new Teardown();
+  let subject: Subject;
   beforeAll(async () => {
-    opened = await openAll(kind);
+    subject = await openBoth(kind, teardown);
   });
-  afterAll(() => closeAll(opened));
+  afterAll(() => teardown.run());
 
   test.each(DRIVERS)("$name lists every server's tools under prefixed names, and calls them", async ({ connect }) => {
-    const driver = await connect(opened.subject.all(), kind);
+    const driver = await connect(subject.all(), kind);
     try {
       const names = await driver.listTools();
       expect(names).toEqual(expect.arrayContaining(["everything.echo", "reference.test_simple_text"]));
@@ -146,7 +140,7 @@ describe.each(GATEWAY_ONLY)("all servers at once, %s", (kind) => {
   });
 
   test.each(DRIVERS)("$name without a key is refused", async ({ connect }) => {
-    const { url } = opened.subject.all();
+    const { url } = subject.all();
     const connectAndList = async (): Promise<void> => {
       const driver = await connect({ url, headers: {} }, kind);
       try {

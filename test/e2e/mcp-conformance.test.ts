@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { requiredScenarios, runConformance, type Revision } from "../mcp/conformance.ts";
 import { startHostileUpstream } from "../mcp/hostile-upstream.ts";
 import { startReferenceUpstream, type Era, type ReferenceUpstream } from "../mcp/reference-upstream.ts";
-import { GATEWAY_ONLY, openSubject, SUBJECTS, type Subject, type SubjectKind } from "../mcp/subject.ts";
+import { GATEWAY_ONLY, openSubject, SUBJECTS, type SubjectKind } from "../mcp/subject.ts";
+import { Teardown } from "../mcp/teardown.ts";
 import { withKey, type KeyedEndpoint } from "../mcp/with-key.ts";
 import { until } from "./harness.ts";
 
@@ -21,26 +22,26 @@ const HELD: Readonly<Record<Revision, readonly string[]>> = {
 
 interface Opened {
   readonly upstream: ReferenceUpstream;
-  readonly subject: Subject;
   readonly endpoint: KeyedEndpoint;
-  readonly close: () => Promise<void>;
 }
 
-async function open(kind: SubjectKind, era: Era): Promise<Opened> {
-  const upstream = await startReferenceUpstream({ era });
-  const subject = await openSubject(kind, { reference: { url: upstream.url } });
+async function open(kind: SubjectKind, era: Era, teardown: Teardown): Promise<Opened> {
+  const upstream = await teardown.add(startReferenceUpstream({ era }), ({ stop }) => stop());
+  const servers = { reference: { url: upstream.url } };
+  const subject = await teardown.add(openSubject(kind, servers), ({ close }) => close());
   const { url, headers } = subject.endpointOf("reference");
-  const endpoint = await withKey(url, headers["authorization"]?.replace("Bearer ", "") ?? "no-key-needed");
-  return {
-    upstream,
-    subject,
-    endpoint,
-    close: async () => {
-      await endpoint.stop();
-      await subject.close();
-      await upstream.stop();
-    },
-  };
+  const key = headers["authorization"]?.replace("Bearer ", "") ?? "no-key-needed";
+  return { upstream, endpoint: await teardown.add(withKey(url, key), ({ stop }) => stop()) };
+}
+
+/** Runs with a teardown of its own. */
+async function within<T>(act: (teardown: Teardown) => Promise<T>): Promise<T> {
+  const teardown = new Teardown();
+  try {
+    return await act(teardown);
+  } finally {
+    await teardown.run();
+  }
 }
 
 test.each(REVISIONS)("the suite requires as many server scenarios of %s as when this was written", (revision) => {
@@ -49,9 +50,9 @@ test.each(REVISIONS)("the suite requires as many server scenarios of %s as when 
 
 test(
   "the runner tells failures: a server without sessions does not pass for one of 2025-11-25, unless it is expected not to",
-  async () => {
-    const { endpoint, close } = await open("direct", "modern");
-    try {
+  () =>
+    within(async (teardown) => {
+      const { endpoint } = await open("direct", "modern", teardown);
       const run = { url: endpoint.url, requirements: "2025-11-25", subject: "direct, without sessions" } as const;
       const verdict = await runConformance(run);
       expect([verdict.isAsExpected, verdict.passed < 5]).toEqual([false, true]);
@@ -59,17 +60,14 @@ test(
       expect(verdict.failures).toContain("server-initialize");
       const expectedFailures = verdict.scenarios.filter((each) => !each.passed).map((each) => each.name);
       expect((await runConformance({ ...run, expectedFailures })).isAsExpected).toBe(true);
-    } finally {
-      await close();
-    }
-  },
+    }),
   LONG_MS,
 );
 
-test("the proxy that adds the key passes the rest on as it came, and lets go when its caller does", async () => {
-  const hostile = await startHostileUpstream();
-  const endpoint = await withKey(hostile.url, "the-key");
-  try {
+test("the proxy that adds the key passes the rest on as it came, and lets go when its caller does", () =>
+  within(async (teardown) => {
+    const hostile = await teardown.add(startHostileUpstream(), ({ stop }) => stop());
+    const endpoint = await teardown.add(withKey(hostile.url, "the-key"), ({ stop }) => stop());
     hostile.faults.set("tools/call", "hang_mid_sse");
     const leaving = new AbortController();
     const answer = await fetch(endpoint.url, {
@@ -85,18 +83,15 @@ test("the proxy that adds the key passes the rest on as it came, and lets go whe
     ]);
     leaving.abort();
     await until("the upstream to be left", () => Promise.resolve(hostile.running() === 0 || undefined));
-  } finally {
-    await endpoint.stop();
-    await hostile.stop();
-  }
-});
+  }));
 
 describe.each(SUBJECTS)("the conformance suite, %s", (kind) => {
+  const teardown = new Teardown();
   let opened: Opened;
   beforeAll(async () => {
-    opened = await open(kind, "both");
+    opened = await open(kind, "both", teardown);
   });
-  afterAll(() => opened.close());
+  afterAll(() => teardown.run());
 
   test.each(REVISIONS)(
     "%s: every required scenario passes",
@@ -121,17 +116,13 @@ const ACROSS: readonly (readonly [Revision, Era])[] = [
 describe.each(GATEWAY_ONLY)("across revisions, %s", (kind) => {
   test.each(ACROSS)(
     "%s over an upstream that is %s: the score is printed, and most of it passes",
-    async (requirements, era) => {
-      const opened = await open(kind, era);
-      try {
-        const subject = `${kind}, upstream ${era}`;
-        const verdict = await runConformance({ url: opened.endpoint.url, requirements, subject });
+    (requirements, era) =>
+      within(async (teardown) => {
+        const { endpoint } = await open(kind, era, teardown);
+        const verdict = await runConformance({ url: endpoint.url, requirements, subject: `${kind}, upstream ${era}` });
         console.log(verdict.failures);
         expect(verdict.passed).toBeGreaterThan(REQUIRED[requirements] / 2);
-      } finally {
-        await opened.close();
-      }
-    },
+      }),
     LONG_MS,
   );
 });

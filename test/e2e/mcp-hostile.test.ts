@@ -5,6 +5,7 @@ import { callOnce, connected, type CallEnd, type Calling } from "../mcp/hostile-
 import { FAULTS, WITHOUT_EFFECT, type Fault } from "../mcp/hostile-faults.ts";
 import { HONEST_TOOLS, startHostileUpstream, type Definition, type HostileUpstream } from "../mcp/hostile-upstream.ts";
 import { GATEWAY_ONLY, openSubject, SUBJECTS, type Subject } from "../mcp/subject.ts";
+import { Teardown } from "../mcp/teardown.ts";
 import { until } from "./harness.ts";
 
 const NAMES = ["hostile", "neighbour", "locked", "guarded"] as const;
@@ -49,18 +50,17 @@ const RUGS: readonly (readonly [string, readonly Definition[], string])[] = [
 
 describe.each(SUBJECTS)("%s", (kind) => {
   const isDirect = kind === "direct";
+  const teardown = new Teardown();
   let upstreams: Readonly<Record<Name, HostileUpstream>>;
   let subject: Subject;
 
   beforeAll(async () => {
-    const [hostile, neighbour, locked, guarded] = await Promise.all(NAMES.map(() => startHostileUpstream()));
-    if (hostile === undefined || neighbour === undefined || locked === undefined || guarded === undefined) {
-      throw new Error("an upstream is missing");
-    }
+    const start = (): Promise<HostileUpstream> => teardown.add(startHostileUpstream(), (upstream) => upstream.stop());
+    const [hostile, neighbour, locked, guarded] = [await start(), await start(), await start(), await start()];
     upstreams = { hostile, neighbour, locked, guarded };
     demandLogins();
     const shared = { timeout_ms: TIMEOUT_MS, tools: { "*": { effect: "write" } } };
-    subject = await openSubject(kind, {
+    const servers = {
       hostile: { url: hostile.url, more: shared },
       neighbour: { url: neighbour.url, more: shared },
       locked: {
@@ -81,16 +81,14 @@ describe.each(SUBJECTS)("%s", (kind) => {
         },
         secrets: { guarded_secret: CREDENTIALS.clientSecret },
       },
-    });
+    };
+    subject = await teardown.add(openSubject(kind, servers), ({ close }) => close());
   });
   beforeEach(() => {
     for (const name of NAMES) upstreams[name].reset();
     demandLogins();
   });
-  afterAll(async () => {
-    await subject.close();
-    await Promise.all(NAMES.map((name) => upstreams[name].stop()));
-  });
+  afterAll(() => teardown.run());
 
   function demandLogins(): void {
     upstreams.locked.demand = { kind: "bearer", token: TOKEN };
@@ -284,23 +282,22 @@ describe.each(SUBJECTS)("%s", (kind) => {
 });
 
 describe.each(GATEWAY_ONLY)("before and after acceptance, %s", (kind) => {
+  const teardown = new Teardown();
   let fresh: HostileUpstream;
   let strict: HostileUpstream;
   let subject: Subject;
 
   beforeAll(async () => {
-    [fresh, strict] = await Promise.all([startHostileUpstream(), startHostileUpstream()]);
+    const start = (): Promise<HostileUpstream> => teardown.add(startHostileUpstream(), (upstream) => upstream.stop());
+    [fresh, strict] = [await start(), await start()];
     const shared = { timeout_ms: TIMEOUT_MS, tools: { "*": { effect: "write" } } };
     const servers = {
       fresh: { url: fresh.url, more: shared },
       strict: { url: strict.url, more: { ...shared, pin: "server" } },
     };
-    subject = await openSubject(kind, servers, { isAccepted: false });
+    subject = await teardown.add(openSubject(kind, servers, { isAccepted: false }), ({ close }) => close());
   });
-  afterAll(async () => {
-    await subject.close();
-    await Promise.all([fresh.stop(), strict.stop()]);
-  });
+  afterAll(() => teardown.run());
 
   const at = (server: string): Calling => ({
     endpoint: subject.endpointOf(server),

@@ -38,7 +38,7 @@ export interface Subject {
   all(): Endpoint;
   /** Accepts what the server now declares, as an operator does. Nothing for the servers themselves. */
   accept(server: string): Promise<void>;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Opens a subject with these servers, every definition of theirs accepted. */
