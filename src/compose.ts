@@ -32,6 +32,7 @@ import type { RootKeys } from "./adapters/kv/wrapped-keys.ts";
 import { kvAnswerCache } from "./adapters/kv/answer-cache.ts";
 import { MaskingKeyStore } from "./adapters/kv/masking-keys.ts";
 import { kvSecrets } from "./adapters/kv/secrets.ts";
+import { mcpServers } from "./adapters/mcp/servers.ts";
 import { openAiChat } from "./adapters/models/openai-chat.ts";
 import { providerModels } from "./adapters/models/provider-models.ts";
 import { workersAiOf } from "./adapters/models/workers-ai.ts";
@@ -84,6 +85,7 @@ export function compose(env: Env): Runtime {
     callList: d1CallList(env.DB),
     models: providerModels({ egress, secrets, system: runtimeSystem, workersAi: workersAiOf(env) }),
     tools: httpTools(egress, secrets, runtimeSystem),
+    mcpServers: mcpServers(),
     ...plane,
     ...evals(env),
     answerCache: kvAnswerCache(env.CONFIG, plane.masking),

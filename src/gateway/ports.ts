@@ -43,6 +43,7 @@ import type { Breakers } from "./ports/breakers.ts";
 import type { ApprovalInbox, ApprovalLinks, Webhooks } from "./ports/approvals.ts";
 import type { EvalEvidence } from "./ports/eval-evidence.ts";
 import type { Releases } from "./ports/releases.ts";
+import type { McpServers } from "./ports/mcp.ts";
 import type { Models } from "./ports/models.ts";
 import type { ResponseStates } from "./ports/response-states.ts";
 import type { TracePlane } from "./ports/trace-plane.ts";
@@ -356,7 +357,7 @@ export interface Recorder {
 export type Defer = (work: Promise<unknown>) => void;
 
 /** The ports through which something outside is changed, and what stands around that. */
-type ActingPorts = "tools" | "toolCalls" | "callList" | "inbox" | "links" | "webhooks";
+type ActingPorts = "tools" | "mcpServers" | "toolCalls" | "callList" | "inbox" | "links" | "webhooks";
 
 /** Everything that a model call needs. No tool can be reached with it. */
 export type ModelPorts = Omit<Ports, ActingPorts>;
@@ -383,6 +384,7 @@ export interface Ports extends TracePlane {
   readonly answerCache: AnswerCache;
   readonly responseStates: ResponseStates;
   readonly tools: Tools;
+  readonly mcpServers: McpServers;
   readonly evalDatasets: EvalDatasets;
   readonly evalRuns: EvalRuns;
   readonly evalQueue: EvalQueue;
