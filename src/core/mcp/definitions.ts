@@ -88,6 +88,11 @@ export function definitionSetDigest(definitions: readonly Pick<McpDefinition, "d
   return digestOf(["mcp-definitions", ...definitions.map(({ digest }) => digest).toSorted()]);
 }
 
+/** The digest of the set that a server sent, without a look at whether its members can be tools. */
+export function sentSetDigest(sent: readonly JsonObject[]): string {
+  return definitionSetDigest(sent.map(identified));
+}
+
 /**
  * Whether what a server sends now still is what was accepted of a tool: its own definition and, where the origin names
  * a set, every other one too. Resources and prompts have no definition: they rest on the set alone. The list is looked
