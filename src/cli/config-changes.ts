@@ -1,5 +1,5 @@
 // Decides how one config document differs from another: which entries came, changed and went.
-import { readDocument } from "../core/config/read-document.ts";
+import { readDocument, type ReadDocument } from "../core/config/read-document.ts";
 import { canonicalJson, isJsonObject } from "../core/json/canonical.ts";
 
 /**
@@ -7,8 +7,9 @@ import { canonicalJson, isJsonObject } from "../core/json/canonical.ts";
  * nothing is published. Both are compared with their defaults filled in and their imports done.
  */
 export function changeLines(active: unknown, candidate: unknown): readonly string[] {
-  const before = entriesOf(active ?? {});
-  const after = entriesOf(candidate);
+  const was = readDocument(active ?? {});
+  const before = entriesOf(was, active ?? {});
+  const after = entriesOf(readDocument(candidate, was.ok ? was.document : undefined), candidate);
   const paths = [...new Set([...before.keys(), ...after.keys()])].toSorted();
   return paths.flatMap((path) => {
     const [was, is] = [before.get(path), after.get(path)];
@@ -18,8 +19,7 @@ export function changeLines(active: unknown, candidate: unknown): readonly strin
 }
 
 /** The canonical text of each entry of each section. A document this version does not know is taken as it is. */
-function entriesOf(document: unknown): ReadonlyMap<string, string> {
-  const read = readDocument(document);
+function entriesOf(read: ReadDocument, document: unknown): ReadonlyMap<string, string> {
   const shown: unknown = read.ok ? read.document : document;
   if (!isJsonObject(shown)) return new Map();
   return new Map(

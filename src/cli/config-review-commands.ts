@@ -92,13 +92,14 @@ async function load({ gateway }: CommandTools, source: string): Promise<unknown>
 
 /** Compares two documents here; only those that a release of today would publish are tried at their edges. */
 function reviewOf(before: unknown, after: unknown): ShownReview {
-  const [was, is] = [readDocument(before), readDocument(after)];
+  const was = readDocument(before);
+  const is = readDocument(after, was.ok ? was.document : undefined);
   const unreadable = !was.ok ? before : after;
   if (!was.ok || !is.ok) {
     const { check } = previewConfig(unreadable);
     throw new CommandFailure(EXIT.refused, check.ok ? [] : check.mistakes.map(mistakeLine));
   }
-  const [old, now] = [previewConfig(before).check, previewConfig(after).check];
+  const [old, now] = [previewConfig(before).check, previewConfig(after, was.document).check];
   const changes = diffConfigs(was.document, is.document);
   const boundaries =
     old.ok && now.ok

@@ -30,10 +30,16 @@ export async function checkCandidate(
   ports: Pick<Ports, "secrets">,
   deployment: Deployment,
   principal: Principal,
-  asked: { readonly candidate: unknown; readonly tests?: "refuse" | "warn" },
+  asked: {
+    readonly candidate: unknown;
+    readonly tests?: "refuse" | "warn";
+    /** The active version: what a candidate leaves to it, stays. */
+    readonly active?: PublishedConfig | undefined;
+  },
 ): Promise<Outcome<Checked>> {
   const { tenant } = principal;
-  const around: Surroundings = { ...deployment, secrets: await ports.secrets.names(tenant) };
+  const secrets = await ports.secrets.names(tenant);
+  const around: Surroundings = { ...deployment, secrets, active: asked.active?.document };
   const checked = checkConfig(asked.candidate, around, { tests: asked.tests ?? "refuse" });
   if (!checked.ok) return invalidConfig(checked.mistakes);
   const { document, prices, rules, warnings } = checked;
@@ -81,7 +87,8 @@ export async function publishCandidate(
   principal: Principal,
   publication: { readonly candidate: unknown; readonly expected: number },
 ): Promise<Outcome<PublishedConfig>> {
-  const checked = await checkCandidate(ports, deployment, principal, publication);
+  const active = await ports.configs.current(principal.tenant);
+  const checked = await checkCandidate(ports, deployment, principal, { ...publication, active });
   return checked.ok ? ports.configs.publish(checked.value.candidate, publication.expected) : checked;
 }
 

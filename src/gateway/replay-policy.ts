@@ -62,7 +62,7 @@ export async function replayPolicy(
 ): Promise<Outcome<PolicyReplay>> {
   const active = await ports.configs.active(tenant);
   if (active === undefined) return refuse("not_configured", "nothing is published: there is nothing to compare with");
-  const candidate = await candidateOf(ports, tenant, question.candidate);
+  const candidate = await candidateOf(ports, active, question.candidate);
   if (!candidate.ok) return candidate;
   const to = question.to ?? ports.system.now();
   const from = question.from ?? to - DAY_MS;
@@ -128,15 +128,16 @@ function questionMistakes(
 
 async function candidateOf(
   ports: ReplayPorts,
-  tenant: string,
+  active: ActiveConfig,
   candidate: ReplayQuestion["candidate"],
 ): Promise<Outcome<ActiveConfig>> {
+  const { tenant, document } = active.published;
   if ("version" in candidate) {
     const found = await ports.configs.version(tenant, candidate.version);
     if (found === undefined) return refuse("not_found", `no config version ${candidate.version}`);
     return accept(unpublished(found.document, found.rules, found));
   }
-  const checked = checkConfig(candidate.document, NOWHERE, { tests: "warn" });
+  const checked = checkConfig(candidate.document, { ...NOWHERE, active: document }, { tests: "warn" });
   if (checked.ok)
     return accept(unpublished(checked.document, checked.rules, { version: 0, digest: digestOf(checked.document) }));
   const count = checked.mistakes.length;

@@ -26,10 +26,10 @@ export async function reviewCandidate(
   principal: Principal,
   candidate: unknown,
 ): Promise<Outcome<CheckedReview>> {
-  const checked = await checkCandidate(ports, deployment, principal, { candidate });
+  const active = await ports.configs.current(principal.tenant);
+  const checked = await checkCandidate(ports, deployment, principal, { candidate, active });
   if (!checked.ok) return checked;
   const { digest, document, rules } = checked.value.candidate;
-  const active = await ports.configs.current(principal.tenant);
   const released = await ports.releases.review(principal.tenant, document);
   if (released.mistakes.length > 0) return invalidConfig(released.mistakes);
   const warnings = [...checked.value.warnings, ...released.warnings];

@@ -68,7 +68,8 @@ type Called = Pick<ToolExecuted, "outcome" | "answer">;
 
 async function callOver(upstream: Upstream, execution: ToolExecution, origin: Origin): Promise<Called> {
   try {
-    const why = origin.kind === "tool" ? whyNotAccepted(origin, await readDefinitions(upstream)) : undefined;
+    const isPinned = origin.kind === "tool" || origin.set !== undefined;
+    const why = isPinned ? whyNotAccepted(origin, await readDefinitions(upstream)) : undefined;
     if (why !== undefined) return { outcome: failed("definition_changed", why, null) };
   } catch (error) {
     return unsent(error);

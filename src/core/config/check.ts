@@ -17,6 +17,7 @@ import { probeUrl, requestMistakes, requestWarnings } from "./check-tool-request
 import type { ConfigDocument, ModelEntry, ProviderEntry, ToolEntry } from "./document.ts";
 import { secretsOfExport } from "./export-document.ts";
 import { priceOfEntry } from "./model-price.ts";
+import type { McpServerEntry } from "./mcp-document.ts";
 import { didYouMean } from "./mistakes.ts";
 import { unpublished, type PublishedRule } from "./published.ts";
 import { readDocument } from "./read-document.ts";
@@ -39,6 +40,8 @@ export interface Surroundings {
   readonly hasWorkersAi?: boolean;
   /** Whether plain `http:` and private hosts may be targets (local development only). */
   readonly allowPrivateEgress: boolean;
+  /** The tenant's active document: what a candidate leaves to it, stays. Left out, there is none. */
+  readonly active?: ConfigDocument | undefined;
 }
 
 /** A document that may be published, with what publishing found out about it; or every mistake in it at once. */
@@ -62,7 +65,7 @@ export function checkConfig(
   around: Surroundings,
   { tests = "refuse" }: { readonly tests?: "refuse" | "warn" } = {},
 ): ConfigCheck {
-  const read = readDocument(candidate);
+  const read = readDocument(candidate, around.active);
   if (!read.ok) return read;
   const { document } = read;
   const prices = pricesOf(document, around);
@@ -101,6 +104,9 @@ function referenceMistakes(
     ),
     ...Object.entries(document.tools).flatMap(([name, entry]) =>
       toolMistakes(`tools.${name}`, entry, document, around),
+    ),
+    ...Object.entries(document.mcp.servers).flatMap(([name, entry]) =>
+      serverMistakes(`mcp.servers.${name}`, entry, document, around),
     ),
     ...routeMistakes(document),
     ...actorMistakes(document),
@@ -242,23 +248,59 @@ function toolMistakes(
         path: `${path}.${field}`,
         message: `"${each}" is not an argument of the tool${didYouMean(each, properties)}`,
       }));
-  const target = { path: `${path}.url`, url: probeUrl(entry), service: entry.service };
-  const { auth } = entry;
   return [
     ...schemaMistakes(entry.input_schema).map((mistake) => ({
       ...mistake,
       path: [`${path}.input_schema`, mistake.path].filter((part) => part !== "").join("."),
     })),
-    ...requestMistakes(path, entry),
+    ...(entry.kind === "mcp"
+      ? originMistakes(path, entry, document)
+      : [...requestMistakes(path, entry), ...connectionMistakes(path, entry, document, around)]),
     ...unknownIn("amount.field", entry.amount === undefined ? [] : [entry.amount.field]),
     ...unknownIn("pii.writes", entry.pii?.writes ?? []),
+    ...transactionMistakes(path, entry, document.tools),
+  ];
+}
+
+/** What is wrong with where a tool is, and with the credential that goes there. */
+function connectionMistakes(
+  path: string,
+  entry: Pick<ToolEntry, "kind" | "url" | "service" | "auth">,
+  document: ConfigDocument,
+  around: Surroundings,
+): readonly Mistake[] {
+  const target = { path: `${path}.url`, url: probeUrl(entry), service: entry.service };
+  const { auth } = entry;
+  return [
     ...(entry.kind === "service" && entry.service === undefined ? [] : targetMistakes(target, document, around)),
     ...(auth?.kind === "oauth2_client_credentials"
       ? targetMistakes({ path: `${path}.auth.token_url`, url: auth.token_url, service: undefined }, document, around)
       : []),
     ...secretsOfAuth(auth).flatMap(({ field, name }) => secretMistakes(`${path}.auth.${field}`, name, around)),
-    ...transactionMistakes(path, entry, document.tools),
   ];
+}
+
+/** A server's own place and credential: its tools share them. */
+function serverMistakes(
+  path: string,
+  { url, service, auth }: McpServerEntry,
+  document: ConfigDocument,
+  around: Surroundings,
+): readonly Mistake[] {
+  if (service !== undefined && !/^\/(?!\/)/.test(url))
+    return [{ path: `${path}.url`, message: "expected a path such as `/mcp`: the binding is the host" }];
+  const kind = service === undefined ? "http" : "service";
+  return connectionMistakes(path, { kind, url, service, auth }, document, around);
+}
+
+/** Tools of MCP servers are made of definitions: one that somebody wrote has nothing that was accepted. */
+function originMistakes(path: string, { mcp }: ToolEntry, document: ConfigDocument): readonly Mistake[] {
+  const servers = Object.keys(document.mcp.servers);
+  if (mcp === undefined)
+    return [{ path: `${path}.mcp`, message: "is missing: tools of kind `mcp` come from `mcp.servers`, not from here" }];
+  return servers.includes(mcp.server)
+    ? []
+    : [{ path: `${path}.mcp.server`, message: `no such MCP server${didYouMean(mcp.server, servers)}` }];
 }
 
 interface Target {

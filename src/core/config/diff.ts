@@ -1,6 +1,7 @@
 // Decides how one config differs from another in what it lets through: every change with its path, in a sentence.
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from "../json/canonical.ts";
 import { matchesAny } from "../policy/constraints.ts";
+import { sentSetDigest } from "../mcp/definitions.ts";
 import * as directions from "./diff-directions.ts";
 import type { Comparator, Direction } from "./diff-directions.ts";
 import { describeChange } from "./diff-words.ts";
@@ -13,6 +14,7 @@ export const CHANGE_GROUPS = [
   "limits",
   "policy",
   "tools",
+  "mcp",
   "actors",
   "models",
   "routes",
@@ -55,6 +57,8 @@ export function diffConfigs(before: ConfigDocument | undefined, after: ConfigDoc
     ...entries(byId(was.policy.limits), byId(after.policy.limits), limitKind(both)),
     ...entries({ policy: settingsOf(was) }, { policy: settingsOf(after) }, POLICY),
     ...entries(was.tools, after.tools, toolKind(both)),
+    ...entries({ mcp: mcpOf(was) }, { mcp: mcpOf(after) }, MCP),
+    ...entries(serversOf(was), serversOf(after), plainKind("mcp", "MCP server", "mcp.servers.")),
     ...entries(was.actors, after.actors, actorKind(both)),
     ...entries(was.models, after.models, plainKind("models", "model")),
     ...entries(was.routes, after.routes, plainKind("routes", "route")),
@@ -147,7 +151,18 @@ function changeOf(
 }
 
 /** Members whose value is compared as one. */
-const WHOLE = new Set(["input_schema", "flows", "rate_limit", "amount", "auth", "price", "idempotency", "approvers"]);
+const WHOLE = new Set([
+  "input_schema",
+  "output_schema",
+  "annotations",
+  "flows",
+  "rate_limit",
+  "amount",
+  "auth",
+  "price",
+  "idempotency",
+  "approvers",
+]);
 
 function leavesOf(value: JsonObject, prefix: string): ReadonlyMap<string, Json> {
   return new Map(
@@ -290,6 +305,28 @@ function routingOf({ routing }: ConfigDocument): object {
   return settings;
 }
 
+/** The MCP section but for its servers, which are entries of their own. */
+function mcpOf({ mcp }: ConfigDocument): object {
+  const { servers: _servers, ...settings } = mcp;
+  return settings;
+}
+
+/** The servers; their definitions are told tool by tool, and here by the digest of them all. */
+function serversOf({ mcp }: ConfigDocument): Readonly<Record<string, object>> {
+  return Object.fromEntries(
+    Object.entries(mcp.servers).map(([name, { definitions = [], ...server }]) => [
+      name,
+      { ...server, definitions: definitions.length === 0 ? "none" : setDigestOf(definitions) },
+    ]),
+  );
+}
+
+function setDigestOf(definitions: readonly object[]): string {
+  // What a parsed document holds was JSON.
+  return sentSetDigest(definitions as readonly JsonObject[]).slice(0, 12);
+}
+
+const MCP: Kind<object> = plainKind("mcp", "");
 const ROUTING: Kind<object> = plainKind("routing", "");
 const ROUTING_RULES: Kind<object> = plainKind("routing", "routing rule", "routing.rules.");
 const ROUTING_TESTS: Kind<object> = plainKind("tests", "routing test", "routing.tests.");

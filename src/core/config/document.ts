@@ -13,6 +13,7 @@ import {
   RateLimitDocument,
   StopAndAskDocument,
   TIERS,
+  toolName,
 } from "./policy-document.ts";
 import { EvalsDocument } from "./eval-document.ts";
 import { ReleaseSections } from "./release-document.ts";
@@ -74,7 +75,7 @@ export const ConfigDocument = z.strictObject({
   models: z._default(z.record(name, ModelDocument), {}),
   /** Names under which several models answer. */
   routes: z._default(z.record(name, RouteDocument), {}),
-  tools: z._default(z.record(name, ToolDocument), {}),
+  tools: z._default(z.record(toolName, ToolDocument), {}),
   /** OpenAPI documents whose operations become tools when the config is published; a published version has none. */
   openapi: z.optional(z.record(name, OpenApiDocument)),
   /** MCP servers whose tools, resources and prompts are called through the gateway. */

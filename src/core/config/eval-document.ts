@@ -57,7 +57,7 @@ const RunBudgetDocument = z.strictObject({
 
 /** What a tool answers in a replay when no recording does. */
 const SimulatorDocument = z.strictObject({
-  tool: z.string().check(z.minLength(1), z.maxLength(128)),
+  tool: z.string().check(z.minLength(1), z.maxLength(195)),
   /** Arguments that the call has at least; any when left out. */
   args: z.optional(z.record(z.string(), z.unknown())),
   /** The result. In its texts `{{args.name}}` stands for an argument. */

@@ -19,7 +19,7 @@ const path = z.string().check(
   z.regex(/^[A-Za-z_][\w.-]{0,127}$/, "expected a dotted path such as `order.total`"),
   z.refine((value) => !value.endsWith(".") && !value.includes(".."), "expected a dotted path such as `order.total`"),
 );
-const tool = text(128);
+const tool = text(195);
 const pattern = text(1_024);
 const texts = z
   .array(text(4_096))

@@ -3,7 +3,7 @@ import * as z from "zod/mini";
 import { name } from "./policy-document.ts";
 import { ToolAuthDocument } from "./request-document.ts";
 import { milliseconds } from "./reliability-document.ts";
-import { EffectDocument, TOOL_SETTINGS } from "./tool-document.ts";
+import { EffectDocument, type McpOriginDocument, TOOL_SETTINGS } from "./tool-document.ts";
 
 /** What the tools of a server are held to; by exact name, or `prefix*`. The most exact entry counts, field by field. */
 export const McpToolSettings = z.strictObject({
@@ -44,3 +44,5 @@ export const McpDocument = z.strictObject({
 export type McpServerEntry = z.infer<typeof McpServerDocument>;
 /** Settings of one server's tools. */
 export type McpToolSettings = z.infer<typeof McpToolSettings>;
+/** Where a tool of an MCP server comes from. */
+export type McpOrigin = z.infer<typeof McpOriginDocument>;

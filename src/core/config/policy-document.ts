@@ -13,7 +13,16 @@ export const name = z
   .check(
     z.regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, "expected a letter, then up to 63 letters, digits, `_`, `.` or `-`"),
   );
-const pattern = z.string().check(z.minLength(1), z.maxLength(128));
+/** A tool's name: like others, and as long as a server's name, a dot and what an MCP server may call a tool; `/` may stand in it. */
+export const toolName = z
+  .string()
+  .check(
+    z.regex(
+      /^[A-Za-z][A-Za-z0-9_./-]{0,192}$/,
+      "expected a letter, then up to 192 letters, digits, `_`, `.`, `/` or `-`",
+    ),
+  );
+const pattern = z.string().check(z.minLength(1), z.maxLength(195));
 /** A duration in a config: text such as `15m`, or whole seconds. */
 export const duration = z
   .union([z.string(), z.int()])
@@ -116,7 +125,7 @@ export const RateLimitDocument = z.strictObject({
 });
 
 const PastCall = z.strictObject({
-  tool: name,
+  tool: toolName,
   /** How long before the tested call, such as `10m`. */
   ago: duration,
   status: z.optional(z.enum(["executing", "succeeded", "unknown"])),

@@ -1,5 +1,6 @@
 // Decides what a document alone says about itself, where neither a tenant nor a deployment is known.
 import { checkConfig, type ConfigCheck, type Surroundings } from "./check.ts";
+import type { ConfigDocument } from "./document.ts";
 import { readDocument } from "./read-document.ts";
 import { secretsOfAuth, type ToolAuth } from "./request-document.ts";
 
@@ -14,21 +15,27 @@ export interface Preview {
   readonly unchecked: readonly string[];
 }
 
-/** Checks shape, references within the document, rules against schemas, and runs the policy's tests. */
-export function previewConfig(candidate: unknown): Preview {
-  const check = checkConfig(candidate, NOWHERE);
-  const read = readDocument(candidate);
+/**
+ * Checks shape, references within the document, rules against schemas, and runs the policy's tests. Definitions of MCP
+ * servers that the candidate leaves out are those of the active document.
+ */
+export function previewConfig(candidate: unknown, active?: ConfigDocument): Preview {
+  const check = checkConfig(candidate, { ...NOWHERE, active });
+  const read = readDocument(candidate, active);
   if (!read.ok) return { check, tests: 0, unchecked: [] };
   const { document } = read;
-  const { providers, models, tools, approvals, policy } = document;
+  const { providers, models, tools, mcp, approvals, policy } = document;
   const entries = [
     ...Object.values(providers),
     ...Object.values(tools),
+    ...Object.values(mcp.servers),
     approvals,
     ...Object.values(approvals.approvers),
   ];
   const secrets = entries.flatMap((entry) => secretsOf(entry));
-  const services = [...Object.values(providers), ...Object.values(tools)].flatMap(({ service }) => service ?? []);
+  const services = [...Object.values(providers), ...Object.values(tools), ...Object.values(mcp.servers)].flatMap(
+    ({ service }) => service ?? [],
+  );
   const unpriced = Object.entries(models).flatMap(([name, { price }]) => (price === undefined ? [name] : []));
   return {
     check,

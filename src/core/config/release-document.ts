@@ -57,7 +57,7 @@ const ReleaseDocument = z.strictObject({
   model: z.optional(name),
   route: z.optional(name),
   /** Tool names, `prefix.*` or `*`; every tool when left out. Narrows what the actor may call. */
-  tools: z.optional(z.array(z.string().check(z.minLength(1), z.maxLength(128))).check(z.maxLength(500))),
+  tools: z.optional(z.array(z.string().check(z.minLength(1), z.maxLength(195))).check(z.maxLength(500))),
   policy: z.optional(PolicyPinDocument),
 });
 

@@ -63,6 +63,8 @@ export const McpOriginDocument = z.strictObject({
   name: z.string().check(z.minLength(1), z.maxLength(128)),
   /** SHA-256 of the accepted definition; null where there is none: for resources and prompts. */
   digest: z.nullable(z.string()),
+  /** SHA-256 of all accepted definitions of the server, where a change of any of them stops the tool. */
+  set: z.optional(z.string()),
   title: z.optional(z.string()),
   output_schema: z.optional(z.record(z.string(), z.unknown())),
   /** Hints of the server, passed on and never trusted. */

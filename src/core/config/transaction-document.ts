@@ -2,7 +2,7 @@
 import * as z from "zod/mini";
 import { readMappingPath } from "../policy/argument-mapping.ts";
 import { readDuration } from "../units/window.ts";
-import { name } from "./policy-document.ts";
+import { toolName } from "./policy-document.ts";
 
 const mapping = z.record(z.string().check(z.minLength(1)), z.unknown());
 const condition = z.string().check(z.minLength(1), z.maxLength(4096));
@@ -29,7 +29,7 @@ export const TransactionFields = {
   /** A read tool that answers whether a call of unknown outcome had its effect. */
   probe: z.optional(
     z.strictObject({
-      tool: name,
+      tool: toolName,
       args: z._default(mapping, {}),
       succeeded_when: condition,
       failed_when: z.optional(condition),
@@ -43,7 +43,7 @@ export const TransactionFields = {
     }),
   ),
   /** The tool that undoes a call, and its arguments. */
-  compensation: z.optional(z.strictObject({ tool: name, args: z._default(mapping, {}) })),
+  compensation: z.optional(z.strictObject({ tool: toolName, args: z._default(mapping, {}) })),
 } as const;
 
 /** The tenant's own terms of idempotency. */

@@ -199,7 +199,7 @@ async function otherConfig(
     return found === undefined ? refuse("not_found", `no config version ${candidate.config_version}`) : accept(found);
   }
   if (candidate.config === undefined) return accept(null);
-  const checked = checkConfig(candidate.config, NOWHERE, { tests: "warn" });
+  const checked = checkConfig(candidate.config, { ...NOWHERE, active: active.document }, { tests: "warn" });
   if (!checked.ok)
     return refuse("invalid_config", `${checked.mistakes.length} mistakes in the candidate`, {
       mistakes: checked.mistakes,

@@ -14,7 +14,7 @@ const reason = z.string().check(
   z.maxLength(MAX_REASON),
   z.refine((text) => text.trim() !== "", "expected the reason, which everyone who is stopped is told"),
 );
-const scoped = z.string().check(z.minLength(1), z.maxLength(128));
+const scoped = z.string().check(z.minLength(1), z.maxLength(195));
 
 /** What is posted. */
 const Order = z.strictObject({

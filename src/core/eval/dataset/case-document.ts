@@ -14,7 +14,7 @@ const object = z.custom<JsonObject>(isJsonObject, "expected an object");
 const text = z.nullable(z.string());
 const count = z.number().check(z.gte(0, "expected 0 or more"));
 const id = z.string().check(z.regex(/^[A-Za-z0-9._:-]{1,128}$/, "expected 1 to 128 letters, digits and `._:-`"));
-const toolName = z.string().check(z.minLength(1, "expected a tool's name"), z.maxLength(128));
+const toolName = z.string().check(z.minLength(1, "expected a tool's name"), z.maxLength(195));
 /** What may be said of a case besides its calls. */
 export const TagsDocument = z
   .array(z.string().check(z.minLength(1), z.maxLength(256)))

@@ -36,7 +36,7 @@ const ShortDocument = z.strictObject({
   tool_outputs: z.optional(
     z.array(
       z.strictObject({
-        name: z.string().check(z.minLength(1), z.maxLength(128)),
+        name: z.string().check(z.minLength(1), z.maxLength(195)),
         args: object,
         result: json,
         is_error: z._default(z.boolean(), false),
