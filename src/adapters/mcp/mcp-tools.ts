@@ -9,7 +9,16 @@ import type { ToolExecuted, ToolExecution, Tools } from "../../gateway/ports.ts"
 import type { McpTarget } from "../../gateway/ports/mcp.ts";
 import { readDefinitions } from "./definitions.ts";
 import { answerOf, worded } from "./faults.ts";
-import { Anything, isRefused, NOBODY, openUpstream, type Means, type Opened, type Upstream } from "./upstream.ts";
+import {
+  Anything,
+  isRefused,
+  logLevelOf,
+  NOBODY,
+  openUpstream,
+  type Means,
+  type Opened,
+  type Upstream,
+} from "./upstream.ts";
 
 /** The largest result that is kept and passed on, as JSON. */
 const MAX_RESULT_BYTES = 1024 * 1024;
@@ -88,7 +97,7 @@ function send(upstream: Upstream, execution: ToolExecution, { kind, name }: Orig
   const { args, tool, exchange = NOBODY, traceparent } = execution;
   const { inputResponses, requestState } = exchange;
   const round = {
-    _meta: { traceparent },
+    _meta: { traceparent, ...logLevelOf(exchange, upstream.era) },
     ...(inputResponses === undefined ? {} : { inputResponses }),
     ...(requestState === undefined ? {} : { requestState }),
   };

@@ -5,6 +5,8 @@ import type { PriorDiscovery } from "@modelcontextprotocol/client";
 export interface KnownSession {
   readonly id: string;
   readonly protocolVersion: string;
+  /** The log level that its caller has set there. */
+  readonly logLevel: string | undefined;
 }
 
 /** How long anything is remembered, in milliseconds: a server that was upgraded is found out by then. */

@@ -1,9 +1,11 @@
 // Opens a connection to one MCP server on behalf of one caller, and sends one request at a time over it.
 import {
   Client,
+  LOG_LEVEL_META_KEY,
   SdkHttpError,
   StreamableHTTPClientTransport,
   type ClientCapabilities,
+  type LoggingLevel,
   type PriorDiscovery,
   type ProgressCallback,
 } from "@modelcontextprotocol/client";
@@ -62,6 +64,16 @@ const ME = { name: "interlock", version: "1" } as const;
 
 /** An exchange with nobody behind it: no client to ask, nothing passed on. */
 export const NOBODY: McpExchange = { clientCapabilities: {}, notify: () => undefined };
+
+/** How loud a server of the stateless revision is to be while a request runs: it says nothing that is not asked for. */
+export function logLevelOf(
+  { logLevel, sessionKey }: McpExchange,
+  era: Upstream["era"],
+): Readonly<Record<string, string>> {
+  // Who keeps a session hears what is worth knowing until it says otherwise.
+  const level = logLevel ?? (sessionKey === undefined ? undefined : "info");
+  return era === "legacy" || level === undefined ? {} : { [LOG_LEVEL_META_KEY]: level };
+}
 
 /** What a server answers, whatever it is: its members are read where they are used. */
 export const Anything = z.looseObject({});
@@ -173,9 +185,19 @@ class Connection implements Upstream {
     const discover = live.client.getDiscoverResult();
     if (verdict === undefined)
       met.keepVerdict(this.#place, discover === undefined ? { kind: "legacy" } : { kind: "modern", discover }, now);
-    const { sessionId: id, protocolVersion } = live.transport;
+    await this.#keepSession(live, known, now);
+  }
+
+  /** A session that is gone on with has the log level that its caller set last. */
+  async #keepSession({ client, transport }: Live, known: KnownSession | undefined, now: number): Promise<void> {
+    const { sessionId: id, protocolVersion } = transport;
+    const { logLevel } = this.#connecting.opening.exchange;
     if (this.#sessionKey === undefined || id === undefined || protocolVersion === undefined) return;
-    if (known === undefined) met.keepSession(this.#sessionKey, { id, protocolVersion }, now);
+    const isHeard = known === undefined ? client.getServerCapabilities()?.logging !== undefined : true;
+    if (logLevel !== undefined && logLevel !== known?.logLevel && isHeard)
+      await client.setLoggingLevel(logLevel as LoggingLevel).catch(() => undefined);
+    if (known === undefined || logLevel !== known.logLevel)
+      this.#means.met.keepSession(this.#sessionKey, { id, protocolVersion, logLevel }, now);
   }
 
   async run<T>(request: (options: RunOptions) => Promise<T>): Promise<T> {

@@ -22,12 +22,13 @@ export function shownName({ server, separator }: McpView, { name, entry: { mcp }
   return mcp === undefined ? name.replaceAll(".", separator) : `${mcp.server}${separator}${mcp.name}`;
 }
 
-/** The tool that a caller means: by the name that is shown, or by the config's own where all are shown. */
-export function meantTool<T extends NamedTool>(view: McpView, tools: readonly T[], name: string): T | undefined {
-  return (
-    tools.find((tool) => shownName(view, tool) === name) ??
-    (view.server === null ? tools.find((tool) => tool.name === name && tool.entry.mcp?.kind !== "resource") : undefined)
-  );
+/** The names in the config that a shown name can stand for, likeliest first; which one it is, the tool itself says. */
+export function namesMeant({ server, separator }: McpView, shown: string): readonly string[] {
+  if (server !== null) return [`${server}.${shown}`];
+  if (separator === "." || !shown.includes(separator)) return [shown];
+  const first = shown.indexOf(separator);
+  const once = `${shown.slice(0, first)}.${shown.slice(first + separator.length)}`;
+  return [...new Set([shown, once, shown.replaceAll(separator, ".")])];
 }
 
 /** A prompt's name where all are shown. */

@@ -154,8 +154,20 @@ async function answered(call: McpToolCall, answer: ToolCallAnswer): Promise<McpA
   if (WAITS.has(record.status)) return waiting(call, record, meta);
   const question = questionOf(record);
   if (question !== undefined) return ofServer(call, record, question);
+  const passed = passedError(record);
+  if (passed !== undefined) return { type: "refused", refusal: passed };
   const isMcp = call.tool?.entry.kind === "mcp";
   return { type: "result", result: withMeta(finishedResult(record, isMcp, explain), meta) };
+}
+
+/** What the server's own protocol asks of the client itself: a capability, a page to be opened. No model can do that. */
+const FOR_THE_CLIENT: ReadonlySet<unknown> = new Set([-32_021, -32_042]);
+
+function passedError({ outcome }: ToolCallRecord): Refusal | undefined {
+  if (outcome?.status !== "failed" || !isJsonObject(outcome.result)) return undefined;
+  const { json_rpc } = outcome.result;
+  if (!isJsonObject(json_rpc) || !FOR_THE_CLIENT.has(json_rpc["code"])) return undefined;
+  return refuse("tool_failed", outcome.message, { extensions: { json_rpc } });
 }
 
 /** What is no call: told as an error of the protocol. */

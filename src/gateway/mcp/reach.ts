@@ -2,7 +2,7 @@
 import type { CallContext } from "../../core/call.ts";
 import type { ActiveConfig, ResolvedTool } from "../../core/config/published.ts";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
-import { shownName, type McpView } from "../../core/mcp/names.ts";
+import { namesMeant, shownName, type McpView } from "../../core/mcp/names.ts";
 import { listTools } from "../../core/policy/listing.ts";
 import { callerOf } from "../list-tools.ts";
 import type { Ports } from "../ports.ts";
@@ -16,33 +16,57 @@ export interface McpCaller {
   readonly server: string | null;
 }
 
-/** What a caller reaches. */
+/** What a caller reaches. What it may use is found out when it is first asked for. */
 export interface Reach {
   readonly config: ActiveConfig;
   readonly view: McpView;
   /** Every tool that it may use and the endpoint shows, resources and prompts of servers included. */
   readonly tools: readonly ResolvedTool[];
-  /** Every tool of the endpoint, whether it may use it or not. */
-  readonly all: readonly ResolvedTool[];
 }
 
 /** What a caller reaches; refuses `not_configured`, and `not_found` for a server that the tenant does not have. */
 export async function readReach(ports: Ports, { context, server }: McpCaller): Promise<Outcome<Reach>> {
-  const facts = await readFacts(ports, context);
-  if (!facts.config.ok) return facts.config;
-  const config = facts.config.value;
-  const { mcp, tools } = config.published.document;
+  const { config: found, switches } = await readFacts(ports, context);
+  if (!found.ok) return found;
+  const config = found.value;
+  const { mcp } = config.published.document;
   if (server !== null && !Object.hasOwn(mcp.servers, server))
     return refuse("not_found", `no MCP server "${server}" in the tenant's config`);
   const view = { server, separator: mcp.separator ?? "." };
-  const all = Object.keys(tools)
-    .toSorted()
-    .flatMap((name) => config.tool(name) ?? [])
-    .filter((tool) => isShown(view, tool));
-  const around = { switches: facts.switches, now: ports.system.now() };
-  const visible = listTools(config, callerOf(context), around).filter(({ verdict }) => verdict === "visible");
-  const names = new Set(visible.map(({ tool }) => tool.name));
-  return accept({ config, view, all, tools: all.filter((tool) => names.has(tool.name)) });
+  let tools: readonly ResolvedTool[] | undefined;
+  return accept({
+    config,
+    view,
+    get tools() {
+      tools ??= listTools(config, callerOf(context), { switches, now: ports.system.now() })
+        .filter(({ tool, verdict }) => verdict === "visible" && isShown(view, tool))
+        .map(({ tool }) => tool);
+      return tools;
+    },
+  });
+}
+
+/** The tool that a name of the endpoint means, whether the caller may use it or not; `undefined` where it has none such. */
+export function toolMeant({ config, view }: Pick<Reach, "config" | "view">, name: string): ResolvedTool | undefined {
+  return namesMeant(view, name)
+    .flatMap((each) => config.tool(each) ?? [])
+    .find(
+      (tool) => [shownName(view, tool), view.server === null ? tool.name : undefined].includes(name) && isTool(tool),
+    );
+}
+
+function isTool({ entry: { mcp } }: ResolvedTool): boolean {
+  return mcp === undefined || mcp.kind === "tool";
+}
+
+/** What reads a server's resources, or gets its prompts; `undefined` where the config has it not. */
+export function readerOf(
+  { config }: Pick<Reach, "config">,
+  server: string,
+  kind: "resource" | "prompt",
+): ResolvedTool | undefined {
+  const tool = config.tool(`${server}.${kind === "resource" ? "resources.read" : "prompts.get"}`);
+  return tool?.entry.mcp?.kind === kind ? tool : undefined;
 }
 
 function isShown(view: McpView, tool: ResolvedTool): boolean {

@@ -2,11 +2,10 @@
 import type { Result } from "@modelcontextprotocol/server";
 import { refuse } from "../../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
-import { meantTool } from "../../core/mcp/names.ts";
 import { callMeta, finishedResult, refusalResult, withMeta } from "../../core/mcp/results.ts";
 import { explainTo, toldDecision, toldRefusal } from "../../core/policy/disclosure.ts";
 import { readTask, taskOf } from "../../gateway/mcp/tasks.ts";
-import type { Reach } from "../../gateway/mcp/reach.ts";
+import { toolMeant, type Reach } from "../../gateway/mcp/reach.ts";
 import { preflight } from "../../gateway/preflight.ts";
 import { deferOf } from "../context.ts";
 import type { Asked } from "./serving.ts";
@@ -93,7 +92,7 @@ async function foretell(asked: Asked, { tool: shown, arguments: given }: JsonObj
   const { serving, caller, reach } = asked;
   const { runtime } = serving.c.var;
   if (typeof shown !== "string") return refusalResult(refuse("invalid_arguments", "tool: expected the name of a tool"));
-  const tool = meantTool(reach.view, reach.all, shown);
+  const tool = toolMeant(reach, shown);
   const args = isJsonObject(given) ? given : {};
   const { context } = caller;
   const name = tool?.name ?? shown;

@@ -4,7 +4,7 @@ import { isJsonObject, objectAt, textIn, type JsonObject } from "../../core/json
 import { META } from "../../core/mcp/meta.ts";
 import { meantPrompt, meantUri } from "../../core/mcp/names.ts";
 import type { McpResult } from "../../core/mcp/results.ts";
-import { serversWith, type Reach } from "../../gateway/mcp/reach.ts";
+import { readerOf, serversWith } from "../../gateway/mcp/reach.ts";
 import { complete, listPage, type ListMethod } from "../../gateway/mcp/relay.ts";
 import { protocolError } from "./errors.ts";
 import type { Answering, Asked } from "./serving.ts";
@@ -63,14 +63,10 @@ async function throughTool(
   asked: Asked,
   { server, kind, args }: { readonly server: string; readonly kind: "resource" | "prompt"; readonly args: JsonObject },
 ): Promise<Result> {
-  const tool = toolFor(asked.reach, server, kind);
+  const tool = readerOf(asked.reach, server, kind);
   const result = await rendered(asked, tool, await governed(asked, { tool, name: `${server}.${kind}s`, args }));
   if (result["isError"] !== true) return result;
   throw errorIn(result as McpResult);
-}
-
-function toolFor({ all }: Reach, server: string, kind: "resource" | "prompt"): Reach["all"][number] | undefined {
-  return all.find(({ entry: { mcp } }) => mcp?.server === server && mcp.kind === kind);
 }
 
 /** The error that a refused read is: the server's own where it gave one. */

@@ -4,13 +4,13 @@ import { parseExactJson } from "../../core/json/exact.ts";
 import type { HttpContext } from "../context.ts";
 import { readBodyText } from "../middleware/body.ts";
 import { authenticateMcp } from "./authenticate.ts";
-import { challenge, stepUp } from "./challenge.ts";
+import { challenge } from "./challenge.ts";
 import { refusedResponse, rpcErrorResponse } from "./errors.ts";
 import { serveSessionDelete, serveSessionGet, serveSessionPost } from "./sessions.ts";
 import { checkOrigin, corsHeaders } from "./origin.ts";
-import { lackingScopes } from "./scopes.ts";
 import { stateCodec, type Serving } from "./serving.ts";
 import { serveStateless } from "./stateless.ts";
+import { checkToolCall } from "./tool-gate.ts";
 
 /** The largest message: 4 MiB. */
 const MAX_BODY = 4 * 1024 * 1024;
@@ -64,9 +64,9 @@ async function post(entering: Entering): Promise<Response> {
   if (!body.ok) return refusedResponse(body);
   const parsed = parseExactJson(body.value.text);
   if (!parsed.ok) return unreadable(parsed);
-  const lacking = await lackingScopes(entering, parsed.value);
-  if (lacking.length > 0) return stepUp(c, lacking);
   const isLegacy = await isLegacyRequest(c.req.raw, parsed.value);
+  const stopped = await checkToolCall({ ...entering, isModern: !isLegacy }, parsed.value);
+  if (stopped !== undefined) return stopped;
   return isLegacy
     ? serveSessionPost({ ...entering, isModern: false }, parsed.value)
     : serveStateless({ ...entering, isModern: true, session: null }, parsed.value);

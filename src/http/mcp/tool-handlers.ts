@@ -2,13 +2,13 @@
 import { inputRequired, type InputRequests, type RequestMethod, type Result } from "@modelcontextprotocol/server";
 import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
 import { META } from "../../core/mcp/meta.ts";
-import { meantTool } from "../../core/mcp/names.ts";
 import { withMeta } from "../../core/mcp/results.ts";
 import type { ResolvedTool } from "../../core/config/published.ts";
 import type { ToolCallRecord } from "../../core/state/tool-call-record.ts";
 import { readIdempotencyKey } from "../../core/units/idempotency-key.ts";
 import { callMcpTool, type CallState, type McpAnswer } from "../../gateway/mcp/call-tool.ts";
 import { listMcpTools } from "../../gateway/mcp/list-tools.ts";
+import { toolMeant } from "../../gateway/mcp/reach.ts";
 import { withShownUris } from "../../gateway/mcp/relay.ts";
 import { taskOf } from "../../gateway/mcp/tasks.ts";
 import { deferOf } from "../context.ts";
@@ -39,7 +39,7 @@ async function listTools({ serving, reach }: Asked, params: Readonly<Record<stri
 async function callOne(asked: Asked, params: Readonly<Record<string, unknown>>): Promise<Result> {
   const name = String(params["name"]);
   const args = isJsonObject(params["arguments"]) ? params["arguments"] : {};
-  const tool = meantTool(asked.reach.view, asked.reach.all, name);
+  const tool = toolMeant(asked.reach, name);
   if (tool === undefined) {
     const own = await answerOwnTool(asked, name, args);
     if (own !== undefined) return own;
