@@ -8,7 +8,8 @@ export interface ParamMismatch {
 }
 
 const PREFIX = "Mcp-Param-";
-const SENTINEL = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
+const SENTINEL = /^=\?base64\?(.*)\?=$/;
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 const DECIMAL = /^-?\d+(\.\d+)?$/;
 
 /**
@@ -52,9 +53,9 @@ function mirrored(schema: unknown, value: Json, path: readonly string[]): readon
 }
 
 function decodedValue(text: string): string | undefined {
-  if (!text.startsWith("=?base64?")) return text;
   const encoded = SENTINEL.exec(text)?.[1];
-  if (encoded === undefined) return undefined;
+  if (encoded === undefined) return text;
+  if (encoded.length % 4 !== 0 || !BASE64.test(encoded)) return undefined;
   try {
     const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
