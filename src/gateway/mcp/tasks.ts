@@ -41,7 +41,8 @@ export function taskOf(record: ToolCallRecord, { config }: Reach, { context }: M
   const isMcp = config.tool(record.request.ask.tool)?.entry.kind === "mcp";
   // Denied and expired are answers to the task, not failures of it.
   const result = finishedResult(record, isMcp, explainTo(context.principal, config));
-  return { ...base, status: "completed", result: withMeta(result, callMeta(record, true)) };
+  const complete = { resultType: "complete", ...withMeta(result, callMeta(record, true)) };
+  return { ...base, status: "completed", result: complete };
 }
 
 const WORKING: Partial<Record<ToolCallRecord["status"], string>> = {
