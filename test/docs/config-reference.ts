@@ -1,6 +1,7 @@
 // Writes docs/config-reference.md from the config's JSON Schema; a field without a description here, or the reverse, is an error.
 import { configJsonSchema } from "../../src/core/config/document.ts";
 import { EVAL_FIELDS } from "./eval-fields.ts";
+import { MCP_FIELDS, mcpSettings } from "./mcp-fields.ts";
 import { MODEL_FIELDS } from "./model-fields.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
 import { RELEASE_FIELDS } from "./release-fields.ts";
@@ -65,7 +66,9 @@ const auth = (at: string): Readonly<Record<string, string>> => ({
   [`${at}.key_id`]: "`hmac`: stands before the signature with a colon.",
 });
 
-const DESCRIPTIONS: Readonly<Record<string, string>> = {
+const OWN: Readonly<Record<string, string>> = {
+  ...MCP_FIELDS,
+  ...auth("mcp.servers.*.auth"),
   ...EVAL_FIELDS,
   ...MODEL_FIELDS,
   ...POLICY_FIELDS,
@@ -139,6 +142,8 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   "egress.allow":
     "Hosts: `api.example.com`, `*.example.com` or `host:8443`. Addresses and private names are refused even when listed. A vendor's own address needs no entry for a provider without `base_url`; service bindings need none.",
 };
+
+const DESCRIPTIONS: Readonly<Record<string, string>> = { ...mcpSettings(OWN), ...OWN };
 
 const INTRO = `# Config reference
 
@@ -238,5 +243,6 @@ function numberType({ minimum, maximum }: Schema): string {
 function textType({ pattern, format, maxLength }: Schema): string {
   if (format === "uri") return "URL";
   if (pattern === "^[A-Za-z][A-Za-z0-9_.-]{0,63}$") return "name";
+  if (pattern === "^[A-Za-z][A-Za-z0-9_./-]{0,192}$") return "tool name";
   return maxLength === undefined ? "text" : `text, at most ${maxLength} characters`;
 }
