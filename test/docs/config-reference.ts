@@ -79,7 +79,7 @@ const OWN: Readonly<Record<string, string>> = {
   ...TRANSACTION_FIELDS,
   tools: "Tools, by name.",
   "tools.*.kind":
-    "`http` is an address, by network or, with `service`, by binding. `service` is another Worker: `url` is a path then, and `service` is required.",
+    "`http` is an address, by network or, with `service`, by binding. `service` is another Worker: `url` is a path then, and `service` is required. `mcp` is a tool of a server under `mcp.servers`, and never written by hand.",
   "tools.*.description": "Shown by `GET /v1/tools`.",
   "tools.*.method":
     "Arguments that nothing names go into the query of `GET`, `HEAD` and `DELETE`, into a JSON body otherwise.",
