@@ -114,8 +114,9 @@ const toolsOf = (config: PublishedConfig | undefined): readonly string[] =>
 
 describe("a look", () => {
   it("asks the server now, where the config says", async () => {
-    const { show, asked, ports } = stand({}, tool("search"));
-    await show();
+    const at = stand({}, tool("search"));
+    const { asked, ports } = at;
+    await at.show();
     expect(asked).toMatchObject([
       { maxAgeMs: 0, target: { tenant: "t", name: "crm", allowedHosts: ["mcp.example.com"] } },
     ]);
