@@ -25,6 +25,7 @@ import { outcomeRoutes } from "./http/api/outcomes.ts";
 import { preflightRoutes } from "./http/api/preflight.ts";
 import { referenceRoutes } from "./http/api/reference.ts";
 import { routeRoutes } from "./http/api/routes.ts";
+import { mcpServerRoutes } from "./http/api/mcp-servers.ts";
 import { releaseRoutes } from "./http/api/releases.ts";
 import { reportRoutes } from "./http/api/reports.ts";
 import type { ApiRoute } from "./http/api/route.ts";
@@ -74,6 +75,7 @@ export const apiRoutes: readonly ApiRoute[] = [
   ...auditRoutes,
   ...configRoutes,
   ...releaseRoutes,
+  ...mcpServerRoutes,
   ...canaryRoutes,
   ...datasetRoutes,
   ...runRoutes,

@@ -8,6 +8,7 @@ import { addCoverageCommands } from "./coverage-commands.ts";
 import { CommandFailure, EXIT, type ExitCode } from "./exit-codes.ts";
 import { addEvalCommands } from "./eval-commands.ts";
 import { addKeyCommands } from "./key-commands.ts";
+import { addMcpCommands } from "./mcp-commands.ts";
 import { addOutcomeCommands } from "./outcome-commands.ts";
 import { addReleaseCommands } from "./release-commands.ts";
 import { addReportCommands } from "./report-commands.ts";
@@ -67,6 +68,7 @@ function program(): Command {
     addCoverageCommands,
     addEvalCommands,
     addKeyCommands,
+    addMcpCommands,
     addReleaseCommands,
     addRouteCommands,
     addSecretCommands,

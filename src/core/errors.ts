@@ -56,6 +56,11 @@ export const ERRORS = {
     title: "The MCP server describes the tool otherwise than it was accepted",
   },
   input_required: { status: 409, retry: false, title: "The MCP server asks for input before it goes on" },
+  flags_not_accepted: {
+    status: 409,
+    retry: false,
+    title: "A tool definition reads like orders to the model, and nobody accepted that",
+  },
   unknown_tool: { status: 404, retry: false, title: "No such tool" },
   unknown_model: { status: 404, retry: false, title: "No such model" },
   unknown_release: { status: 404, retry: false, title: "The agent has no such release" },

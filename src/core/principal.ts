@@ -35,6 +35,8 @@ export type Permission =
   | "evals.read"
   | "evals.write"
   | "evals.label"
+  | "mcp.read"
+  | "mcp.write"
   | "tenants.write";
 
 /** The authenticated caller: one key of one tenant. */
@@ -73,6 +75,8 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "evals.read",
     "evals.write",
     "evals.label",
+    "mcp.read",
+    "mcp.write",
   ],
   approver: [
     "calls.read",
@@ -85,6 +89,7 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "releases.read",
     "evals.read",
     "evals.label",
+    "mcp.read",
   ],
   auditor: [
     "calls.read",
@@ -99,6 +104,7 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "releases.read",
     "evals.read",
     "evals.label",
+    "mcp.read",
   ],
   admin: [
     "calls.read",
@@ -119,6 +125,8 @@ const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     "releases.write",
     "evals.read",
     "evals.write",
+    "mcp.read",
+    "mcp.write",
   ],
 };
 

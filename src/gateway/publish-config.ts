@@ -1,7 +1,7 @@
 // Sequences a config's life: check, publish against the version that was read, roll back.
 import { checkConfig, type PriceBook, type Surroundings } from "../core/config/check.ts";
 import type { ConfigDocument } from "../core/config/document.ts";
-import type { PublishedConfig } from "../core/config/published.ts";
+import type { AcceptedDefinitions, PublishedConfig } from "../core/config/published.ts";
 import { accept, invalidConfig, refuse, type Mistake, type Outcome } from "../core/errors.ts";
 import { signingKeyText } from "../core/guard/signing-key.ts";
 import { digestOf } from "../core/json/digest.ts";
@@ -85,11 +85,19 @@ export async function publishCandidate(
   ports: Pick<Ports, "secrets" | "configs">,
   deployment: Deployment,
   principal: Principal,
-  publication: { readonly candidate: unknown; readonly expected: number },
+  publication: {
+    readonly candidate: unknown;
+    readonly expected: number;
+    /** What it takes over of an MCP server. */
+    readonly accepted?: AcceptedDefinitions;
+  },
 ): Promise<Outcome<PublishedConfig>> {
   const active = await ports.configs.current(principal.tenant);
   const checked = await checkCandidate(ports, deployment, principal, { ...publication, active });
-  return checked.ok ? ports.configs.publish(checked.value.candidate, publication.expected) : checked;
+  if (!checked.ok) return checked;
+  const { accepted, expected } = publication;
+  const { candidate } = checked.value;
+  return ports.configs.publish(accepted === undefined ? candidate : { ...candidate, accepted }, expected);
 }
 
 /** A published rollback, and what today's checks say of the document it brought back. */

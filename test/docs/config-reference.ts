@@ -2,6 +2,7 @@
 import { configJsonSchema } from "../../src/core/config/document.ts";
 import { EVAL_FIELDS } from "./eval-fields.ts";
 import { IDENTITY_FIELDS } from "./identity-fields.ts";
+import { MCP_FIELDS, mcpSettings } from "./mcp-fields.ts";
 import { MODEL_FIELDS } from "./model-fields.ts";
 import { POLICY_FIELDS } from "./policy-fields.ts";
 import { RELEASE_FIELDS } from "./release-fields.ts";
@@ -66,7 +67,9 @@ const auth = (at: string): Readonly<Record<string, string>> => ({
   [`${at}.key_id`]: "`hmac`: stands before the signature with a colon.",
 });
 
-const DESCRIPTIONS: Readonly<Record<string, string>> = {
+const OWN: Readonly<Record<string, string>> = {
+  ...MCP_FIELDS,
+  ...auth("mcp.servers.*.auth"),
   ...EVAL_FIELDS,
   ...IDENTITY_FIELDS,
   ...MODEL_FIELDS,
@@ -78,7 +81,7 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   ...TRANSACTION_FIELDS,
   tools: "Tools, by name.",
   "tools.*.kind":
-    "`http` is an address, by network or, with `service`, by binding. `service` is another Worker: `url` is a path then, and `service` is required.",
+    "`http` is an address, by network or, with `service`, by binding. `service` is another Worker: `url` is a path then, and `service` is required. `mcp` is a tool of a server under `mcp.servers`, and never written by hand.",
   "tools.*.description": "Shown by `GET /v1/tools`.",
   "tools.*.method":
     "Arguments that nothing names go into the query of `GET`, `HEAD` and `DELETE`, into a JSON body otherwise.",
@@ -141,6 +144,8 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   "egress.allow":
     "Hosts: `api.example.com`, `*.example.com` or `host:8443`. Addresses and private names are refused even when listed. A vendor's own address needs no entry for a provider without `base_url`; service bindings need none.",
 };
+
+const DESCRIPTIONS: Readonly<Record<string, string>> = { ...mcpSettings(OWN), ...OWN };
 
 const INTRO = `# Config reference
 
@@ -240,5 +245,6 @@ function numberType({ minimum, maximum }: Schema): string {
 function textType({ pattern, format, maxLength }: Schema): string {
   if (format === "uri") return "URL";
   if (pattern === "^[A-Za-z][A-Za-z0-9_.-]{0,63}$") return "name";
+  if (pattern === "^[A-Za-z][A-Za-z0-9_./-]{0,192}$") return "tool name";
   return maxLength === undefined ? "text" : `text, at most ${maxLength} characters`;
 }

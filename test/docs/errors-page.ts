@@ -52,6 +52,10 @@ const ADVICE: Readonly<Record<ErrorCode, string>> = {
     "Send an `Idempotency-Key` of your own, the same one with each repeat. See [calls as transactions](guides/transactions.md).",
   definition_changed:
     "Nothing was sent. An operator reads what changed with `interlock mcp show <server>` and takes it over, or leaves the tool stopped.",
+  input_required:
+    "Nothing was done. Call the tool over MCP with a client that answers such questions; a call that people approved, or one over the API, has nobody to ask.",
+  flags_not_accepted:
+    '`errors` names each flag with its place and text. Read them; send `flags: "accepted"` if they are harmless, or accept the other tools by name.',
   unknown_tool: "Use a tool of the tenant's config; `GET /v1/tools` lists those the key may call.",
   previous_response_not_found:
     "Send the conversation as `input`. Responses are kept for 30 days, unless the call said `store: false`, and only its own tenant, actor and session go on from one.",

@@ -106,6 +106,9 @@ const ROUTES: readonly GuardedRoute[] = [
   { method: "POST", path: "/v1/agents/none/promote", allowed: ["operator", "admin", "root"], body: {} },
   { method: "POST", path: "/v1/agents/none/canary", allowed: ["operator", "admin", "root"], body: {} },
   { method: "POST", path: "/v1/agents/none/rollback", allowed: ["operator", "admin", "root"], body: { nonsense: 1 } },
+  { method: "GET", path: "/v1/mcp/servers", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "GET", path: "/v1/mcp/servers/none", allowed: ["operator", "approver", "auditor", "admin", "root"] },
+  { method: "POST", path: "/v1/mcp/servers/none/accept", allowed: ["operator", "admin", "root"], body: {} },
   { method: "PUT", path: "/v1/secrets/guarded", allowed: ["admin", "root"], body: {} },
   { method: "GET", path: "/v1/secrets", allowed: ["admin", "root"] },
   { method: "POST", path: "/v1/secrets/rotate", allowed: ["admin", "root"], body: { data_key: "none" } },
@@ -445,6 +448,7 @@ describe("the reference", () => {
           .replace(/\/(er_none|tc_0+|ap_none|tr_none|key_none|none)(?=\/|$)/, "/{id}")
           .replace("/audit/{id}/", "/audit/{seq}/")
           .replace("/agents/{id}/", "/agents/{agent}/")
+          .replace("/mcp/servers/{id}", "/mcp/servers/{server}")
           .replace(/secrets\/(?!rotate$).+$/, "secrets/{name}")
           .replace("reports/retry-loops", "reports/{name}")}`,
     );

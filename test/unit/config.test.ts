@@ -47,7 +47,7 @@ describe("a config document", () => {
       'actors.a.budgets.session.callz: unknown field (did you mean "calls"?)',
       "actors.a.budgets.session.usd: expected dollars, at least 0, with at most six decimals",
       'providerz: unknown field (did you mean "providers"?)',
-      "tools.9x: expected a letter, then up to 63 letters, digits, `_`, `.` or `-`",
+      "tools.9x: expected a letter, then up to 192 letters, digits, `_`, `.`, `/` or `-`",
       'tools.t.amont: unknown field (did you mean "amount"?)',
     ]);
   });

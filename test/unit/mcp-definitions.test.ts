@@ -165,7 +165,7 @@ describe("a definition that is no tool", () => {
     [{ outputSchema: { type: "array", items: { $ref: "other.json" } } }, "outputSchema"],
     [{ outputSchema: { type: "object", properties: 1 } }, "outputSchema"],
   ] as const)("case %#", (more, reason) => {
-    const found = reasonOf(more as JsonObject);
+    const found = reasonOf(more);
     if (reason === null) expect(found).toBeNull();
     else expect(found).toContain(reason);
   });

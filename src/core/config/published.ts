@@ -43,6 +43,20 @@ export interface PublishedConfig {
   readonly rules: Readonly<Record<string, PublishedRule>>;
   /** The version whose document this one takes up again, and why, where it was published as a rollback. */
   readonly rolled_back?: { readonly to: number; readonly reason: string | null };
+  /** What was taken over of an MCP server, where the version was published for that. */
+  readonly accepted?: AcceptedDefinitions;
+}
+
+/** Definitions of an MCP server that somebody took over. */
+export interface AcceptedDefinitions {
+  readonly server: string;
+  /** Digest of the whole set that counts now. */
+  readonly set: string;
+  /** The tools whose definition came, changed or went. */
+  readonly tools: readonly string[];
+  /** Kinds of flags that were accepted with them. */
+  readonly flags: readonly string[];
+  readonly reason: string | null;
 }
 
 /**

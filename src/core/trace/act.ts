@@ -19,6 +19,10 @@ export const ACT_ATTR = {
   configDigest: "interlock.config.digest",
   configPrevious: "interlock.config.previous_digest",
   configRolledBackTo: "interlock.config.rolled_back_to",
+  configServer: "interlock.config.accepted_server",
+  configSet: "interlock.config.accepted_set",
+  configTools: "interlock.config.accepted_tools",
+  configFlags: "interlock.config.accepted_flags",
   keyId: "interlock.key.subject",
   keyRoles: "interlock.key.roles",
   keyActors: "interlock.key.actors",
@@ -173,7 +177,7 @@ export function switchAct(tenant: string, record: SwitchRecord, reason: string |
 
 /** The act of publishing a version, or of rolling back to one. */
 export function configAct(config: PublishedConfig, previousDigest: string | null): Act {
-  const { tenant, version, digest, published_by, rolled_back } = config;
+  const { tenant, version, digest, published_by, rolled_back, accepted } = config;
   return {
     tenant,
     kind: "config",
@@ -181,14 +185,18 @@ export function configAct(config: PublishedConfig, previousDigest: string | null
     session: null,
     actor: null,
     subject: "config",
-    status: rolled_back === undefined ? "published" : "rolled_back",
+    status: accepted !== undefined ? "accepted" : rolled_back === undefined ? "published" : "rolled_back",
     by: published_by,
-    reason: null,
+    reason: accepted?.reason ?? null,
     attributes: {
       [ACT_ATTR.configVersion]: version,
       [ACT_ATTR.configDigest]: digest,
       [ACT_ATTR.configPrevious]: previousDigest ?? undefined,
       [ACT_ATTR.configRolledBackTo]: rolled_back?.to,
+      [ACT_ATTR.configServer]: accepted?.server,
+      [ACT_ATTR.configSet]: accepted?.set,
+      [ACT_ATTR.configTools]: accepted?.tools,
+      [ACT_ATTR.configFlags]: accepted?.flags,
     },
   };
 }
