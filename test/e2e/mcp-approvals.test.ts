@@ -135,7 +135,7 @@ describe.each(["auto", "legacy"] as const)("in words, %s", (mode) => {
       expect.arrayContaining([NAME, "gateway.approval_status", "gateway.preflight"]),
     );
     const waiting = await client.callTool({ name: NAME, arguments: REFUND });
-    const { id } = waiting._meta?.["dev.interlock/approval"] as { readonly id: string };
+    const { id } = (waiting._meta ?? {})["dev.interlock/approval"] as { readonly id: string };
     const asked = { name: "gateway.approval_status", arguments: { id } };
     expect((await client.callTool(asked)).structuredContent).toMatchObject({ status: "pending_approval", id });
     await decide("approve");
@@ -279,7 +279,7 @@ describe("states that clients carry", () => {
       new StreamableHTTPClientTransport(new URL(`${stage.gateway.url}/mcp`), { requestInit: { headers } }),
     );
     try {
-      return (await client.callTool({ ...params, _meta: meta } as Parameters<Client["callTool"]>[0])) as JsonRecord;
+      return await client.callTool({ ...params, _meta: meta } as Parameters<Client["callTool"]>[0]);
     } finally {
       await client.close();
     }
@@ -302,7 +302,7 @@ describe("by a task", () => {
 
   async function read({ taskId, session }: { readonly taskId: string; readonly session: string }): Promise<JsonRecord> {
     const { result } = await raw("tasks/get", { taskId }, { capabilities: TASKING, session });
-    return GetTaskResultV2Schema.parse(result) as JsonRecord;
+    return GetTaskResultV2Schema.parse(result);
   }
 
   test("a task works until a person approves, and completes with the result", async () => {

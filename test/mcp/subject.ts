@@ -3,7 +3,7 @@ import { type JsonRecord } from "../e2e/document.ts";
 import { at, openStage, until, type Stage, type Tenant } from "../e2e/harness.ts";
 
 /** Whether the tests run through the gateway as well. To be flipped once the MCP surface is merged. */
-const THROUGH_GATEWAY: boolean = false;
+const THROUGH_GATEWAY: boolean = true;
 
 /** Whom a test speaks to. */
 export type SubjectKind = "direct" | "gateway";
@@ -114,5 +114,6 @@ async function acceptDefinitions({ stage, id }: Tenant, server: string): Promise
     const current = at(json, "current_digest");
     return typeof current === "string" ? current : undefined;
   });
-  await stage.asRoot(id, "POST", `${path}/accept`, { digest });
+  // Hostile definitions read like orders: that is what they are tested for.
+  await stage.asRoot(id, "POST", `${path}/accept`, { digest, flags: "accepted" });
 }

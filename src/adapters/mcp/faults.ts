@@ -18,9 +18,13 @@ export function answerOf(error: unknown): HttpAnswer {
   if (error instanceof SdkError && error.code === SdkErrorCode.RequestTimeout) return { type: "timed_out" };
   if (error instanceof DOMException && error.name === "TimeoutError") return { type: "timed_out" };
   // The caller has left.
-  if (error instanceof DOMException && error.name === "AbortError") return { type: "lost" };
+  if (isCancelled(error)) return { type: "lost" };
   // Garbage came back: something was sent, and nobody can tell what it did.
   return { type: "answered", status: 502, body: null };
+}
+
+function isCancelled(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
 }
 
 function ofFault({ kind, status, message }: UpstreamFault): HttpAnswer {
@@ -58,6 +62,7 @@ export function messageOf(error: unknown): string {
   if (error instanceof CredentialFault || error instanceof UpstreamFault) return error.message;
   if (error instanceof SdkHttpError) return `the MCP server answered ${error.status ?? "no status"}`;
   if (error instanceof ProtocolError) return `the MCP server answered error ${error.code}: ${quoted(error.message)}`;
+  if (isCancelled(error)) return "the caller cancelled the request";
   if (answerOf(error).type === "timed_out") return "the MCP server did not answer in time";
   return "the MCP server answered what is no valid MCP result";
 }

@@ -9,16 +9,7 @@ import type { ToolExecuted, ToolExecution, Tools } from "../../gateway/ports.ts"
 import type { McpTarget } from "../../gateway/ports/mcp.ts";
 import { readDefinitions } from "./definitions.ts";
 import { answerOf, worded } from "./faults.ts";
-import {
-  Anything,
-  isRefused,
-  logLevelOf,
-  NOBODY,
-  openUpstream,
-  type Means,
-  type Opened,
-  type Upstream,
-} from "./upstream.ts";
+import { Anything, isRefused, logLevelOf, NOBODY, openUpstream, type Means, type Upstream } from "./upstream.ts";
 
 /** The largest result that is kept and passed on, as JSON. */
 const MAX_RESULT_BYTES = 1024 * 1024;
@@ -35,21 +26,21 @@ async function executeOnce(means: Means, execution: ToolExecution): Promise<Tool
   const { entry } = execution.tool;
   if (entry.mcp === undefined)
     return { outcome: failed("egress_blocked", "the tool names no MCP server", null), credentials: [] };
-  let opened: Opened;
+  let upstream: Upstream;
   try {
-    opened = await open(means, execution, entry.mcp);
+    upstream = await open(means, execution, entry.mcp);
   } catch (error) {
     return unsent(error);
   }
-  const { upstream, credentials } = opened;
   try {
-    return { ...(await callOver(upstream, execution, entry.mcp)), credentials };
+    const called = await callOver(upstream, execution, entry.mcp);
+    return { ...called, credentials: upstream.credentials };
   } finally {
     await upstream.close();
   }
 }
 
-function open(means: Means, execution: ToolExecution, origin: Origin): Promise<Opened> {
+function open(means: Means, execution: ToolExecution, origin: Origin): Promise<Upstream> {
   const { tenant, tool, allowedHosts, exchange = NOBODY, timeoutMs, callId, traceparent, tracestate } = execution;
   const { url, service, auth, idempotency } = tool.entry;
   const target: McpTarget = { tenant, name: origin.server, server: { url, service, auth }, allowedHosts };

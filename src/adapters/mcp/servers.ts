@@ -60,7 +60,7 @@ async function over<T>(
 ): Promise<Outcome<T>> {
   try {
     const timeoutMs = target.server.timeout_ms ?? DEFAULT_TIMEOUT_MS;
-    const { upstream } = await openUpstream(means, target, { exchange, timeoutMs });
+    const upstream = await openUpstream(means, target, { exchange, timeoutMs });
     try {
       return accept(await use(upstream));
     } finally {

@@ -42,6 +42,8 @@ export interface Opening {
 export interface Upstream {
   readonly client: Client;
   readonly era: "legacy" | "modern";
+  /** Texts of every credential that took part so far, for scrubbing. */
+  readonly credentials: readonly string[];
   /** Runs one request of the client; rejects also where its answer broke off. */
   run<T>(request: (options: RunOptions) => Promise<T>): Promise<T>;
   /** Ends the connection; a session that is gone on with stays. */
@@ -78,35 +80,19 @@ export function logLevelOf(
 /** What a server answers, whatever it is: its members are read where they are used. */
 export const Anything = z.looseObject({});
 
-/** Everything that opening and ending one connection works with, and the credential texts that took part. */
-export interface Opened {
-  readonly upstream: Upstream;
-  readonly credentials: readonly string[];
-}
-
 /**
  * Connects. A server that was met lately needs no round trip, or at most its handshake. A credential that is refused is
  * renewed once. Throws what the client throws, `UpstreamFault` and `CredentialFault`.
  */
-export async function openUpstream(means: Means, target: McpTarget, opening: Opening): Promise<Opened> {
+export async function openUpstream(means: Means, target: McpTarget, opening: Opening): Promise<Upstream> {
   const signals = [AbortSignal.timeout(opening.timeoutMs), opening.exchange.signal].filter(isPresent);
   const signal = AbortSignal.any(signals);
   const { tenant, server, allowedHosts } = target;
   const found = await means.credentials({ tenant, auth: server.auth, allowedHosts }, signal);
   if (!found.ok) throw new CredentialFault(found.reason);
-  const { credential } = found;
-  try {
-    return { upstream: await connect(means, target, { opening, signal, credential }), credentials: credential.texts };
-  } catch (error) {
-    if (!isRefused(error) || credential.renew === undefined) throw error;
-    const renewed = await credential.renew();
-    if (!renewed.ok) throw new CredentialFault(renewed.reason);
-    const again = { opening, signal, credential: renewed.credential };
-    return {
-      upstream: await connect(means, target, again),
-      credentials: [...credential.texts, ...renewed.credential.texts],
-    };
-  }
+  const connection = new Connection(means, target, { opening, signal, credential: found.credential });
+  await connection.open();
+  return connection;
 }
 
 function isPresent<T>(value: T | undefined): value is T {
@@ -127,19 +113,16 @@ interface Connecting {
   readonly opening: Opening;
   readonly signal: AbortSignal;
   readonly credential: Credential;
+  /** Whether the credential took the place of one that was refused. */
+  readonly isRenewed?: boolean;
 }
 
-async function connect(means: Means, target: McpTarget, connecting: Connecting): Promise<Upstream> {
-  const connection = new Connection(means, target, connecting);
-  await connection.dial();
-  return connection;
-}
-
-/** One connection; where a session that it goes on with is gone, it begins another before anything was done. */
+/** One connection; where its session is gone, or its credential is refused, it begins anew: nothing was done. */
 class Connection implements Upstream {
   readonly #means: Means;
   readonly #target: McpTarget;
-  readonly #connecting: Connecting;
+  #connecting: Connecting;
+  readonly #credentials: string[] = [];
   /** Where the isolate remembers the server, and the session of this caller there; no session is kept for a caller without one. */
   readonly #place: string;
   readonly #sessionKey: string | undefined;
@@ -149,6 +132,7 @@ class Connection implements Upstream {
     this.#means = means;
     this.#target = target;
     this.#connecting = connecting;
+    this.#credentials.push(...connecting.credential.texts);
     const { tenant, name, server } = target;
     const { sessionKey, clientCapabilities, ask } = connecting.opening.exchange;
     this.#place = digestOf([tenant, name, server.url, server.service ?? "", connecting.credential.texts]);
@@ -164,7 +148,31 @@ class Connection implements Upstream {
     return this.client.getDiscoverResult() === undefined ? "legacy" : "modern";
   }
 
-  async dial(): Promise<void> {
+  get credentials(): readonly string[] {
+    return this.#credentials;
+  }
+
+  async open(): Promise<void> {
+    try {
+      await this.#dial();
+    } catch (error) {
+      if (!(await this.#hasRenewed(error))) throw error;
+      await this.#dial();
+    }
+  }
+
+  /** Whether the server refused the credential and there is another now. A second one is not renewed. */
+  async #hasRenewed(error: unknown): Promise<boolean> {
+    const { credential, isRenewed = false } = this.#connecting;
+    if (!isRefused(error) || isRenewed || credential.renew === undefined) return false;
+    const renewed = await credential.renew();
+    if (!renewed.ok) throw new CredentialFault(renewed.reason);
+    this.#credentials.push(...renewed.credential.texts);
+    this.#connecting = { ...this.#connecting, credential: renewed.credential, isRenewed: true };
+    return true;
+  }
+
+  async #dial(): Promise<void> {
     const { met, system } = this.#means;
     const now = system.now();
     const known = this.#sessionKey === undefined ? undefined : met.session(this.#sessionKey, now);
@@ -206,9 +214,10 @@ class Connection implements Upstream {
       return await this.#once(request);
     } catch (error) {
       if (this.#sessionKey !== undefined) this.#means.met.forgetSession(this.#sessionKey);
-      // A server that does not know the session has done nothing: it is asked again under another.
-      if (!isResumed || !isSessionGone(error)) throw error;
-      await this.dial();
+      // A server that does not know the session, or the credential, has done nothing: it is asked again under another.
+      const mayAgain = (isResumed && isSessionGone(error)) || (await this.#hasRenewed(error));
+      if (!mayAgain) throw error;
+      await this.#dial();
       return this.#once(request);
     }
   }

@@ -10,7 +10,7 @@ export async function watchServer(means: Means, target: McpTarget, watch: McpWat
   const { signal, uris, resources, prompts, notify } = watch;
   const exchange = { ...NOBODY, notify, signal };
   try {
-    const { upstream } = await openUpstream(means, target, { exchange, timeoutMs: MAX_WATCH_MS, wantsStream: true });
+    const upstream = await openUpstream(means, target, { exchange, timeoutMs: MAX_WATCH_MS, wantsStream: true });
     try {
       const { client, era } = upstream;
       if (era === "modern") {

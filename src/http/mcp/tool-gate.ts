@@ -15,23 +15,32 @@ export async function checkToolCall(
   serving: Pick<Serving, "c" | "server" | "isToken" | "isModern">,
   body: Json,
 ): Promise<Response | undefined> {
-  const { c, server } = serving;
   if (!isJsonObject(body) || body["method"] !== "tools/call") return undefined;
   const params = objectAt(body, "params");
-  const context = readCallContext(c, { surface: { kind: "execute_tool", subject: "tools/call" } });
-  if (!context.ok) return undefined;
-  const reach = await readReach(c.var.runtime.ports, { context: context.value, server });
-  const tool = reach.ok ? toolMeant(reach.value, textIn(params, "name") ?? "") : undefined;
-  if (!reach.ok || tool === undefined) return undefined;
-  const mismatch = serving.isModern ? mismatchOf(serving, tool, params) : undefined;
+  const found = await toolOf(serving, textIn(params, "name") ?? "");
+  if (found === undefined) return undefined;
+  const mismatch = serving.isModern ? mismatchOf(serving, found.tool, params) : undefined;
   if (mismatch !== undefined) {
     const message = `Bad Request: the request headers and body disagree: ${mismatch.body}`;
     const error = { code: HEADER_MISMATCH, message, data: { mismatch } };
     return Response.json({ jsonrpc: "2.0", error, id: body["id"] ?? null }, { status: 400 });
   }
-  const own = reach.value.config.actor(context.value.actor)?.scopes ?? [];
-  const lacking = serving.isToken ? lackingScopes(tool, own, c.var.principal.scopes) : [];
+  const { c } = serving;
+  const lacking = serving.isToken ? lackingScopes(found.tool, found.scopes, c.var.principal.scopes) : [];
   return lacking.length === 0 ? undefined : stepUp(c, lacking);
+}
+
+/** The tool that is called, and the scopes of the actor that calls it; `undefined` where the call is no call. */
+async function toolOf(
+  { c, server }: Pick<Serving, "c" | "server">,
+  name: string,
+): Promise<{ readonly tool: ResolvedTool; readonly scopes: readonly string[] } | undefined> {
+  const context = readCallContext(c, { surface: { kind: "execute_tool", subject: "tools/call" } });
+  if (!context.ok) return undefined;
+  const reach = await readReach(c.var.runtime.ports, { context: context.value, server });
+  const tool = reach.ok ? toolMeant(reach.value, name) : undefined;
+  if (!reach.ok || tool === undefined) return undefined;
+  return { tool, scopes: reach.value.config.actor(context.value.actor)?.scopes ?? [] };
 }
 
 function mismatchOf(

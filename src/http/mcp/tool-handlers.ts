@@ -60,8 +60,8 @@ export async function governed(
   if (!key.ok) return { type: "refused", refusal: key };
   const defer = deferOf(c);
   const { context } = caller;
-  // A write that has begun is not broken off because its caller has left: its outcome would be unknown for nothing.
-  const signal = tool?.entry.effect === "read" ? ctx.mcpReq.signal : undefined;
+  // Cancelling reaches the server: a write that was on its way then has an unknown outcome, which is what it has.
+  const { signal } = ctx.mcpReq;
   const calling = callMcpTool(
     runtime.ports,
     {
