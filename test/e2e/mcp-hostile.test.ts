@@ -196,7 +196,8 @@ describe.each(SUBJECTS)("%s", (kind) => {
       await subject.accept("hostile");
     });
 
-    test("a call that is cancelled is let go at the server before its time is up", async () => {
+    // Through the gateway: `mcp-sessions.test.ts`. A client that closes its side right after cancelling is not heard by a local runtime.
+    test.runIf(isDirect)("a call that is cancelled is let go at the server before its time is up", async () => {
       const { hostile } = upstreams;
       hostile.faults.set("tools/call", "hang_mid_sse");
       const cancelling = new AbortController();

@@ -11,7 +11,8 @@ import type { Serving } from "./serving.ts";
 
 /** What these requests tell the client that it may do. */
 const HANDSHAKES: ReadonlySet<string> = new Set(["server/discover", "subscriptions/listen"]);
-const KEEP_ALIVE_MS = 15_000;
+/** Also how soon a client is missed that only closed its side. */
+const KEEP_ALIVE_MS = 5_000;
 
 /** Answers one request. */
 export async function serveStateless(serving: Serving, body: Json): Promise<Response> {
