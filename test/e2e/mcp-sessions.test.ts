@@ -255,7 +255,7 @@ describe.each(["auto", "legacy"] as const)("changes, told to a client that liste
     const before = hostile.tools;
     const [first, ...rest] = before;
     if (first === undefined) throw new Error("no tools");
-    hostile.tools = [{ ...first, title: `Renamed for ${mode}` }, ...rest];
+    hostile.tools = [{ ...first, description: `Acts, and was reworded for ${mode}.` }, ...rest];
     await subject.accept("hostile");
     await until("the change to be told", () => Promise.resolve(changes > 0 || undefined), 15_000);
   }, 30_000);
