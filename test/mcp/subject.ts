@@ -101,7 +101,7 @@ function tenantOf(stage: Stage, servers: Readonly<Record<string, ServerSetup>>):
 }
 
 /** Accepts what the server declares at the moment. The routes and their fields are named here and nowhere else. */
-async function acceptDefinitions({ stage, id }: Tenant, server: string): Promise<void> {
+export async function acceptDefinitions({ stage, id }: Tenant, server: string): Promise<void> {
   const path = `/v1/mcp/servers/${server}`;
   const digest = await until(`the definitions of ${server}`, async () => {
     const { json } = await stage.asRoot(id, "GET", path);
