@@ -14,6 +14,8 @@ export class McpSession extends DurableObject<object> {
   readonly #store: SqlStore;
   #session: sessions.McpSession | undefined;
   readonly #streams: Map<string, sessions.McpStream>;
+  /** When whoever runs a stream was last heard of: it asks for what comes in all the time. */
+  readonly #heard = new Map<string, number>();
   /** What has come for a running request and was not fetched yet. */
   readonly #inbound = new Map<string, JsonObject[]>();
   readonly #waiting = new Map<string, Set<() => void>>();
@@ -45,6 +47,7 @@ export class McpSession extends DurableObject<object> {
     if (now - session.lastAt > TOUCH_MS) this.#write({ ...session, lastAt: now });
     if (begins !== null) {
       const { stream: id, requests } = begins;
+      this.#heard.set(id, now);
       this.#put({ id, requests, events: 0, chars: 0, isOver: false, startedAt: now });
     }
     return session;
@@ -80,6 +83,7 @@ export class McpSession extends DurableObject<object> {
   ): Promise<{ readonly events: readonly sessions.McpEvent[]; readonly isOver: boolean } | null> {
     const known = this.#streams.get(stream);
     if (known === undefined) return null;
+    this.#endIfLeft(known);
     if (known.events <= after && !known.isOver) await this.#next(`events/${stream}`, waitMs);
     const now = this.#streams.get(stream);
     if (now === undefined) return null;
@@ -90,8 +94,9 @@ export class McpSession extends DurableObject<object> {
   /** Takes a message of the client for a request that runs; whether one does. */
   deliver(message: JsonObject): boolean {
     const stream = sessions.addressee([...this.#streams.values()], message);
-    if (stream === undefined) return false;
-    this.#inbound.set(stream.id, [...(this.#inbound.get(stream.id) ?? []), message]);
+    const waiting = stream === undefined ? [] : (this.#inbound.get(stream.id) ?? []);
+    if (stream === undefined || waiting.length >= sessions.MAX_INBOUND) return false;
+    this.#inbound.set(stream.id, [...waiting, message]);
     this.#wake(`inbound/${stream.id}`);
     return true;
   }
@@ -99,6 +104,7 @@ export class McpSession extends DurableObject<object> {
   /** What has come for a running request; waits for something. `null` once the stream is over. */
   async inbound(stream: string): Promise<readonly JsonObject[] | null> {
     const isRunning = (): boolean => this.#streams.get(stream)?.isOver === false;
+    this.#heard.set(stream, Date.now());
     if (!this.#inbound.has(stream) && isRunning()) await this.#next(`inbound/${stream}`, MAX_WAIT_MS);
     const come = this.#inbound.get(stream) ?? [];
     this.#inbound.delete(stream);
@@ -121,6 +127,12 @@ export class McpSession extends DurableObject<object> {
     this.end();
   }
 
+  /** A stream whose Worker has died says nothing more: whoever follows it is to know. */
+  #endIfLeft(stream: sessions.McpStream): void {
+    const isLeft = Date.now() - (this.#heard.get(stream.id) ?? 0) > sessions.LEFT_AFTER_MS;
+    if (!stream.isOver && isLeft) this.#put({ ...stream, isOver: true });
+  }
+
   #write(session: sessions.McpSession): void {
     this.#session = session;
     this.#store.writeState(session);
@@ -133,6 +145,8 @@ export class McpSession extends DurableObject<object> {
 
   #forget(stream: string): void {
     this.#streams.delete(stream);
+    this.#heard.delete(stream);
+    this.#inbound.delete(stream);
     this.#store.deleteRow(`s/${stream}`);
     for (const { id } of this.#store.rowsUnder(`e/${stream}/`)) this.#store.deleteRow(id);
   }

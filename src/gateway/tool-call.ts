@@ -9,6 +9,7 @@ import { digestOf } from "../core/json/digest.ts";
 import { decide, type Decision } from "../core/policy/decision.ts";
 import { ABANDON_GRACE_MS, callTerms } from "../core/policy/retry.ts";
 import { breakerState } from "../core/policy/upstream.ts";
+import type { CallRef } from "../core/state/session-messages.ts";
 import type { ToolCallRecord, ToolCallReply, ToolCallRequest } from "../core/state/tool-call-record.ts";
 import { toolCallId } from "../core/units/identifier.ts";
 import type { CallMeta } from "./call-meta.ts";
@@ -59,8 +60,9 @@ export async function callTool(
     return { outcome: prepared, record: undefined, meta };
   }
   const { tool, decision } = prepared.value;
-  const request = requestOf(ports, { config, prepared: prepared.value }, call, spanId);
   const ref = refOf(config, call.context, { spanId, subject: tool.name });
+  const isAsked = await isAskedAbout(ports, prepared.value, call, ref);
+  const request = requestOf(ports, { config, prepared: prepared.value, isAsked }, call, spanId);
   const begun = await ports.toolCalls.begin({
     request,
     decision,
@@ -115,14 +117,18 @@ interface Running {
 
 function requestOf(
   ports: Ports,
-  { config, prepared }: { readonly config: ActiveConfig; readonly prepared: PreparedCall },
+  {
+    config,
+    prepared,
+    isAsked,
+  }: { readonly config: ActiveConfig; readonly prepared: PreparedCall; readonly isAsked: boolean },
   call: ToolCall,
   spanId: string,
 ): ToolCallRequest {
   const { tool, facts } = prepared;
   const { context } = call;
   const { tenant } = context.principal;
-  const { key, isDerived } = keyOf(ports, prepared, call);
+  const { key, isDerived } = keyOf(ports, { tool: prepared.tool, isAsked }, call);
   return {
     id: call.compensates?.id ?? call.resumes ?? toolCallId({ tenant, actor: context.actor, key }),
     tenant,
@@ -140,6 +146,24 @@ function requestOf(
     isInSaga: call.isInSaga,
     compensates: call.compensates?.callId ?? null,
   };
+}
+
+/**
+ * Whether people will be asked about a call whose client can only ask again: by the edge's decision, or by a rule of the
+ * session, which is asked beforehand where such a rule concerns the tool: one hop more, for those calls alone.
+ */
+async function isAskedAbout(
+  ports: Ports,
+  { tool, decision, policy }: PreparedCall,
+  { askedBy, idempotencyKey, resumes, context }: ToolCall,
+  ref: CallRef,
+): Promise<boolean> {
+  if (askedBy === undefined || idempotencyKey !== undefined || resumes !== undefined) return false;
+  if (decision.effect === "require_approval") return true;
+  if (!tool.policy.sessionRules.some(({ effect }) => effect === "require_approval")) return false;
+  const { tenant } = context.principal;
+  const { reasons } = await ports.sessions.consult(tenant, context.session, { policy, ref });
+  return reasons.some(({ effect }) => effect === "require_approval");
 }
 
 /** What makes two calls under one key the same: everything that their body says of them. */
@@ -168,7 +192,7 @@ function transactionTerms(
  */
 function keyOf(
   ports: Ports,
-  { tool, decision }: Pick<PreparedCall, "tool" | "decision">,
+  { tool, isAsked }: { readonly tool: ResolvedTool; readonly isAsked: boolean },
   call: ToolCall,
 ): { readonly key: string; readonly isDerived: boolean } {
   if (call.idempotencyKey !== undefined) return { key: `given:${call.idempotencyKey}`, isDerived: false };
@@ -177,7 +201,7 @@ function keyOf(
     key: `derived:${digestOf([scope, task, tool.name, call.args])}`,
     isDerived: true,
   });
-  if (call.askedBy !== undefined && decision.effect === "require_approval") return derived(call.askedBy);
+  if (call.askedBy !== undefined && isAsked) return derived(call.askedBy);
   const repeat = tool.entry.repeat ?? (tool.entry.effect === "read" ? "allow" : "deduplicate");
   return repeat === "allow" ? { key: `fresh:${ports.system.randomHex(16)}`, isDerived: false } : derived(session);
 }

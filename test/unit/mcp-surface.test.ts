@@ -6,7 +6,7 @@ import { rungOf } from "../../src/core/mcp/ladder.ts";
 import {
   meantPrompt,
   meantUri,
-  namesMeant,
+  sharedNames,
   shownName,
   shownPrompt,
   shownUri,
@@ -31,21 +31,19 @@ const separator = fc.constantFrom(".", "_", "__", "-");
 const text = fc.string({ minLength: 1, maxLength: 60 });
 
 describe("names", () => {
-  it("of tools lead back to the config's own, on both endpoints and with every separator", () => {
+  it("of tools are the server's own where one is shown, and are told apart where all are", () => {
     fc.assert(
-      fc.property(serverName, ownName, separator, fc.boolean(), (server, name, between, isOne) => {
-        const view: McpView = { server: isOne ? server : null, separator: between };
-        const tool = {
-          name: `${server}.${name}`,
-          entry: { mcp: { server, kind: "tool", name, digest: null } as const },
-        };
-        const shown = shownName(view, tool) ?? "";
-        expect(shown.endsWith(name)).toBe(true);
-        if (isOne) expect(shown).toBe(name);
-        // A dash may stand in the server's own name: then the config's name is what is sure.
-        if (between !== "-" || !server.includes("-")) expect(namesMeant(view, shown)).toContain(tool.name);
+      fc.property(serverName, ownName, separator, (server, name, between) => {
+        const entry = { mcp: { server, kind: "tool", name, digest: null } as const };
+        const tool = { name: `${server}.${name}`, entry };
+        expect(shownName({ server, separator: between }, tool)).toBe(name);
+        expect(shownName({ server: "Other1", separator: between }, tool)).toBe(server === "Other1" ? name : undefined);
+        expect(shownName({ server: null, separator: between }, tool)).toBe(`${server}${between}${name}`);
       }),
     );
+    const tools = { "a.b_c": { mcp: undefined }, "a_b.c": { mcp: undefined }, "a.d": { mcp: undefined } };
+    expect(sharedNames(".", tools)).toEqual([]);
+    expect(sharedNames("_", tools)).toEqual([{ shown: "a_b_c", names: ["a.b_c", "a_b.c"] }]);
   });
 
   it("of prompts and resources come back as they went", () => {

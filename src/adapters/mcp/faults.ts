@@ -8,6 +8,8 @@ import { UpstreamFault } from "./upstream-fetch.ts";
 
 /** Longer texts of a server are cut when they are quoted. */
 const MAX_QUOTE = 500;
+/** More data of an error than so many characters is left out. */
+const MAX_DATA = 16_384;
 
 /** What went wrong with one request, as far as the wire tells. */
 export function answerOf(error: unknown): HttpAnswer {
@@ -94,6 +96,7 @@ export function worded(outcome: ToolOutcome, error: unknown): ToolOutcome {
 
 /** An error of the server's own protocol, for whoever passes it on. */
 function rpcError({ code, message, data }: ProtocolError): JsonObject {
-  const known = data === undefined ? {} : { data: JSON.parse(JSON.stringify(data)) as Json };
+  const text = data === undefined ? "" : JSON.stringify(data);
+  const known = text === "" || text.length > MAX_DATA ? {} : { data: JSON.parse(text) as Json };
   return { code, message: quoted(message), ...known };
 }

@@ -1,15 +1,15 @@
 // Calls the tools of MCP servers: the definition is compared once more, then the call is sent, and its answer becomes an outcome.
 import type { CallToolResult } from "@modelcontextprotocol/client";
-import type { Json, JsonObject } from "../../core/json/canonical.ts";
-import { isJsonObject } from "../../core/json/canonical.ts";
+import { isJsonObject, type Json, type JsonObject } from "../../core/json/canonical.ts";
 import { whyNotAccepted } from "../../core/mcp/accepted.ts";
+import { OURS } from "../../core/mcp/meta.ts";
 import { classifyHttp, type HttpAnswer, type ToolOutcome } from "../../core/policy/tool-outcome.ts";
 import { upstreamKey } from "../../core/units/identifier.ts";
 import type { ToolExecuted, ToolExecution, Tools } from "../../gateway/ports.ts";
 import type { McpTarget } from "../../gateway/ports/mcp.ts";
 import { readDefinitions } from "./definitions.ts";
 import { answerOf, worded } from "./faults.ts";
-import { Anything, isRefused, logLevelOf, NOBODY, openUpstream, type Means, type Upstream } from "./upstream.ts";
+import { Anything, isRefused, logLevelOf, NOBODY, withUpstream, type Means, type Upstream } from "./upstream.ts";
 
 /** The largest result that is kept and passed on, as JSON. */
 const MAX_RESULT_BYTES = 1024 * 1024;
@@ -23,26 +23,10 @@ export function mcpTools(means: Means): Tools {
 }
 
 async function executeOnce(means: Means, execution: ToolExecution): Promise<ToolExecuted> {
-  const { entry } = execution.tool;
-  if (entry.mcp === undefined)
-    return { outcome: failed("egress_blocked", "the tool names no MCP server", null), credentials: [] };
-  let upstream: Upstream;
-  try {
-    upstream = await open(means, execution, entry.mcp);
-  } catch (error) {
-    return unsent(error);
-  }
-  try {
-    const called = await callOver(upstream, execution, entry.mcp);
-    return { ...called, credentials: upstream.credentials };
-  } finally {
-    await upstream.close();
-  }
-}
-
-function open(means: Means, execution: ToolExecution, origin: Origin): Promise<Upstream> {
   const { tenant, tool, allowedHosts, exchange = NOBODY, timeoutMs, callId, traceparent, tracestate } = execution;
-  const { url, service, auth, idempotency } = tool.entry;
+  const { url, service, auth, idempotency, mcp: origin } = tool.entry;
+  if (origin === undefined)
+    return { outcome: failed("egress_blocked", "the tool names no MCP server", null), credentials: [] };
   const target: McpTarget = { tenant, name: origin.server, server: { url, service, auth }, allowedHosts };
   const headers = {
     traceparent,
@@ -50,18 +34,20 @@ function open(means: Means, execution: ToolExecution, origin: Origin): Promise<U
     // A digest scoped to the tenant: the server learns neither our ids nor another tenant's keys.
     ...(idempotency?.header === undefined ? {} : { [idempotency.header]: upstreamKey(tenant, callId) }),
   };
-  return openUpstream(means, target, { exchange, timeoutMs, headers });
+  const opening = { exchange, timeoutMs, headers };
+  const used = await withUpstream(means, target, opening, (upstream) => callOver(upstream, execution, origin));
+  return { ...(used.ok ? used.value : unsent(used.error)), credentials: used.credentials };
 }
 
 /** What came before the call failed: nothing was done. */
-function unsent(error: unknown): ToolExecuted {
+function unsent(error: unknown): Called {
   const answer = answerOf(error);
   const before: HttpAnswer =
     answer.type === "blocked" || answer.type === "unsent" ? answer : { type: "unsent", reason: "" };
   const code =
     answer.type === "timed_out" ? "tool_timeout" : answer.type === "blocked" ? "egress_blocked" : "tool_failed";
   const status = answer.type === "answered" ? answer.status : null;
-  return { outcome: worded(failed(code, "", status), error), answer: before, credentials: [] };
+  return { outcome: worded(failed(code, "", status), error), answer: before };
 }
 
 type Called = Pick<ToolExecuted, "outcome" | "answer">;
@@ -76,7 +62,7 @@ async function callOver(upstream: Upstream, execution: ToolExecution, origin: Or
   }
   const { effect } = execution.tool.entry;
   try {
-    return answered(await send(upstream, execution, origin));
+    return answered(await send(upstream, execution, origin), execution.exchange !== undefined);
   } catch (error) {
     const answer = isRefused(error) ? ({ type: "answered", status: 401, body: null } as const) : answerOf(error);
     return { outcome: worded(classifyHttp(effect, answer), error), answer };
@@ -84,7 +70,6 @@ async function callOver(upstream: Upstream, execution: ToolExecution, origin: Or
 }
 
 function send(upstream: Upstream, execution: ToolExecution, { kind, name }: Origin): Promise<JsonObject> {
-  const { client } = upstream;
   const { args, tool, exchange = NOBODY, traceparent } = execution;
   const { inputResponses, requestState } = exchange;
   const round = {
@@ -97,15 +82,15 @@ function send(upstream: Upstream, execution: ToolExecution, { kind, name }: Orig
       case "tool": {
         const inputSchema = tool.entry.input_schema as { type: "object" };
         // With the accepted definition at hand the client can mirror arguments into headers; the result is the caller's to check.
-        return client.callTool(
+        return upstream.client.callTool(
           { name, arguments: args, ...round },
           { ...options, toolDefinition: { name, inputSchema } },
         );
       }
       case "resource":
-        return client.request({ method: "resources/read", params: { ...args, ...round } }, Anything, options);
+        return upstream.client.request({ method: "resources/read", params: { ...args, ...round } }, Anything, options);
       case "prompt":
-        return client.request({ method: "prompts/get", params: { ...args, ...round } }, Anything, options);
+        return upstream.client.request({ method: "prompts/get", params: { ...args, ...round } }, Anything, options);
       default:
         return kind satisfies never;
     }
@@ -114,17 +99,26 @@ function send(upstream: Upstream, execution: ToolExecution, { kind, name }: Orig
 }
 
 /** What a result says: done, refused by the tool, or not complete before somebody answers a question. */
-function answered(result: JsonObject): Called {
+function answered(sent: JsonObject, isSomebodyThere: boolean): Called {
+  const result = withoutOurs(sent);
   const body = withinBounds(result);
   const answer: HttpAnswer = { type: "answered", status: 200, body };
-  if (result["resultType"] === "input_required")
-    return {
-      outcome: failed("input_required", "the MCP server asks for input before it goes on", 200, result),
-      answer,
-    };
+  if (result["resultType"] === "input_required") {
+    // A call that people approved, or one over the API, has nobody who could answer: it has failed for good.
+    const code = isSomebodyThere && body === result ? "input_required" : "tool_failed";
+    const message = "the MCP server asks for input before it goes on";
+    return { outcome: failed(code, message, 200, code === "input_required" ? result : null), answer };
+  }
   if (result["isError"] === true)
     return { outcome: failed("tool_failed", firstText(result) ?? "the tool reported an error", 200, body), answer };
   return { outcome: { status: "succeeded", result: body, httpStatus: 200 }, answer };
+}
+
+/** What a server says in the gateway's own name is not passed on: nobody could tell it from the gateway's word. */
+function withoutOurs(result: JsonObject): JsonObject {
+  const { _meta: meta } = result;
+  if (!isJsonObject(meta) || Object.keys(meta).every((name) => !name.startsWith(OURS))) return result;
+  return { ...result, _meta: Object.fromEntries(Object.entries(meta).filter(([name]) => !name.startsWith(OURS))) };
 }
 
 function withinBounds(result: JsonObject): JsonObject {

@@ -2,6 +2,8 @@
 import {
   Client,
   LOG_LEVEL_META_KEY,
+  ProtocolError,
+  ProtocolErrorCode,
   SdkHttpError,
   StreamableHTTPClientTransport,
   type ClientCapabilities,
@@ -12,6 +14,7 @@ import {
 import * as z from "zod/mini";
 import type { JsonObject } from "../../core/json/canonical.ts";
 import { digestOf } from "../../core/json/digest.ts";
+import { scrubValue } from "../../core/trace/scrub.ts";
 import { SERVICE_ORIGIN } from "../../core/tools/request.ts";
 import type { System } from "../../gateway/ports.ts";
 import type { McpExchange, McpTarget } from "../../gateway/ports/mcp.ts";
@@ -46,8 +49,6 @@ export interface Upstream {
   readonly credentials: readonly string[];
   /** Runs one request of the client; rejects also where its answer broke off. */
   run<T>(request: (options: RunOptions) => Promise<T>): Promise<T>;
-  /** Ends the connection; a session that is gone on with stays. */
-  close(): Promise<void>;
 }
 
 /** What every request of a connection is sent with. */
@@ -80,19 +81,35 @@ export function logLevelOf(
 /** What a server answers, whatever it is: its members are read where they are used. */
 export const Anything = z.looseObject({});
 
+/** What came of using a connection, and the texts of every credential that took part: nobody may see them. */
+export type Used<T> = ({ readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown }) & {
+  readonly credentials: readonly string[];
+};
+
 /**
- * Connects. A server that was met lately needs no round trip, or at most its handshake. A credential that is refused is
- * renewed once. Throws what the client throws, `UpstreamFault` and `CredentialFault`.
+ * Connects, uses the connection and ends it. A server that was met lately needs no round trip, or at most its handshake; a
+ * credential that is refused is renewed once. Errors are what the client throws, `UpstreamFault` and `CredentialFault`.
  */
-export async function openUpstream(means: Means, target: McpTarget, opening: Opening): Promise<Upstream> {
+export async function withUpstream<T>(
+  means: Means,
+  target: McpTarget,
+  opening: Opening,
+  use: (upstream: Upstream) => Promise<T>,
+): Promise<Used<T>> {
   const signals = [AbortSignal.timeout(opening.timeoutMs), opening.exchange.signal].filter(isPresent);
   const signal = AbortSignal.any(signals);
   const { tenant, server, allowedHosts } = target;
   const found = await means.credentials({ tenant, auth: server.auth, allowedHosts }, signal);
-  if (!found.ok) throw new CredentialFault(found.reason);
+  if (!found.ok) return { ok: false, error: new CredentialFault(found.reason), credentials: found.texts };
   const connection = new Connection(means, target, { opening, signal, credential: found.credential });
-  await connection.open();
-  return connection;
+  try {
+    await connection.open();
+    return { ok: true, value: await use(connection), credentials: connection.credentials };
+  } catch (error) {
+    return { ok: false, error, credentials: connection.credentials };
+  } finally {
+    await connection.close();
+  }
 }
 
 function isPresent<T>(value: T | undefined): value is T {
@@ -126,6 +143,8 @@ class Connection implements Upstream {
   /** Where the isolate remembers the server, and the session of this caller there; no session is kept for a caller without one. */
   readonly #place: string;
   readonly #sessionKey: string | undefined;
+  /** What passes to the client behind the gateway, free of the credentials that the server was sent. */
+  readonly #exchange: McpExchange;
   #live: Live | undefined;
 
   constructor(means: Means, target: McpTarget, connecting: Connecting) {
@@ -133,6 +152,12 @@ class Connection implements Upstream {
     this.#target = target;
     this.#connecting = connecting;
     this.#credentials.push(...connecting.credential.texts);
+    const { notify, ask: question, ...exchange } = connecting.opening.exchange;
+    this.#exchange = {
+      ...exchange,
+      notify: (notification) => notify(scrubValue(notification, this.#credentials)),
+      ...(question === undefined ? {} : { ask: (asked) => question(scrubValue(asked, this.#credentials)) }),
+    };
     const { tenant, name, server } = target;
     const { sessionKey, clientCapabilities, ask } = connecting.opening.exchange;
     this.#place = digestOf([tenant, name, server.url, server.service ?? "", connecting.credential.texts]);
@@ -213,10 +238,11 @@ class Connection implements Upstream {
     try {
       return await this.#once(request);
     } catch (error) {
-      if (this.#sessionKey !== undefined) this.#means.met.forgetSession(this.#sessionKey);
+      if (this.#sessionKey !== undefined && isSessionGone(error)) this.#means.met.forgetSession(this.#sessionKey);
       // A server that does not know the session, or the credential, has done nothing: it is asked again under another.
       const mayAgain = (isResumed && isSessionGone(error)) || (await this.#hasRenewed(error));
       if (!mayAgain) throw error;
+      await this.#connected().client.close();
       await this.#dial();
       return this.#once(request);
     }
@@ -225,15 +251,17 @@ class Connection implements Upstream {
   #once<T>(request: (options: RunOptions) => Promise<T>): Promise<T> {
     const { ending } = this.#connected();
     const { opening, signal } = this.#connecting;
-    const { timeoutMs: timeout, exchange } = opening;
+    const { timeoutMs: timeout } = opening;
     const onprogress: ProgressCallback = (progress) =>
-      exchange.notify({ method: "notifications/progress", params: { ...progress } as JsonObject });
+      this.#exchange.notify({ method: "notifications/progress", params: { ...progress } as JsonObject });
     ending.begin();
     return ending.race(request({ signal, timeout, maxTotalTimeout: timeout, allowInputRequired: true, onprogress }));
   }
 
+  /** Ends the connection; a session that is gone on with stays. */
   async close(): Promise<void> {
-    const { client, transport } = this.#connected();
+    if (this.#live === undefined) return;
+    const { client, transport } = this.#live;
     const isKept = this.#sessionKey !== undefined;
     if (!isKept && transport.sessionId !== undefined) await transport.terminateSession().catch(() => undefined);
     await client.close().catch(() => undefined);
@@ -267,7 +295,7 @@ class Connection implements Upstream {
       reconnectionOptions: RECONNECTION,
       ...(known === undefined ? {} : { sessionId: known.id, protocolVersion: known.protocolVersion }),
     });
-    const client = clientOf(opening.exchange, known === undefined ? verdict?.kind : "legacy");
+    const client = clientOf(this.#exchange, known === undefined ? verdict?.kind : "legacy");
     return { client, transport, ending, isResumed: known !== undefined };
   }
 }
@@ -293,11 +321,27 @@ function isSessionGone(error: unknown): boolean {
   return error instanceof SdkHttpError && error.status === 404;
 }
 
-/** A client that says it can do what the client behind the gateway can, as far as a question can reach it. */
+/** What a server may ask of the client behind the gateway, by the capability that the client must have declared. */
+const QUESTIONS: Readonly<Record<string, "elicitation" | "sampling" | "roots">> = {
+  "elicitation/create": "elicitation",
+  "sampling/createMessage": "sampling",
+  "roots/list": "roots",
+};
+/** Questions of one request, at most. */
+const MAX_QUESTIONS = 16;
+
+/**
+ * A client that says it can do what the client behind the gateway can, as far as a question can reach it: extensions stay
+ * with the gateway, which could not go on with what they begin.
+ */
 function clientOf(exchange: McpExchange, era: PriorDiscovery["kind"] | undefined): Client {
-  const { ask, notify } = exchange;
+  const { ask, notify, clientCapabilities } = exchange;
+  const declared = Object.entries(clientCapabilities).filter(([name]) =>
+    Object.values<string>(QUESTIONS).includes(name),
+  );
   // A server that asks by a request of its own must reach the client within this one; one that asks by its answer need not.
-  const capabilities = ask === undefined && era !== "modern" ? {} : (exchange.clientCapabilities as ClientCapabilities);
+  const capabilities =
+    ask === undefined && era !== "modern" ? {} : (Object.fromEntries(declared) as ClientCapabilities);
   const client = new Client(ME, {
     capabilities,
     versionNegotiation: { mode: "auto" },
@@ -307,7 +351,14 @@ function clientOf(exchange: McpExchange, era: PriorDiscovery["kind"] | undefined
     notify({ method: notification.method, params: (notification.params ?? {}) as JsonObject });
     return Promise.resolve();
   };
+  let asked = 0;
   if (ask !== undefined)
-    client.fallbackRequestHandler = ({ method, params }) => ask({ method, params: (params ?? {}) as JsonObject });
+    client.fallbackRequestHandler = ({ method, params }) => {
+      const needed = QUESTIONS[method];
+      asked += 1;
+      if (needed === undefined || clientCapabilities[needed] === undefined || asked > MAX_QUESTIONS)
+        throw new ProtocolError(ProtocolErrorCode.MethodNotFound, "the client cannot be asked this");
+      return ask({ method, params: (params ?? {}) as JsonObject });
+    };
   return client;
 }

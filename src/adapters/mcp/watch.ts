@@ -1,6 +1,6 @@
 // Listens to one MCP server's word of changes, in the way of its revision.
 import type { McpTarget, McpWatch } from "../../gateway/ports/mcp.ts";
-import { NOBODY, openUpstream, type Means } from "./upstream.ts";
+import { NOBODY, withUpstream, type Means } from "./upstream.ts";
 
 /** The longest that one subscription is kept, in milliseconds: whoever still listens then subscribes anew. */
 const MAX_WATCH_MS = 3_600_000;
@@ -9,10 +9,12 @@ const MAX_WATCH_MS = 3_600_000;
 export async function watchServer(means: Means, target: McpTarget, watch: McpWatch): Promise<void> {
   const { signal, uris, resources, prompts, notify } = watch;
   const exchange = { ...NOBODY, notify, signal };
-  try {
-    const upstream = await openUpstream(means, target, { exchange, timeoutMs: MAX_WATCH_MS, wantsStream: true });
-    try {
-      const { client, era } = upstream;
+  // What goes wrong ends it: the client is told nothing of changes, and what it reads is current all the same.
+  await withUpstream(
+    means,
+    target,
+    { exchange, timeoutMs: MAX_WATCH_MS, wantsStream: true },
+    async ({ client, era }) => {
       if (era === "modern") {
         const filter = {
           resourcesListChanged: resources,
@@ -23,14 +25,10 @@ export async function watchServer(means: Means, target: McpTarget, watch: McpWat
         await subscription.closed;
         return;
       }
-      for (const uri of uris) await client.subscribeResource({ uri });
+      for (const uri of uris) await client.subscribeResource({ uri }, { signal });
       await aborted(signal);
-    } finally {
-      await upstream.close();
-    }
-  } catch {
-    // The client is told nothing of changes; what it reads is current all the same.
-  }
+    },
+  );
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 // Decides whether a config document may be published: its shape, its cross-references, its schemas, its prices, its policy and its tests.
 import type { Mistake } from "../errors.ts";
 import type { Price } from "../budget/price.ts";
+import { sharedNames } from "../mcp/names.ts";
 import { isPrivateHost } from "../guard/address.ts";
 import { schemaMistakes } from "../policy/arguments.ts";
 import { failureText, runPolicyTests } from "../policy/policy-tests.ts";
@@ -108,6 +109,7 @@ function referenceMistakes(
     ...Object.entries(document.mcp.servers).flatMap(([name, entry]) =>
       serverMistakes(`mcp.servers.${name}`, entry, document, around),
     ),
+    ...shownNameMistakes(document),
     ...routeMistakes(document),
     ...actorMistakes(document),
     ...releaseMistakes(document),
@@ -327,6 +329,14 @@ function targetMistakes(
   return isHostAllowed(document.egress.allow, host, hostname)
     ? []
     : [{ path, message: `host "${host}" is not in egress.allow` }];
+}
+
+/** With another separator than the dot, two tools may come to one name on `/mcp`: then nobody could call the other. */
+function shownNameMistakes({ mcp, tools }: ConfigDocument): readonly Mistake[] {
+  return sharedNames(mcp.separator ?? ".", tools).map(({ shown, names: [one, other] }) => ({
+    path: "mcp.separator",
+    message: `"${one}" and "${other}" would both be "${shown}" on /mcp: expected another separator, or other names`,
+  }));
 }
 
 /** Whether a host (`name` or `name:port`) is on an allow-list of hosts and `*.suffix` patterns. */

@@ -1,5 +1,8 @@
 // Names the members of `_meta` that are the gateway's own, and those of the protocol that it reads.
 
+/** How every member of `_meta` begins that is the gateway's own. */
+export const OURS = "dev.interlock/";
+
 /** The gateway's members of `_meta`, under its reverse domain name. */
 export const META = {
   /** What the call was: id, trace, session, status, policy version. */

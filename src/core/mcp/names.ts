@@ -22,15 +22,6 @@ export function shownName({ server, separator }: McpView, { name, entry: { mcp }
   return mcp === undefined ? name.replaceAll(".", separator) : `${mcp.server}${separator}${mcp.name}`;
 }
 
-/** The names in the config that a shown name can stand for, likeliest first; which one it is, the tool itself says. */
-export function namesMeant({ server, separator }: McpView, shown: string): readonly string[] {
-  if (server !== null) return [`${server}.${shown}`];
-  if (separator === "." || !shown.includes(separator)) return [shown];
-  const first = shown.indexOf(separator);
-  const once = `${shown.slice(0, first)}.${shown.slice(first + separator.length)}`;
-  return [...new Set([shown, once, shown.replaceAll(separator, ".")])];
-}
-
 /** A prompt's name where all are shown. */
 export function shownPrompt({ server: only, separator }: McpView, server: string, name: string): string {
   return only === null ? `${server}${separator}${name}` : name;
@@ -65,4 +56,19 @@ export function meantUri(
   if (!shown.startsWith(OURS)) return undefined;
   const end = shown.indexOf(":", OURS.length);
   return end === -1 ? undefined : { server: shown.slice(OURS.length, end), uri: shown.slice(end + 1) };
+}
+
+/** Names that two tools would share where all are shown, with the config's names of both. */
+export function sharedNames(
+  separator: string,
+  tools: Readonly<Record<string, NamedTool["entry"]>>,
+): readonly { readonly shown: string; readonly names: readonly [string, string] }[] {
+  const known = new Map<string, string>();
+  return Object.entries(tools).flatMap(([name, entry]) => {
+    const shown = shownName({ server: null, separator }, { name, entry });
+    if (shown === undefined) return [];
+    const other = known.get(shown);
+    known.set(shown, other ?? name);
+    return other === undefined ? [] : [{ shown, names: [other, name] as const }];
+  });
 }

@@ -5,7 +5,14 @@ import type { Json, JsonObject } from "../json/canonical.ts";
 export const MCP_SESSION_IDLE_MS = 3_600_000;
 /** The most that a session keeps of what it sent, in characters of JSON; the oldest finished streams go first. */
 export const MAX_KEPT_CHARS = 4_000_000;
-const MAX_SUBSCRIPTIONS = 200;
+/** Streams that a session keeps, at most; the oldest finished ones go first. */
+const MAX_STREAMS = 200;
+/** Messages that wait for one running request, at most: more are not taken. */
+export const MAX_INBOUND = 64;
+/** A stream whose Worker was not heard of for this long has been left: it asks every thirty seconds at least. */
+export const LEFT_AFTER_MS = 75_000;
+/** Resources that one listener subscribes to, at most. */
+export const MAX_SUBSCRIPTIONS = 200;
 
 /** Who may use a session: nobody else can, and to others it does not exist. */
 export interface McpSessionOwner {
@@ -74,11 +81,13 @@ export function changedSession(session: McpSession, change: McpSessionChange): M
 /** The finished streams to forget so that the session keeps no more than it may; running ones are kept. */
 export function streamsToForget(streams: readonly McpStream[]): readonly string[] {
   let kept = streams.reduce((all, { chars }) => all + chars, 0);
+  let count = streams.length;
   const forgotten: string[] = [];
   for (const stream of streams.toSorted((one, other) => one.startedAt - other.startedAt)) {
-    if (kept <= MAX_KEPT_CHARS) break;
+    if (kept <= MAX_KEPT_CHARS && count <= MAX_STREAMS) break;
     if (!stream.isOver) continue;
     kept -= stream.chars;
+    count -= 1;
     forgotten.push(stream.id);
   }
   return forgotten;

@@ -23,8 +23,9 @@ import type { McpCaller, Reach } from "./reach.ts";
 /** What a call's client carries from one round to the next, signed: it can choose none of it. */
 export interface CallState {
   readonly kind: "approval" | "upstream";
-  /** The recorded call. */
+  /** The recorded call, and who made it. */
   readonly call: string;
+  readonly actor: string;
   /** The tool's name in the config, and the digest of the arguments: the state fits this call alone. */
   readonly tool: string;
   readonly args: string;
@@ -73,8 +74,8 @@ export const OPEN_PAGE = "interlock_approval";
  * call at all is refused. A call that waits for people answers by the best rung of the ladder that the client declared.
  */
 export async function callMcpTool(ports: Ports, call: McpToolCall, recorder: Recorder): Promise<McpAnswer> {
-  const { state, tool, args } = call;
-  if (state !== undefined && (state.tool !== tool?.name || state.args !== digestOf(args)))
+  const { state } = call;
+  if (state !== undefined && !isOf(state, call))
     return {
       type: "refused",
       refusal: refuse("invalid_request", "requestState: expected the state of this very call"),
@@ -87,6 +88,15 @@ export async function callMcpTool(ports: Ports, call: McpToolCall, recorder: Rec
   }
   return answered(call, answer);
 }
+
+/** Whether a state is of this very call: the tool, the arguments and the actor, and not one round too many. */
+function isOf({ tool, args, actor, round }: CallState, call: McpToolCall): boolean {
+  const isSame = tool === call.tool?.name && args === digestOf(call.args) && actor === call.caller.context.actor;
+  return isSame && round <= MAX_STATE_ROUNDS;
+}
+
+/** Rounds in which a server may ask for input, at most. */
+const MAX_STATE_ROUNDS = 16;
 
 /** Holds a round until somebody decides, or its time is over. A client that declined to open the page is not held. */
 async function held(ports: Ports, call: McpToolCall, state: CallState): Promise<void> {
@@ -117,7 +127,9 @@ function isDeclined({ inputResponses }: McpToolCall): boolean {
 }
 
 function governedCall(call: McpToolCall): ToolCall {
-  const { caller, tool, asked, args, state, idempotencyKey, askedBy } = call;
+  const { caller, tool, asked, args, state, idempotencyKey, askedBy, inputResponses } = call;
+  // What a client answers to a server's questions goes there as well: it stands in the record beside the arguments.
+  const answers = state?.kind === "upstream" && inputResponses !== undefined ? { input_responses: inputResponses } : {};
   const { context, server } = caller;
   const name = tool?.name ?? (server === null ? asked : `${server}.${asked}`);
   return {
@@ -129,7 +141,7 @@ function governedCall(call: McpToolCall): ToolCall {
     deadlineMs: null,
     isInSaga: false,
     compensates: null,
-    envelope: { actor: context.actor, intent: context.intent, tool_call: { name, args } },
+    envelope: { actor: context.actor, intent: context.intent, tool_call: { name, args }, ...answers },
     resumes: state?.call,
     askedBy,
   };
@@ -195,7 +207,8 @@ function stateOf(
   of: Pick<CallState, "kind" | "upstream">,
 ): CallState {
   const round = state?.kind === of.kind ? state.round + 1 : 1;
-  return { ...of, call: request.id, tool: request.ask.tool, args: digestOf(args), round };
+  const { tool, actor } = request.ask;
+  return { ...of, call: request.id, actor, tool, args: digestOf(args), round };
 }
 
 async function waiting(call: McpToolCall, record: ToolCallRecord, meta: JsonObject): Promise<McpAnswer> {

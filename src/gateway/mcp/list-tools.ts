@@ -2,7 +2,7 @@
 import type { ResolvedTool } from "../../core/config/published.ts";
 import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
 import { whyNotAccepted } from "../../core/mcp/accepted.ts";
-import { META } from "../../core/mcp/meta.ts";
+import { META, OURS } from "../../core/mcp/meta.ts";
 import { shownName } from "../../core/mcp/names.ts";
 import type { Ports } from "../ports.ts";
 import { reachedServers, targetOf, type Reach } from "./reach.ts";
@@ -40,7 +40,8 @@ function definitionOf({ config }: Reach, { name, entry }: ResolvedTool): JsonObj
       ? undefined
       : config.published.document.mcp.servers[mcp.server]?.definitions?.find((each) => each["name"] === mcp.name);
   const known = isJsonObject(accepted) ? accepted : {};
-  const meta = isJsonObject(known["_meta"]) ? known["_meta"] : {};
+  const said = Object.entries(isJsonObject(known["_meta"]) ? known["_meta"] : {});
+  const meta = Object.fromEntries(said.filter(([member]) => !member.startsWith(OURS)));
   return {
     ...(description === undefined ? {} : { description }),
     inputSchema: input_schema as JsonObject,

@@ -2,7 +2,7 @@
 import type { CallContext } from "../../core/call.ts";
 import type { ActiveConfig, ResolvedTool } from "../../core/config/published.ts";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
-import { namesMeant, shownName, type McpView } from "../../core/mcp/names.ts";
+import { shownName, type McpView } from "../../core/mcp/names.ts";
 import { listTools } from "../../core/policy/listing.ts";
 import { callerOf } from "../list-tools.ts";
 import type { Ports } from "../ports.ts";
@@ -46,13 +46,18 @@ export async function readReach(ports: Ports, { context, server }: McpCaller): P
   });
 }
 
-/** The tool that a name of the endpoint means, whether the caller may use it or not; `undefined` where it has none such. */
+/**
+ * The tool that a name of the endpoint means, whether the caller may use it or not; `undefined` where it has none such. Where
+ * all are shown a tool also answers to its name in the config.
+ */
 export function toolMeant({ config, view }: Pick<Reach, "config" | "view">, name: string): ResolvedTool | undefined {
-  return namesMeant(view, name)
-    .flatMap((each) => config.tool(each) ?? [])
-    .find(
-      (tool) => [shownName(view, tool), view.server === null ? tool.name : undefined].includes(name) && isTool(tool),
-    );
+  const { server, separator } = view;
+  const direct = config.tool(server === null ? name : `${server}.${name}`);
+  if (direct !== undefined && isTool(direct) && (server === null || direct.entry.mcp?.server === server)) return direct;
+  if (server !== null || separator === ".") return undefined;
+  const names = Object.entries(config.published.document.tools);
+  const found = names.find(([each, entry]) => shownName(view, { name: each, entry }) === name);
+  return found === undefined ? undefined : config.tool(found[0]);
 }
 
 function isTool({ entry: { mcp } }: ResolvedTool): boolean {

@@ -80,6 +80,9 @@ async function onlyPage(
   return page.code === "unsupported" ? accept({ [LISTS[method].member]: [] }) : page;
 }
 
+/** Pages with nothing on them that one request goes through; then the client has to ask for more itself. */
+const MAX_EMPTY_PAGES = 16;
+
 /** The first page that holds anything, from a place on. */
 async function nextPage(
   ports: RelayPorts,
@@ -93,7 +96,7 @@ async function nextPage(
 ): Promise<Outcome<JsonObject>> {
   const { member, shown } = LISTS[method];
   let place: Place | undefined = from.place;
-  while (place !== undefined) {
+  for (let pages = 0; place !== undefined && pages < MAX_EMPTY_PAGES; pages += 1) {
     const { server }: Place = place;
     const page = await pageOf(ports, reach, { method, place }, exchange);
     const sent = page.ok ? page.value : {};
@@ -104,7 +107,7 @@ async function nextPage(
     const list = entries.map((entry) => shown(reach.view, server, entry));
     return accept({ [member]: list, ...(place === undefined ? {} : { nextCursor: writePlace(place) }) });
   }
-  return accept({ [member]: [] });
+  return accept({ [member]: [], ...(place === undefined ? {} : { nextCursor: writePlace(place) }) });
 }
 
 function oneServer(servers: readonly string[], cursor: string | undefined): Place | undefined {

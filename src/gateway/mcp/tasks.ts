@@ -2,6 +2,7 @@
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json/canonical.ts";
 import { TASK_POLL_MS } from "../../core/mcp/ladder.ts";
+import { shownName } from "../../core/mcp/names.ts";
 import { callMeta, finishedResult, withMeta } from "../../core/mcp/results.ts";
 import { explainTo } from "../../core/policy/disclosure.ts";
 import type { ToolCallRecord } from "../../core/state/tool-call-record.ts";
@@ -11,16 +12,19 @@ import type { Ports, Recorder } from "../ports.ts";
 import { withdrawCall } from "../release-call.ts";
 import type { McpCaller, Reach } from "./reach.ts";
 
-/** The call behind a task of this caller; refuses `not_found` for any other, whoever's it is. */
+/** The call behind a task of this caller at this endpoint; refuses `not_found` for any other, whoever's it is. */
 export async function readTask(
   ports: Pick<Ports, "toolCalls">,
   { context }: McpCaller,
+  { view, config }: Reach,
   id: string,
 ): Promise<Outcome<ToolCallRecord>> {
   const { tenant, keyId } = context.principal;
   const record = isToolCallId(id) ? await ports.toolCalls.read(tenant, id) : undefined;
   const isOwn = record?.request.ask.actor === context.actor && record.request.ask.principal.key_id === keyId;
-  return record !== undefined && isOwn ? accept(record) : refuse("not_found", `no task "${id}" of this caller`);
+  const tool = isOwn ? config.tool(record.request.ask.tool) : undefined;
+  const isShown = tool !== undefined && shownName(view, tool) !== undefined;
+  return record !== undefined && isShown ? accept(record) : refuse("not_found", `no task "${id}" of this caller`);
 }
 
 /** A task as the Tasks extension spells it (SEP-2663), its result included once there is one. */
@@ -47,6 +51,7 @@ export function taskOf(record: ToolCallRecord, { config }: Reach, { context }: M
 
 const WORKING: Partial<Record<ToolCallRecord["status"], string>> = {
   pending_approval: "waits for a person's approval; it was not executed",
+  drafted: "was kept as a draft for a person to execute; it was not executed",
   held: "is held for its undo window; it was not sent",
   executing: "is being executed",
 };

@@ -4,7 +4,8 @@ import type { CallContext } from "../../core/call.ts";
 import { isJsonObject, type Json } from "../../core/json/canonical.ts";
 import { digestOf } from "../../core/json/digest.ts";
 import { meantUri, shownUri } from "../../core/mcp/names.ts";
-import { readReach, reachedServers, targetOf, type Reach } from "../../gateway/mcp/reach.ts";
+import { readReach, reachedServers, serversWith, targetOf, type Reach } from "../../gateway/mcp/reach.ts";
+import { MAX_SUBSCRIPTIONS } from "../../core/state/mcp-session.ts";
 import type { McpWatch } from "../../gateway/ports/mcp.ts";
 import type { Serving } from "./serving.ts";
 
@@ -35,6 +36,8 @@ export async function publishChanges(
   let known = fingerprintOf(reach.value);
   while (!signal.aborted) {
     await ports.system.wait(LOOK_MS);
+    // A key that was revoked, and a token whose time is over, hear nothing more.
+    if (!(await serving.isStillIn())) return serving.leave.abort();
     const now = signal.aborted ? undefined : await readReach(ports, caller).catch(() => undefined);
     const fingerprint = now?.ok === true ? fingerprintOf(now.value) : known;
     if (fingerprint !== known) bus.publish({ kind: "tools_list_changed" });
@@ -62,7 +65,7 @@ export function wantedOf(body: Json): Wanted {
   return {
     resources: filter["resourcesListChanged"] === true,
     prompts: filter["promptsListChanged"] === true,
-    uris: Array.isArray(uris) ? uris.filter((each) => typeof each === "string") : [],
+    uris: (Array.isArray(uris) ? uris : []).filter((each) => typeof each === "string").slice(0, MAX_SUBSCRIPTIONS),
   };
 }
 
@@ -78,8 +81,9 @@ async function watchServers(
   { wanted, bus, signal }: { readonly wanted: Wanted; readonly bus: Listening["bus"]; readonly signal: AbortSignal },
 ): Promise<void> {
   const { mcpServers } = serving.c.var.runtime.ports;
+  const readable = serversWith(reach, "resource");
   const watched = reachedServers(reach).flatMap((server) => {
-    const uris = wanted.uris.flatMap((uri) => {
+    const uris = (readable.includes(server) ? wanted.uris : []).flatMap((uri) => {
       const meant = meantUri(reach.view, uri);
       return meant?.server === server ? [meant.uri] : [];
     });

@@ -77,7 +77,7 @@ async function approvalStatus(asked: Asked, { id }: JsonObject): Promise<Result>
   const { serving, caller, reach } = asked;
   const { ports } = serving.c.var.runtime;
   if (typeof id !== "string") return refusalResult(refuse("invalid_arguments", "id: expected the id of a call"));
-  const record = await readTask(ports, caller, id);
+  const record = await readTask(ports, caller, reach, id);
   if (!record.ok) return refusalResult(record);
   const task = taskOf(record.value, reach, caller);
   if (task["status"] === "completed") {

@@ -3,7 +3,7 @@ import { isJsonContentType, isLegacyRequest } from "@modelcontextprotocol/server
 import { parseExactJson } from "../../core/json/exact.ts";
 import type { HttpContext } from "../context.ts";
 import { readBodyText } from "../middleware/body.ts";
-import { authenticateMcp } from "./authenticate.ts";
+import { authenticateMcp, type McpCaller } from "./authenticate.ts";
 import { challenge } from "./challenge.ts";
 import { refusedResponse, rpcErrorResponse } from "./errors.ts";
 import { serveSessionDelete, serveSessionGet, serveSessionPost } from "./sessions.ts";
@@ -35,9 +35,23 @@ async function answerMcp(c: HttpContext, server: string | null): Promise<Respons
   const { principal, credential, user, kind } = found.value;
   c.set("principal", principal);
   c.set("credential", credential);
-  const answer = await serve({ c, server, tokenUser: user, isToken: kind === "token", states: stateCodec(c, server) });
+  const answer = await serve({
+    c,
+    server,
+    tokenUser: user,
+    isToken: kind === "token",
+    states: stateCodec(c, server),
+    isStillIn: () => isStillIn(c, found.value),
+    leave: new AbortController(),
+  });
   for (const [name, value] of Object.entries(corsHeaders(c))) answer.headers.set(name, value);
   return answer;
+}
+
+/** Whether a credential that was taken still would be: a key by looking it up, a token by its time. */
+async function isStillIn(c: HttpContext, { kind, credential, expiresAt }: McpCaller): Promise<boolean> {
+  const { keys, system } = c.var.runtime.ports;
+  return kind === "token" ? system.now() < (expiresAt ?? 0) : (await keys.find(credential)) !== undefined;
 }
 
 type Entering = Omit<Serving, "isModern" | "session">;

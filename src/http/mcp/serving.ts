@@ -12,7 +12,7 @@ import {
 } from "@modelcontextprotocol/server";
 import * as z from "zod/mini";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
-import type { McpRequest } from "../../core/call.ts";
+import type { CallContext, McpRequest } from "../../core/call.ts";
 import { isJsonObject, textIn, type JsonObject } from "../../core/json/canonical.ts";
 import { sha256Hex } from "../../core/json/digest.ts";
 import { META } from "../../core/mcp/meta.ts";
@@ -37,6 +37,10 @@ export interface Serving {
   /** Whether the caller came with a token, whose scopes can grow. */
   readonly isToken: boolean;
   readonly states: RequestStateCodec<CallState>;
+  /** Whether the caller's credential still counts. */
+  readonly isStillIn: () => Promise<boolean>;
+  /** Ends what listens for this caller, once it no longer does. */
+  readonly leave: AbortController;
 }
 
 /** How long a round may take until its state is void, in seconds: as long as an approval usually stands. */
@@ -75,6 +79,23 @@ export interface Asked {
 /** Answers one request of a method. */
 export type Answering = (asked: Asked, params: Readonly<Record<string, unknown>>) => Promise<Result>;
 
+/** Who connects or listens, outside of any one request: the user that a token speaks for included. */
+export function connectionContext(
+  { c, tokenUser }: Pick<Serving, "c" | "tokenUser">,
+  subject: string,
+): Outcome<CallContext> {
+  const context = readCallContext(c, { surface: { kind: "execute_tool", subject } });
+  return context.ok ? withTokenUser(context.value, tokenUser) : context;
+}
+
+/** Whoever comes with a token is the user that it speaks for, and may name no other. */
+function withTokenUser(context: CallContext, tokenUser: string | null): Outcome<CallContext> {
+  if (tokenUser === null) return accept(context);
+  if (context.endUser !== null && context.endUser !== tokenUser)
+    return refuse("invalid_request", "Interlock-User: expected none, or the user that the token speaks for");
+  return accept({ ...context, endUser: tokenUser, endUserOrigin: "token" });
+}
+
 /** Reads a request; throws the protocol's error for what is malformed, and for an endpoint that is not there. */
 export async function readAsked(serving: Serving, ctx: ServerContext, subject: string): Promise<Asked> {
   const context = await contextOf(serving, ctx, subject);
@@ -109,14 +130,12 @@ async function contextOf(
     tracestate: textIn(meta, TRACESTATE_META_KEY),
     surface: { kind: "execute_tool", subject },
   });
-  if (!context.ok) return context;
-  const { allowedTools, endUser } = context.value;
-  if (tokenUser !== null && endUser !== null && endUser !== tokenUser)
-    return refuse("invalid_request", "Interlock-User: expected none, or the user that the token speaks for");
+  const known = context.ok ? withTokenUser(context.value, tokenUser) : context;
+  if (!known.ok) return known;
+  const { allowedTools } = known.value;
   const narrowed = allowedTools === undefined ? {} : { allowedTools: narrowedTools(allowedTools, serving.server) };
-  const verified = tokenUser === null ? {} : ({ endUser: tokenUser, endUserOrigin: "token" } as const);
   const mcp = mcpRequest(serving, ctx);
-  return accept({ context: { ...context.value, ...narrowed, ...verified, mcp }, isSessionNamed: named !== undefined });
+  return accept({ context: { ...known.value, ...narrowed, mcp }, isSessionNamed: named !== undefined });
 }
 
 /** The longest name of a client that is recorded. */
@@ -182,6 +201,7 @@ function exchangeOf({ isModern, session }: Serving, ctx: ServerContext, clientCa
   };
   return {
     clientCapabilities,
+    signal: mcpReq.signal,
     logLevel: level,
     notify: ({ method, params }) => {
       if (method === "notifications/progress" && token !== undefined) tell(method, { ...params, progressToken: token });

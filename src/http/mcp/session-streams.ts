@@ -2,11 +2,10 @@
 import type { ServerEvent } from "@modelcontextprotocol/server";
 import type { McpSession } from "../../core/state/mcp-session.ts";
 import { deferOf, type HttpContext } from "../context.ts";
-import { readCallContext } from "../middleware/call-context.ts";
 import { publishChanges } from "./changes.ts";
 import { refusedResponse, rpcErrorResponse } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
-import type { Serving } from "./serving.ts";
+import { connectionContext, type Serving } from "./serving.ts";
 
 /** The longest that one look at a stream waits for more, in milliseconds. */
 const LOOK_MS = 20_000;
@@ -51,7 +50,7 @@ const METHODS: Readonly<Record<ServerEvent["kind"], string>> = {
 /** The stream on which a session's client hears of changes, until it leaves or the session ends. */
 export function standingStream(serving: Serving, session: McpSession): Response {
   const { c } = serving;
-  const context = readCallContext(c, { surface: { kind: "execute_tool", subject: "mcp" } });
+  const context = connectionContext(serving, "mcp");
   if (!context.ok) return refusedResponse(context);
   const events = new EventStream({ "mcp-session-id": session.id });
   const publish = (event: ServerEvent): void => {
@@ -62,7 +61,7 @@ export function standingStream(serving: Serving, session: McpSession): Response 
     let known: McpSession | null = session;
     while (known !== null && !events.signal.aborted) {
       const stop = new AbortController();
-      const signal = AbortSignal.any([stop.signal, events.signal]);
+      const signal = AbortSignal.any([stop.signal, events.signal, serving.leave.signal]);
       const wanted = { resources: true, prompts: true, uris: known.subscriptions };
       const publishing = publishChanges(serving, context.value, { bus: { publish }, wanted, signal });
       known = await changed(serving, known, signal);
@@ -81,6 +80,7 @@ async function changed({ c }: Serving, known: McpSession, signal: AbortSignal): 
   const { tenant } = c.var.principal;
   while (!signal.aborted) {
     await ports.system.wait(SUBSCRIPTIONS_MS);
+    if (signal.aborted) return null;
     const now = await ports.mcpSessions.enter(tenant, known.id, { owner: known, begins: null });
     if (now === null || now.subscriptions.join("\n") !== known.subscriptions.join("\n")) return now;
   }

@@ -2,9 +2,6 @@
 import type { JSONRPCMessage, Transport } from "@modelcontextprotocol/server";
 import type { JsonObject } from "../../core/json/canonical.ts";
 
-/** The id under which a server is told of the session's own `initialize`; no client uses it. */
-const REHEARSAL = "interlock-initialize";
-
 /** A transport for one request. Servers are made for each: what makes a session lies with its object. */
 export class SessionTransport implements Transport {
   onclose?: () => void;
@@ -12,6 +9,8 @@ export class SessionTransport implements Transport {
   onmessage?: NonNullable<Transport["onmessage"]>;
   readonly #stream: string;
   readonly #sink: (message: JsonObject) => Promise<void>;
+  /** The id under which a server is told of the session's own `initialize`: one that no client can know. */
+  readonly #rehearsal = crypto.randomUUID();
   #rehearsed: () => void = () => undefined;
 
   /** `stream` is the name under which answers to questions come back; `sink` takes what the server sends, in order. */
@@ -27,7 +26,7 @@ export class SessionTransport implements Transport {
   /** Tells the server what its client once initialized it with; resolves when it knows. */
   async rehearse(params: JsonObject): Promise<void> {
     const known = new Promise<void>((resolve) => (this.#rehearsed = resolve));
-    this.receive({ jsonrpc: "2.0", id: REHEARSAL, method: "initialize", params });
+    this.receive({ jsonrpc: "2.0", id: this.#rehearsal, method: "initialize", params });
     await known;
     this.receive({ jsonrpc: "2.0", method: "notifications/initialized" });
   }
@@ -43,7 +42,7 @@ export class SessionTransport implements Transport {
 
   send(message: JSONRPCMessage): Promise<void> {
     const sent = message as unknown as JsonObject;
-    if (sent["id"] === REHEARSAL) {
+    if (sent["id"] === this.#rehearsal) {
       this.#rehearsed();
       return Promise.resolve();
     }

@@ -4,12 +4,11 @@ import { refuse } from "../../core/errors.ts";
 import { isJsonObject, textIn, type Json, type JsonObject } from "../../core/json/canonical.ts";
 import { mayUse, type McpSession, type McpSessionOwner } from "../../core/state/mcp-session.ts";
 import { deferOf, type HttpContext } from "../context.ts";
-import { readCallContext } from "../middleware/call-context.ts";
 import { refusedResponse, rpcErrorResponse } from "./errors.ts";
 import { EventStream } from "./event-stream.ts";
 import { offerOf } from "./offer.ts";
 import { gatewayServer, ALL_CAPABILITIES } from "./server.ts";
-import type { Serving } from "./serving.ts";
+import { connectionContext, type Serving } from "./serving.ts";
 import { SessionTransport } from "./session-transport.ts";
 import { followStream, standingStream } from "./session-streams.ts";
 
@@ -26,7 +25,7 @@ export async function serveSessionPost(entering: Entering, body: Json): Promise<
   const { c } = entering;
   if (!isJsonObject(body))
     return rpcErrorResponse(400, { code: -32_600, message: "expected one JSON-RPC message: batches are not taken" });
-  const mistaken = protocolVersionMistake(c);
+  const mistaken = protocolVersionMistake(c) ?? idMistake(body);
   if (mistaken !== undefined) return mistaken;
   const owner = ownerOf(entering);
   if (owner instanceof Response) return owner;
@@ -35,6 +34,15 @@ export async function serveSessionPost(entering: Entering, body: Json): Promise<
   if (id !== undefined) return inSession(entering, { owner, id, body });
   const message = "Mcp-Session-Id: expected the id that `initialize` answered with";
   return rpcErrorResponse(400, { code: -32_000, message }, body["id"] ?? null);
+}
+
+/** The longest id of a request: it is kept beside its stream. */
+const MAX_ID_CHARS = 256;
+
+function idMistake({ id }: JsonObject): Response | undefined {
+  const isFit = id === undefined || typeof id === "number" || (typeof id === "string" && id.length <= MAX_ID_CHARS);
+  const message = `id: expected a number, or a text of at most ${MAX_ID_CHARS} characters`;
+  return isFit ? undefined : rpcErrorResponse(400, { code: -32_600, message });
 }
 
 function isRequest({ method, id }: JsonObject): boolean {
@@ -60,6 +68,8 @@ async function inSession(
   return stream === null ? answerAtOnce(serving, session, body) : answerAsStream(serving, session, { body, stream });
 }
 
+/** What a client may say of itself, in characters of JSON: it is kept. */
+const MAX_INITIALIZE_CHARS = 65_536;
 const SESSION_ID = /^[0-9a-f]{64}$/;
 
 function unknownSession(id: unknown): Response {
@@ -74,8 +84,9 @@ function protocolVersionMistake(c: HttpContext): Response | undefined {
 }
 
 /** Whose session it is or becomes; a caller that names no actor it may be gets the refusal. */
-function ownerOf({ c, server }: Entering): McpSessionOwner | Response {
-  const context = readCallContext(c, { surface: { kind: "execute_tool", subject: "mcp" } });
+function ownerOf(entering: Entering): McpSessionOwner | Response {
+  const { server } = entering;
+  const context = connectionContext(entering, "mcp");
   if (!context.ok) return refusedResponse(context);
   return { keyId: context.value.principal.keyId, actor: context.value.actor, server };
 }
@@ -83,11 +94,15 @@ function ownerOf({ c, server }: Entering): McpSessionOwner | Response {
 async function open(entering: Entering, owner: McpSessionOwner, body: JsonObject): Promise<Response> {
   const { c, server } = entering;
   const { ports } = c.var.runtime;
-  const context = readCallContext(c, { surface: { kind: "execute_tool", subject: "initialize" } });
+  const context = connectionContext(entering, "initialize");
   if (!context.ok) return refusedResponse(context);
   const offer = await offerOf(ports, context.value, server);
   if (!offer.ok) return refusedResponse(offer);
   const params = isJsonObject(body["params"]) ? body["params"] : {};
+  if (JSON.stringify(params).length > MAX_INITIALIZE_CHARS)
+    return refusedResponse(
+      refuse("body_too_large", `initialize: expected parameters of at most ${MAX_INITIALIZE_CHARS} characters`),
+    );
   const answer = await firstAnswer({ ...entering, session: null }, body, offer.value);
   const result = isJsonObject(answer["result"]) ? answer["result"] : undefined;
   if (result === undefined) return Response.json(answer, { status: 400 });

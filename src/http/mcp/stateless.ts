@@ -1,13 +1,14 @@
 // Serves clients of the stateless revision: every request stands alone, and any isolate answers it.
-import { createMcpHandler, InMemoryServerEventBus } from "@modelcontextprotocol/server";
+import { createMcpHandler, InMemoryServerEventBus, type ServerCapabilities } from "@modelcontextprotocol/server";
+import type { CallContext } from "../../core/call.ts";
+import { refuse } from "../../core/errors.ts";
 import { isJsonObject, textIn, type Json } from "../../core/json/canonical.ts";
 import { deferOf } from "../context.ts";
-import { readCallContext } from "../middleware/call-context.ts";
 import { publishChanges, wantedOf } from "./changes.ts";
 import { refusedResponse } from "./errors.ts";
 import { offerOf } from "./offer.ts";
 import { ALL_CAPABILITIES, gatewayServer } from "./server.ts";
-import type { Serving } from "./serving.ts";
+import { connectionContext, type Serving } from "./serving.ts";
 
 /** What these requests tell the client that it may do. */
 const HANDSHAKES: ReadonlySet<string> = new Set(["server/discover", "subscriptions/listen"]);
@@ -18,36 +19,44 @@ const KEEP_ALIVE_MS = 5_000;
 export async function serveStateless(serving: Serving, body: Json): Promise<Response> {
   const { c } = serving;
   const method = isJsonObject(body) ? (textIn(body, "method") ?? "") : "";
-  let capabilities = ALL_CAPABILITIES;
-  if (HANDSHAKES.has(method)) {
-    const context = readCallContext(c, { surface: { kind: "execute_tool", subject: method } });
-    const offer = context.ok ? await offerOf(c.var.runtime.ports, context.value, serving.server) : context;
-    if (!offer.ok) return refusedResponse(offer);
-    capabilities = offer.value;
-    if (method === "subscriptions/listen" && context.ok) {
-      const bus = new InMemoryServerEventBus();
-      deferOf(c)(publishChanges(serving, context.value, { bus, wanted: wantedOf(body), signal: c.req.raw.signal }));
-      return handle(serving, { body, capabilities, bus });
-    }
-  }
-  return handle(serving, { body, capabilities, bus: new InMemoryServerEventBus() });
+  if (!HANDSHAKES.has(method)) return handle(serving, { body, capabilities: ALL_CAPABILITIES });
+  const context = connectionContext(serving, method);
+  const offer = context.ok ? await offerOf(c.var.runtime.ports, context.value, serving.server) : context;
+  if (!context.ok || !offer.ok) return refusedResponse(offer.ok ? refuse("internal", "no context") : offer);
+  if (method !== "subscriptions/listen") return handle(serving, { body, capabilities: offer.value });
+  return listen(serving, context.value, { body, capabilities: offer.value });
+}
+
+/** A stream of changes. Nothing is listened to before the request was found to be one. */
+async function listen(serving: Serving, context: CallContext, asked: Handled): Promise<Response> {
+  const { c, leave } = serving;
+  const bus = new InMemoryServerEventBus();
+  const signal = AbortSignal.any([c.req.raw.signal, leave.signal]);
+  const request = new Request(c.req.url, { method: "POST", headers: c.req.raw.headers, signal });
+  const answer = await handle(serving, { ...asked, bus, request });
+  const isStream = answer.headers.get("content-type")?.startsWith("text/event-stream") === true;
+  if (isStream) deferOf(c)(publishChanges(serving, context, { bus, wanted: wantedOf(asked.body), signal }));
+  return answer;
+}
+
+interface Handled {
+  readonly body: Json;
+  readonly capabilities: ServerCapabilities;
+  readonly bus?: InMemoryServerEventBus;
+  readonly request?: Request;
 }
 
 function handle(
   serving: Serving,
-  {
-    body,
-    capabilities,
-    bus,
-  }: { readonly body: Json; readonly capabilities: typeof ALL_CAPABILITIES; readonly bus: InMemoryServerEventBus },
+  { body, capabilities, bus, request = serving.c.req.raw }: Handled,
 ): Promise<Response> {
   const handler = createMcpHandler(() => gatewayServer(serving, capabilities), {
     legacy: "reject",
     keepAliveMs: KEEP_ALIVE_MS,
-    bus,
     onerror: report,
+    ...(bus === undefined ? {} : { bus }),
   });
-  return handler.fetch(serving.c.req.raw, { parsedBody: body });
+  return handler.fetch(request, { parsedBody: body });
 }
 
 /** Reports what went wrong without a word of what was sent. */

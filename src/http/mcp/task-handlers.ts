@@ -17,11 +17,11 @@ export const taskHandlers: readonly (readonly [string, Answering])[] = [
   ["tasks/cancel", cancel],
 ];
 
-async function ownTask({ serving, caller, capabilities }: Asked, taskId: unknown): Promise<ToolCallRecord> {
+async function ownTask({ serving, caller, reach, capabilities }: Asked, taskId: unknown): Promise<ToolCallRecord> {
   const { extensions } = capabilities;
   if (!isJsonObject(extensions) || !isJsonObject(extensions[TASKS_EXTENSION]))
     throw new MissingRequiredClientCapabilityError({ requiredCapabilities: { extensions: { [TASKS_EXTENSION]: {} } } });
-  const found = await readTask(serving.c.var.runtime.ports, caller, String(taskId));
+  const found = await readTask(serving.c.var.runtime.ports, caller, reach, String(taskId));
   if (!found.ok) throw protocolError(found);
   return found.value;
 }

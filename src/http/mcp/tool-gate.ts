@@ -3,16 +3,15 @@ import { isJsonObject, objectAt, textIn, type Json, type JsonObject } from "../.
 import { paramMismatch } from "../../core/mcp/param-headers.ts";
 import type { ResolvedTool } from "../../core/config/published.ts";
 import { readReach, toolMeant } from "../../gateway/mcp/reach.ts";
-import { readCallContext } from "../middleware/call-context.ts";
 import { stepUp } from "./challenge.ts";
-import type { Serving } from "./serving.ts";
+import { connectionContext, type Serving } from "./serving.ts";
 
 /** The JSON-RPC code of a header that disagrees with the body. */
 const HEADER_MISMATCH = -32_020;
 
 /** The answer to a tool call that goes no further; `undefined` for one that does, and for what is no tool call. */
 export async function checkToolCall(
-  serving: Pick<Serving, "c" | "server" | "isToken" | "isModern">,
+  serving: Pick<Serving, "c" | "server" | "tokenUser" | "isToken" | "isModern">,
   body: Json,
 ): Promise<Response | undefined> {
   if (!isJsonObject(body) || body["method"] !== "tools/call") return undefined;
@@ -32,10 +31,10 @@ export async function checkToolCall(
 
 /** The tool that is called, and the scopes of the actor that calls it; `undefined` where the call is no call. */
 async function toolOf(
-  { c, server }: Pick<Serving, "c" | "server">,
+  { c, server, tokenUser }: Pick<Serving, "c" | "server" | "tokenUser">,
   name: string,
 ): Promise<{ readonly tool: ResolvedTool; readonly scopes: readonly string[] } | undefined> {
-  const context = readCallContext(c, { surface: { kind: "execute_tool", subject: "tools/call" } });
+  const context = connectionContext({ c, tokenUser }, "tools/call");
   if (!context.ok) return undefined;
   const reach = await readReach(c.var.runtime.ports, { context: context.value, server });
   const tool = reach.ok ? toolMeant(reach.value, name) : undefined;

@@ -60,8 +60,6 @@ export async function governed(
   if (!key.ok) return { type: "refused", refusal: key };
   const defer = deferOf(c);
   const { context } = caller;
-  // Cancelling reaches the server: a write that was on its way then has an unknown outcome, which is what it has.
-  const { signal } = ctx.mcpReq;
   const calling = callMcpTool(
     runtime.ports,
     {
@@ -74,7 +72,8 @@ export async function governed(
       isModern: serving.isModern,
       state: ctx.mcpReq.requestState<CallState>(),
       inputResponses: ctx.mcpReq.inputResponses as JsonObject | undefined,
-      exchange: { ...exchange, signal },
+      // Cancelling reaches the server: a write that was on its way then has an unknown outcome, which is what it has.
+      exchange,
       idempotencyKey: key.value,
       askedBy: isSessionNamed ? context.session : `${context.principal.keyId}/${context.endUser ?? ""}`,
       statusTool: ownToolName(reach, "approval_status"),
@@ -91,6 +90,9 @@ function keyOf({ serving, ctx }: Asked): string | undefined {
   return typeof own === "string" ? own : serving.c.req.header("idempotency-key");
 }
 
+/** What no config can name an approver: this link goes to who asks, and is enough for nobody. */
+const NO_APPROVER = "@mcp";
+
 /** The page on which people decide: it asks for an approver's key, and shows nothing of the call before. */
 async function pageOf({ serving: { c } }: Asked, record: ToolCallRecord): Promise<string | null> {
   const { approval, request } = record;
@@ -99,7 +101,7 @@ async function pageOf({ serving: { c } }: Asked, record: ToolCallRecord): Promis
   const token = await runtime.ports.links.sign({
     tenant: request.tenant,
     approval: approval.id,
-    approver: "mcp",
+    approver: NO_APPROVER,
     digest: approval.digest,
     expiresAt: approval.expiresAt,
   });
