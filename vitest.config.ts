@@ -7,6 +7,7 @@ const TEST_SECRETS_KEY = Buffer.alloc(32, 7).toString("base64");
 
 /** Tests inside workerd that take long: they fill stores, wait for alarms, inject faults by the hundred. `npm run check` leaves them to `npm test`. */
 const LONG = [
+  "approvals",
   "audit",
   "canary-watch",
   "coverage",
@@ -75,6 +76,7 @@ function insideWorkerd(name: string, { include, exclude }: Files): TestProjectCo
               "@pydantic/genai-prices",
               "openai",
               "jose",
+              "@modelcontextprotocol/client",
               "@modelcontextprotocol/server",
             ],
           },

@@ -36,6 +36,8 @@ export interface ReferenceUpstream {
   readonly url: string;
   /** What has arrived so far, in order. */
   calls(): readonly RecordedCall[];
+  /** Tells whoever has subscribed to a resource that it changed. */
+  touch(uri: string): Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -65,12 +67,16 @@ export async function startReferenceUpstream({
     if (new URL(request.url).pathname !== "/mcp") return new Response(null, { status: 404 });
     calls.push(await recordOf(request));
     const isLegacy = era === "legacy" || (era === "both" && (await isLegacyRequest(request)));
-    return isLegacy ? sessions(request) : modern.fetch(request);
+    return isLegacy ? sessions.serve(request) : modern.fetch(request);
   };
   const listening = await serveWeb(serve);
   return {
     url: `http://localhost:${listening.port}/mcp`,
     calls: () => [...calls],
+    touch: async (uri) => {
+      modern.notify.resourceUpdated(uri);
+      await sessions.touch(uri);
+    },
     stop: async () => {
       await modern.close();
       await listening.stop();
@@ -96,9 +102,10 @@ async function recordOf(request: Request): Promise<RecordedCall> {
 }
 
 /** Serves clients of 2025-11-25, each in a session with an event store, so that a tool can ask its client. */
-function sessionsOf(): Serve {
+function sessionsOf(): { readonly serve: Serve; readonly touch: (uri: string) => Promise<void> } {
   const transports = new Map<string, WebStandardStreamableHTTPServerTransport>();
-  return async (request) => {
+  const touches: ((uri: string) => Promise<void>)[] = [];
+  const serve: Serve = async (request) => {
     const id = request.headers.get("mcp-session-id");
     const known = id === null ? undefined : transports.get(id);
     if (known !== undefined) return known.handleRequest(request);
@@ -126,8 +133,17 @@ function sessionsOf(): Serve {
       subscribed.delete(params.uri);
       return {};
     });
+    touches.push(async (uri) => {
+      if (subscribed.has(uri)) await server.server.sendResourceUpdated({ uri });
+    });
     await server.connect(transport);
     return transport.handleRequest(request);
+  };
+  return {
+    serve,
+    touch: async (uri) => {
+      await Promise.all(touches.map((touch) => touch(uri)));
+    },
   };
 }
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decide, type ApprovalTerms, type Decision, type Reason } from "../../src/core/policy/decision.ts";
 import { isGranted, type DraftTerms, type Vote } from "../../src/core/state/approval.ts";
-import { NO_CALL, nextWake, RETENTION_MS, transition } from "../../src/core/state/tool-call.ts";
+import { conclusionOf, NO_CALL, nextWake, RETENTION_MS, transition } from "../../src/core/state/tool-call.ts";
 import type { ToolOutcome } from "../../src/core/policy/tool-outcome.ts";
 import type {
   ToolCallCommand,
@@ -461,5 +461,36 @@ describe("whatever the order of commands", () => {
     );
     // The property has looked at something.
     expect(seen.executed).toBeGreaterThan(80);
+  });
+});
+
+describe("a server that asks for input first", () => {
+  const asks: ToolOutcome = { status: "failed", code: "input_required", message: "asks", httpStatus: 200, result: {} };
+  const begin: ToolCallCommand = { type: "begin", request: request(), decision: allow };
+  const admitted: ToolCallCommand = { type: "admitted", seq: 1, decision: allow };
+  const asked: readonly ToolCallCommand[] = [begin, admitted, { type: "finish", outcome: asks }];
+
+  it("has done nothing: the charge is given back, and the same call runs again under its key, once", () => {
+    const first = run(asked);
+    expect(first.state.record && conclusionOf(first.state.record)).toBe("withdrawn");
+    // Until the session has it back, a second one may not charge.
+    expect(run([...asked, begin]).types.at(-1)).toBe("in_flight");
+    const again = run([...asked, { type: "concluded" }, begin, admitted]);
+    expect(again.types.slice(-2)).toEqual(["ask_ledger", "execute"]);
+    expect(run([...asked, { type: "concluded" }, begin, admitted, begin]).types.at(-1)).toBe("in_flight");
+  });
+
+  it("answers repeats once it is done, and another body stays another call", () => {
+    const whole = [...asked, { type: "concluded" }, begin, admitted, { type: "finish", outcome: done }] as const;
+    expect(run([...whole, begin]).replies.at(-1)).toMatchObject({ type: "replay", record: { outcome: done } });
+    expect(run([...asked, { type: "concluded" }, { ...begin, request: request("f2") }]).types.at(-1)).toBe(
+      "ask_ledger",
+    );
+  });
+
+  it("is not forgotten while its outcome is open: an unknown one is replayed, never sent again", () => {
+    const open: ToolOutcome = { status: "unknown", message: "lost" };
+    const lost = [...asked, { type: "concluded" }, begin, admitted, { type: "finish", outcome: open }] as const;
+    expect(run([...lost, begin]).types.at(-1)).toBe("replay");
   });
 });

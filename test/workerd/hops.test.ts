@@ -44,6 +44,7 @@ function watchedApp(log: string[]): Call {
     SESSION_LEDGER: noting("session", bindings.SESSION_LEDGER, log),
     TOOL_CALL: noting("tool-call", bindings.TOOL_CALL, log),
     TENANT_LEDGER: noting("tenant", bindings.TENANT_LEDGER, log),
+    MCP_SESSION: noting("mcp-session", bindings.MCP_SESSION, log),
   } as unknown as Env;
   const runtime = compose(env);
   const app = createApp(() => runtime);
@@ -259,5 +260,74 @@ describe("a record", () => {
     const details = plan.results.map((each) => each.detail).join("; ");
     expect(details).toMatch(/SCAN calls_text VIRTUAL TABLE INDEX .*; SEARCH calls USING INTEGER PRIMARY KEY/);
     expect(details).not.toMatch(/TEMP B-TREE/);
+  });
+});
+
+describe("a tool call over MCP", () => {
+  const reach = { "content-type": "application/json", accept: "application/json, text/event-stream" };
+  const started = async (): Promise<{
+    readonly id: string;
+    readonly key: string;
+    readonly call: Call;
+    readonly log: string[];
+  }> => {
+    const tenant = await createTenant({});
+    const log: string[] = [];
+    upstream(() => {
+      log.push("upstream");
+      return Response.json({ id: "re_1" }, { status: 201 });
+    });
+    return { id: tenant.id, key: tenant.agent, call: watchedApp(log), log };
+  };
+  const callOf = (id: number, meta: Readonly<Record<string, unknown>> = {}): unknown => {
+    const params = { name: "refund", arguments: { amount_usd: id }, _meta: meta };
+    return { jsonrpc: "2.0", id, method: "tools/call", params };
+  };
+
+  it("costs a client of the stateless revision no hop more than over the API", async () => {
+    const { key, call, log } = await started();
+    const headers = {
+      ...reach,
+      "mcp-protocol-version": "2026-07-28",
+      "mcp-method": "tools/call",
+      "mcp-name": "refund",
+    };
+    const meta = {
+      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+      "io.modelcontextprotocol/clientInfo": { name: "a-test", version: "1" },
+      "io.modelcontextprotocol/clientCapabilities": {},
+    };
+    await call("/mcp", key, callOf(1, meta), headers);
+    log.length = 0;
+    const answer = await call("/mcp", key, callOf(2, meta), headers);
+    expect(await answer.json()).toMatchObject({ result: { structuredContent: { id: "re_1" } } });
+    expect(log).toEqual(["tool-call.begin", "upstream", "tool-call.finish"]);
+  });
+
+  it("costs a session three hops more, and three rows: the stream, what it said, and that it is over", async () => {
+    const { id, key, call, log } = await started();
+    const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "a-test", version: "1" } };
+    const opened = await call("/mcp", key, { jsonrpc: "2.0", id: 0, method: "initialize", params }, reach);
+    const session = opened.headers.get("mcp-session-id") ?? "";
+    const headers = { ...reach, "mcp-session-id": session, "mcp-protocol-version": "2025-11-25" };
+    const list = await call("/mcp", key, { jsonrpc: "2.0", id: 1, method: "tools/list" }, headers);
+    expect(await list.json()).toMatchObject({
+      result: { tools: expect.arrayContaining([expect.objectContaining({ name: "refund" })]) },
+    });
+    log.length = 0;
+    const answer = await call("/mcp", key, callOf(2), headers);
+    expect(await answer.text()).toContain("re_1");
+    expect(log.toSorted()).toEqual([
+      "mcp-session.append",
+      "mcp-session.enter",
+      "mcp-session.inbound",
+      "tool-call.begin",
+      "tool-call.finish",
+      "upstream",
+    ]);
+    const stub = (bindings.MCP_SESSION as unknown as DurableObjectNamespace).getByName(`${id}/${session}`);
+    const before = await written(stub);
+    await call("/mcp", key, callOf(3), headers);
+    expect((await written(stub)) - before).toBe(3);
   });
 });

@@ -1,11 +1,15 @@
 // Builds the official MCP server for one request: what it offers, and who answers what.
 import {
+  ProtocolError,
+  ProtocolErrorCode,
   Server,
   type RequestMethod,
   type Result,
   type ServerCapabilities,
   type ServerContext,
 } from "@modelcontextprotocol/server";
+import * as z from "zod/mini";
+import { textIn } from "../../core/json/canonical.ts";
 import { TASKS_EXTENSION } from "../../core/mcp/meta.ts";
 import { resourceHandlers } from "./resource-handlers.ts";
 import { readAsked, type Answering, type Serving } from "./serving.ts";
@@ -57,15 +61,30 @@ export function gatewayServer(serving: Serving, capabilities: ServerCapabilities
     },
     requestState: { verify: (state, ctx) => serving.states.verify(state, ctx) },
   });
-  const declared = { ...ALL_CAPABILITIES, ...capabilities };
-  for (const [method, answer] of [...toolHandlers, ...resourceHandlers, ...(serving.isModern ? [] : sessionHandlers)])
+  const methods = [...toolHandlers, ...resourceHandlers, ...(serving.isModern ? [] : sessionHandlers)];
+  for (const [method, answer] of methods)
     if (isOffered(method, capabilities))
-      server.setRequestHandler(method, (request, ctx) => answerOne(serving, answer, request, ctx) as never);
-  if (serving.isModern && declared.extensions !== undefined)
-    for (const { method, params, answer } of taskHandlers)
-      server.setRequestHandler(method, { params }, (sent, ctx) => answerOne(serving, answer, { params: sent }, ctx));
+      server.setRequestHandler(method, { params: Params }, (params, ctx) => answerOne(serving, answer, params, ctx));
+  if (serving.isModern && capabilities.extensions !== undefined)
+    for (const [method, answer] of taskHandlers)
+      server.setRequestHandler(method, { params: Params }, (params, ctx) => answerOne(serving, answer, params, ctx));
   return server;
 }
+
+/** Parameters are read where they are used: what is missing is named then. */
+const Params = z.looseObject({});
+/** The text that a method cannot do without. */
+const NEEDED: Readonly<Record<string, string>> = {
+  "tools/call": "name",
+  "prompts/get": "name",
+  "resources/read": "uri",
+  "resources/subscribe": "uri",
+  "resources/unsubscribe": "uri",
+  "logging/setLevel": "level",
+  "tasks/get": "taskId",
+  "tasks/update": "taskId",
+  "tasks/cancel": "taskId",
+};
 
 const NEEDS: readonly (readonly [string, keyof ServerCapabilities])[] = [
   ["tools/", "tools"],
@@ -83,10 +102,13 @@ function isOffered(method: RequestMethod, capabilities: ServerCapabilities): boo
 async function answerOne(
   serving: Serving,
   answer: Answering,
-  { params = {} }: { readonly params?: Readonly<Record<string, unknown>> | undefined },
+  params: Readonly<Record<string, unknown>>,
   ctx: ServerContext,
 ): Promise<Result> {
-  const { name, uri } = params;
-  const subject = [name, uri].find((each) => typeof each === "string") ?? ctx.mcpReq.method;
+  const { method } = ctx.mcpReq;
+  const needed = NEEDED[method];
+  if (needed !== undefined && textIn(params, needed) === undefined)
+    throw new ProtocolError(ProtocolErrorCode.InvalidParams, `params.${needed}: expected a text`);
+  const subject = textIn(params, "name") ?? textIn(params, "uri") ?? method;
   return answer(await readAsked(serving, ctx, subject), params);
 }

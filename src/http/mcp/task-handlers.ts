@@ -1,6 +1,5 @@
 // Answers the Tasks extension (SEP-2663): a task is a tool call of the caller's that waits for people.
 import type { Result } from "@modelcontextprotocol/server";
-import * as z from "zod/mini";
 import { refuse } from "../../core/errors.ts";
 import { isJsonObject } from "../../core/json/canonical.ts";
 import { TASKS_EXTENSION } from "../../core/mcp/meta.ts";
@@ -11,17 +10,11 @@ import { deferOf } from "../context.ts";
 import { protocolError } from "./errors.ts";
 import type { Answering, Asked } from "./serving.ts";
 
-const TaskParams = z.looseObject({ taskId: z.string() });
-
-/** The handlers, with the shape of what they are sent. */
-export const taskHandlers: readonly {
-  readonly method: string;
-  readonly params: typeof TaskParams;
-  readonly answer: Answering;
-}[] = [
-  { method: "tasks/get", params: TaskParams, answer: getTask },
-  { method: "tasks/update", params: TaskParams, answer: updateTask },
-  { method: "tasks/cancel", params: TaskParams, answer: cancel },
+/** The handlers, by method. */
+export const taskHandlers: readonly (readonly [string, Answering])[] = [
+  ["tasks/get", getTask],
+  ["tasks/update", updateTask],
+  ["tasks/cancel", cancel],
 ];
 
 async function ownTask({ serving, caller, capabilities }: Asked, taskId: unknown): Promise<ToolCallRecord> {
