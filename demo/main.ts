@@ -53,6 +53,9 @@ try {
   console.log("");
   console.log(`Interlock serves on ${keys.url}   docs ${keys.url}/docs   demo upstream ${gateway.upstreamUrl}`);
   console.log(`Keys by role: ${keyFile}   Point a client here: OPENAI_BASE_URL=${keys.url}/v1`);
+  console.log(
+    `An MCP client here: ${keys.url}/mcp, Authorization: Bearer <the agent's key>   guide docs/guides/mcp.md`,
+  );
   console.log("Ctrl-C stops it.");
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));

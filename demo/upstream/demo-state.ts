@@ -14,6 +14,7 @@ import {
   type RefundOrder,
   type RefundReply,
 } from "./state/refund-book.ts";
+import { closeTicket, createTicketBook, deleteTicket, findTicket, type Ticket } from "./state/ticket-book.ts";
 
 /** How one model call ended and what it used. */
 export interface EndedCall {
@@ -23,7 +24,7 @@ export interface EndedCall {
   readonly completionTokens: number;
 }
 
-/** Remembers refunds, notes, armed faults and counters. No method awaits, so none can interleave. */
+/** Remembers refunds, notes, tickets, armed faults and counters. No method awaits, so none can interleave. */
 export class DemoState extends DurableObject {
   readonly #sql: SqlStorage;
 
@@ -77,6 +78,18 @@ export class DemoState extends DurableObject {
     return deleteNote(this.#sql, id);
   }
 
+  findTicket(id: string): Ticket | undefined {
+    return findTicket(this.#sql, id);
+  }
+
+  closeTicket(id: string, resolution: string): Ticket | undefined {
+    return closeTicket(this.#sql, id, resolution);
+  }
+
+  deleteTicket(id: string): boolean {
+    return deleteTicket(this.#sql, id);
+  }
+
   armFault(fault: ArmedFault): void {
     armFault(this.#sql, fault);
   }
@@ -91,13 +104,15 @@ export class DemoState extends DurableObject {
 
   /** Forgets everything. */
   reset(): void {
-    for (const table of ["refunds", "notes", "counts", "armed_faults"]) this.#sql.exec(`DROP TABLE IF EXISTS ${table}`);
+    for (const table of ["refunds", "notes", "tickets", "counts", "armed_faults"])
+      this.#sql.exec(`DROP TABLE IF EXISTS ${table}`);
     this.#createTables();
   }
 
   #createTables(): void {
     createRefundBook(this.#sql);
     createNoteBook(this.#sql);
+    createTicketBook(this.#sql);
     createArmedFaults(this.#sql);
     createCounts(this.#sql);
   }

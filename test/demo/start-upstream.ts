@@ -15,6 +15,8 @@ export interface Effects {
   readonly reversals: number;
   readonly notes: number;
   readonly notes_deleted: number;
+  readonly tickets_closed: number;
+  readonly tickets_deleted: number;
   readonly model_calls: Record<string, number>;
   readonly completed: Record<string, number>;
   readonly cancelled: Record<string, number>;
@@ -118,7 +120,7 @@ function drive(origin: string, stop: () => Promise<void>): Upstream {
 
 function keyFor(path: string): Record<string, string> {
   if (path.startsWith("/billing")) return { authorization: `Bearer ${TOKENS.billing}` };
-  if (path.startsWith("/crm")) return { authorization: `Bearer ${TOKENS.crm}` };
+  if (path.startsWith("/crm") || path.startsWith("/mcp")) return { authorization: `Bearer ${TOKENS.crm}` };
   if (path.startsWith("/v1beta")) return { "x-goog-api-key": TOKENS.model };
   if (path.startsWith("/v1/messages")) return { "x-api-key": TOKENS.model, "anthropic-version": "2023-06-01" };
   return { authorization: `Bearer ${TOKENS.model}` };

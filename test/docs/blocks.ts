@@ -7,6 +7,8 @@ type Mark =
   | { readonly kind: "run"; readonly prints: readonly string[] }
   /** Is written to a file of this name and checked as a config document. */
   | { readonly kind: "config"; readonly file: string }
+  /** Is written to a file of this name, for another program, and read as its ending says. */
+  | { readonly kind: "file"; readonly file: string }
   /** Is a part of what the block before printed. */
   | { readonly kind: "answer" }
   /** Is what the tour prints. */
@@ -60,6 +62,7 @@ function markOf(line: string, where: string): Mark | undefined {
   if (first === "run") return { kind: "run", prints: rest.map((each) => printed(each, where)) };
   if (first === "answer" || first === "tour") return { kind: first };
   if (first.startsWith("config ")) return { kind: "config", file: first.slice("config ".length) };
+  if (first.startsWith("file ")) return { kind: "file", file: first.slice("file ".length) };
   if (first.startsWith("skip, ") && first.length > 12) return { kind: "skip", reason: text.slice("skip, ".length) };
   throw new Error(`${where}: no such mark: ${text}`);
 }

@@ -9,6 +9,7 @@ import { startLocal, type LocalGateway } from "../../demo/local/gateway.ts";
 import { seed, type DemoKeys } from "../../demo/local/seed.ts";
 import { tour } from "../../demo/local/tour.ts";
 import { blocksOf, linksOf, needsMark, type Block } from "./blocks.ts";
+import { readClientFile } from "./client-file.ts";
 import { configReference } from "./config-reference.ts";
 import { errorsPage } from "./errors-page.ts";
 import { Reader, type Ran } from "./reader.ts";
@@ -104,6 +105,10 @@ describe("blocks", () => {
       case "config":
         reader.write(block.mark.file, block.text);
         await isConfig(where, block.text);
+        return last;
+      case "file":
+        reader.write(block.mark.file, block.text);
+        expect(readClientFile(reader.folder, block.mark.file, block.text), where).toBeTypeOf("object");
         return last;
       case "answer":
         expect(departure(JSON.parse(block.text), JSON.parse(last?.stdout ?? "null"), where)).toBeUndefined();

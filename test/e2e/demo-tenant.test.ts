@@ -1,8 +1,9 @@
-// Proves that the demo tenant's models and routes all do the demo's work, whichever client asks and whatever the provider speaks.
+// Proves that the demo tenant's models, routes and MCP server all do the demo's work, whichever client asks and whatever the provider speaks.
 import { readFileSync } from "node:fs";
 import Anthropic from "@anthropic-ai/sdk";
 import type { MessageParam } from "@anthropic-ai/sdk/resources/messages";
 import { GoogleGenAI } from "@google/genai";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import OpenAI from "openai";
 import type { ChatCompletionMessageParam } from "openai/resources/chat/completions";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -107,4 +108,46 @@ test("the embedding model embeds", async () => {
   expect(data.map(({ embedding }) => embedding.length)).toEqual([64, 64]);
   expect(data[0]?.embedding).toEqual(data[1]?.embedding);
   expect(usage.total_tokens).toBe(4);
+});
+
+describe.each(["auto", "legacy"] as const)("an MCP client, %s", (mode) => {
+  async function dial(endpoint: string): Promise<Client> {
+    const client = new Client({ name: "a-test", version: "1.0.0" }, { versionNegotiation: { mode } });
+    const headers = { authorization: `Bearer ${agent}`, "interlock-session": `mcp-${mode}` };
+    const url = new URL(`${stage.gateway.url}${endpoint}`);
+    await client.connect(new StreamableHTTPClientTransport(url, { requestInit: { headers } }));
+    return client;
+  }
+
+  test("sees every tool of the demo tenant at once, and closes a ticket", async () => {
+    const client = await dial("/mcp");
+    expect((await client.listTools()).tools.map(({ name }) => name)).toEqual([
+      "billing.refund",
+      "crm.get_customer",
+      "crm.note",
+      "helpdesk.close_ticket",
+      "helpdesk.delete_ticket",
+      "helpdesk.get_ticket",
+      "helpdesk.search_articles",
+      "gateway.approval_status",
+      "gateway.preflight",
+    ]);
+    const args = { ticket_id: "tic_102", resolution: "Found" };
+    const closed = await client.callTool({ name: "helpdesk.close_ticket", arguments: args });
+    expect(closed.structuredContent).toMatchObject({ id: "tic_102", status: "closed", resolution: "Found" });
+    await client.close();
+  });
+
+  test("at the help desk's own address: articles, a prompt, and a deletion that waits for a person", async () => {
+    const client = await dial("/mcp/helpdesk");
+    const uri = "helpdesk://articles/refunds";
+    expect((await client.readResource({ uri })).contents).toMatchObject([{ uri, mimeType: "text/markdown" }]);
+    const ref = { type: "ref/prompt", name: "answer_customer" } as const;
+    const { completion } = await client.complete({ ref, argument: { name: "article", value: "ref" } });
+    expect(completion.values).toEqual(["refunds"]);
+    const waiting = await client.callTool({ name: "delete_ticket", arguments: { ticket_id: "tic_103" } });
+    expect(waiting).toMatchObject({ isError: true, _meta: { "dev.interlock/approval": { status: "pending" } } });
+    expect(await stage.effects()).toMatchObject({ tickets_deleted: 0 });
+    await client.close();
+  });
 });

@@ -75,6 +75,7 @@ describe("npm start", () => {
     expect(started.output()).toMatch(/replayed: true, one effect/);
     expect(started.output()).toMatch(/denied .* 403 policy_denied/);
     expect(started.output()).toContain(`http://localhost:${port}`);
+    expect(started.output()).toContain(`An MCP client here: http://localhost:${port}/mcp`);
     expect(await (await fetch(`http://localhost:${port}/healthz`)).json()).toMatchObject({ status: "ok" });
     expect(Object.keys(keysIn()).toSorted()).toEqual([
       "admin",

@@ -12,6 +12,8 @@ export type CountKind =
   | "reversals"
   | "notes"
   | "notes_deleted"
+  | "tickets_closed"
+  | "tickets_deleted"
   | "by_key"
   | "once";
 

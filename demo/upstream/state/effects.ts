@@ -10,6 +10,8 @@ export interface Effects {
   readonly reversals: number;
   readonly notes: number;
   readonly notes_deleted: number;
+  readonly tickets_closed: number;
+  readonly tickets_deleted: number;
   readonly model_calls: Record<string, number>;
   readonly completed: Record<string, number>;
   readonly cancelled: Record<string, number>;
@@ -31,6 +33,8 @@ export function tallyEffects(sql: SqlStorage): Effects {
     reversals: totalOf(sql, "reversals"),
     notes: totalOf(sql, "notes"),
     notes_deleted: totalOf(sql, "notes_deleted"),
+    tickets_closed: totalOf(sql, "tickets_closed"),
+    tickets_deleted: totalOf(sql, "tickets_deleted"),
     model_calls: countsOf(sql, "model_calls"),
     completed: countsOf(sql, "completed"),
     cancelled: countsOf(sql, "cancelled"),
