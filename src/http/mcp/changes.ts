@@ -4,6 +4,8 @@ import type { CallContext } from "../../core/call.ts";
 import { isJsonObject, type Json } from "../../core/json/canonical.ts";
 import { digestOf } from "../../core/json/digest.ts";
 import { meantUri, shownUri } from "../../core/mcp/names.ts";
+import { listMcpTools } from "../../gateway/mcp/list-tools.ts";
+import type { System } from "../../gateway/ports.ts";
 import { readReach, reachedServers, serversWith, targetOf, type Reach } from "../../gateway/mcp/reach.ts";
 import { MAX_SUBSCRIPTIONS } from "../../core/state/mcp-session.ts";
 import type { McpWatch } from "../../gateway/ports/mcp.ts";
@@ -12,6 +14,8 @@ import type { Serving } from "./serving.ts";
 /** How often the tools are looked at, in milliseconds: the bound within which a kill switch or a config is told. */
 const LOOK_MS = 2_000;
 
+/** How long a server whose watch ended is left alone, in milliseconds. */
+const WATCH_AGAIN_MS = 5_000;
 /** Servers that one listener hears of at most: a Worker holds six connections at once, and needs some for itself. */
 const MAX_WATCHED = 4;
 
@@ -33,21 +37,22 @@ export async function publishChanges(
   const reach = await readReach(ports, caller);
   if (!reach.ok) return;
   const watching = watchServers(serving, reach.value, { wanted, bus, signal });
-  let known = fingerprintOf(reach.value);
+  let known = await fingerprintOf(serving, reach.value);
   while (!signal.aborted) {
     await ports.system.wait(LOOK_MS);
     // A key that was revoked, and a token whose time is over, hear nothing more.
     if (!(await serving.isStillIn())) return serving.leave.abort();
     const now = signal.aborted ? undefined : await readReach(ports, caller).catch(() => undefined);
-    const fingerprint = now?.ok === true ? fingerprintOf(now.value) : known;
+    const fingerprint = now?.ok === true ? await fingerprintOf(serving, now.value) : known;
     if (fingerprint !== known) bus.publish({ kind: "tools_list_changed" });
     known = fingerprint;
   }
   await watching;
 }
 
-function fingerprintOf({ tools }: Reach): string {
-  return digestOf(tools.map(({ definitionDigest }) => definitionDigest));
+/** What the client would be listed now: also without what its server has changed, as old as listings may be. */
+async function fingerprintOf({ c }: Serving, reach: Reach): Promise<string> {
+  return digestOf(await listMcpTools(c.var.runtime.ports, reach));
 }
 
 /** Which changes a client wants to hear of; resources by the URIs that the endpoint shows. */
@@ -80,7 +85,7 @@ async function watchServers(
   reach: Reach,
   { wanted, bus, signal }: { readonly wanted: Wanted; readonly bus: Listening["bus"]; readonly signal: AbortSignal },
 ): Promise<void> {
-  const { mcpServers } = serving.c.var.runtime.ports;
+  const { mcpServers, system } = serving.c.var.runtime.ports;
   const readable = serversWith(reach, "resource");
   const watched = reachedServers(reach).flatMap((server) => {
     const uris = (readable.includes(server) ? wanted.uris : []).flatMap((uri) => {
@@ -106,8 +111,18 @@ async function watchServers(
         if (event !== undefined) bus.publish(event);
       },
     };
-    return [{ isAsked: uris.length > 0, start: () => mcpServers.watch(target, watch) }];
+    return [
+      { isAsked: uris.length > 0, start: () => watchAgain(() => mcpServers.watch(target, watch), system, signal) },
+    ];
   });
   const first = watched.toSorted((one, other) => Number(other.isAsked) - Number(one.isAsked)).slice(0, MAX_WATCHED);
   await Promise.all(first.map(({ start }) => start()));
+}
+
+/** A watch that ended, by its time or its server's doing, is begun anew while the client listens. */
+async function watchAgain(watch: () => Promise<void>, system: System, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await watch();
+    if (!signal.aborted) await system.wait(WATCH_AGAIN_MS);
+  }
 }
