@@ -8,7 +8,10 @@ import type { Ports } from "../ports.ts";
 import { reachedServers, targetOf, type Reach } from "./reach.ts";
 
 /** How old what servers offer may be when it is listed, in milliseconds. A call looks anew. */
-export const LISTING_MAX_AGE_MS = 30_000;
+const LISTING_MAX_AGE_MS = 30_000;
+
+/** The same where something has changed. */
+const CHANGED_MAX_AGE_MS = 2_000;
 
 /**
  * The tools, by name, with the definitions that were accepted. A tool that its server describes otherwise by now, or no
@@ -18,9 +21,7 @@ export async function listMcpTools(ports: Pick<Ports, "mcpServers">, reach: Reac
   const current = new Map(
     await Promise.all(
       reachedServers(reach).map(async (name) => {
-        const target = targetOf(reach.config, name);
-        const found = target === undefined ? undefined : await ports.mcpServers.discover(target, LISTING_MAX_AGE_MS);
-        return [name, found?.ok === true ? found.value.tools : undefined] as const;
+        return [name, await offeredBy(ports, reach, name)] as const;
       }),
     ),
   );
@@ -31,6 +32,22 @@ export async function listMcpTools(ports: Pick<Ports, "mcpServers">, reach: Reac
     const name = shownName(reach.view, tool);
     return name === undefined ? [] : [{ ...definitionOf(reach, tool), name }];
   });
+}
+
+/** What a server offers; what seems to have changed since an older look is looked at again, lest a tool that was just accepted is missing. */
+async function offeredBy(
+  { mcpServers }: Pick<Ports, "mcpServers">,
+  reach: Reach,
+  name: string,
+): Promise<readonly JsonObject[] | undefined> {
+  const target = targetOf(reach.config, name);
+  if (target === undefined) return undefined;
+  const found = await mcpServers.discover(target, LISTING_MAX_AGE_MS);
+  if (!found.ok) return undefined;
+  const own = reach.tools.flatMap(({ entry: { mcp } }) => (mcp?.server === name ? [mcp] : []));
+  if (own.every((origin) => whyNotAccepted(origin, found.value.tools) === undefined)) return found.value.tools;
+  const again = await mcpServers.discover(target, CHANGED_MAX_AGE_MS);
+  return again.ok ? again.value.tools : found.value.tools;
 }
 
 function definitionOf({ config }: Reach, { name, entry }: ResolvedTool): JsonObject {
