@@ -31,7 +31,9 @@ export function mcpServers(means: Means): McpServers {
   const discoveries = new Map<string, { readonly found: Outcome<McpDiscovery>; readonly at: number }>();
   return {
     discover: async (target, maxAgeMs) => {
-      const place = digestOf([target.tenant, target.name, target.server]);
+      // What an operator has just looked at is what is listed: settings of a server's tools make no other server.
+      const { url, service, auth } = target.server;
+      const place = digestOf([target.tenant, target.name, url, service ?? null, auth ?? null]);
       const known = discoveries.get(place);
       const now = means.system.now();
       const age = known === undefined ? Infinity : now - known.at;
