@@ -233,6 +233,32 @@ test("what a user asked for is a fact that its caller declares", async () => {
   await malformed.close();
 });
 
+test("what is typed for a completion is decided and recorded like the read itself", async () => {
+  const client = await dial({ "interlock-session": "typing" });
+  const ref = { type: "ref/prompt", name: "reference.test_prompt_with_arguments" } as const;
+  const argument = { name: "arg1", value: "par" };
+  expect((await client.complete({ ref, argument })).completion.values).toEqual(expect.any(Array));
+  const operator = (await stage.key(tenant.id, ["operator"], { actors: ["*"] })).key;
+  const halt = { kind: "halt", scope: { session: "typing" }, reason: "a drill" };
+  const set = await stage.send("POST", "/v1/switches", halt, { key: operator });
+  const before = reference.calls().length;
+  await expect
+    .poll(() => client.complete({ ref, argument }).then(() => "answered", String), { timeout: 5_000 })
+    .toContain("drill");
+  const typed = reference
+    .calls()
+    .slice(before)
+    .filter(({ method }) => method === "completion/complete");
+  await expect(client.complete({ ref, argument })).rejects.toThrow();
+  expect(
+    reference
+      .calls()
+      .slice(before)
+      .filter(({ method }) => method === "completion/complete"),
+  ).toHaveLength(typed.length);
+  await stage.send("DELETE", `/v1/switches/${String(set.json["id"])}`, undefined, { key: operator });
+});
+
 describe("a token of the tenant's issuer", () => {
   const path = (): string => `/mcp?tenant=${tenant.id}`;
   const NOTE = { name: "crm.note", arguments: { customer_id: "cus_123", text: "called back" } };

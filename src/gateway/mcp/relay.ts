@@ -1,7 +1,7 @@
-// Passes on what an MCP client asks of resources, prompts and completions, from the one server or from all in turn.
+// Passes on lists of resources and prompts, from the one server or from all in turn, under the names that the endpoint shows.
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { isJsonObject, textIn, type JsonObject } from "../../core/json/canonical.ts";
-import { meantPrompt, meantUri, shownPrompt, shownUri, type McpView } from "../../core/mcp/names.ts";
+import { shownPrompt, shownUri, type McpView } from "../../core/mcp/names.ts";
 import type { Ports } from "../ports.ts";
 import type { McpExchange } from "../ports/mcp.ts";
 import { serversWith, targetOf, type Reach } from "./reach.ts";
@@ -155,40 +155,6 @@ async function pageOf(
 
 /** How old what a server says that it can do may be, in milliseconds. */
 const CAPABILITIES_MAX_AGE_MS = 300_000;
-
-/** The server that a reference of `completion/complete` means, and the reference as that server knows it. */
-export function meantReference(
-  reach: Reach,
-  ref: JsonObject,
-): { readonly server: string; readonly ref: JsonObject } | undefined {
-  const { view } = reach;
-  if (typeof ref["name"] === "string") {
-    const servers = serversWith(reach, "prompt");
-    const meant = meantPrompt(view, servers, ref["name"]);
-    return meant === undefined || !servers.includes(meant.server)
-      ? undefined
-      : { server: meant.server, ref: { ...ref, name: meant.name } };
-  }
-  const meant = typeof ref["uri"] === "string" ? meantUri(view, ref["uri"]) : undefined;
-  if (meant === undefined || !serversWith(reach, "resource").includes(meant.server)) return undefined;
-  return { server: meant.server, ref: { ...ref, uri: meant.uri } };
-}
-
-/** Suggestions for an argument; refuses `not_found` for a reference that the caller does not reach. */
-export async function complete(
-  ports: RelayPorts,
-  reach: Reach,
-  params: JsonObject,
-  exchange: McpExchange,
-): Promise<Outcome<JsonObject>> {
-  const meant = isJsonObject(params["ref"]) ? meantReference(reach, params["ref"]) : undefined;
-  const target = meant === undefined ? undefined : targetOf(reach.config, meant.server);
-  if (meant === undefined || target === undefined)
-    return refuse("not_found", "ref: expected a prompt or a resource template that is listed here");
-  const asked = { method: "completion/complete", params: { ...params, ref: meant.ref } };
-  const sent = await ports.mcpServers.request(target, asked, exchange);
-  return sent.ok ? accept(isJsonObject(sent.value) ? sent.value : {}) : sent;
-}
 
 /** A result with the resources in it named as the endpoint shows them. */
 export function withShownUris(view: McpView, server: string, result: JsonObject): JsonObject {

@@ -5,7 +5,7 @@ import { authorize, bearerOf, type Authenticated } from "../middleware/authentic
 import { audiencesOf, namedTenant, signInConfig } from "./resource.ts";
 
 /** An authenticated caller of the MCP surface, who may call tools. */
-export interface McpCaller extends Authenticated {
+export interface AuthenticatedClient extends Authenticated {
   readonly kind: "key" | "token";
   /** The person that a token names, to be masked like any user; null for a key. */
   readonly user: string | null;
@@ -18,7 +18,7 @@ export interface McpCaller extends Authenticated {
  * `x-api-key`. Refuses `unauthenticated` with what is wrong, `actor_forbidden` for a token's actor that the config has
  * not, `issuer_unavailable` while a token cannot be checked, and `role_missing` for a key that may not call.
  */
-export async function authenticateMcp(c: HttpContext): Promise<Outcome<McpCaller>> {
+export async function authenticateMcp(c: HttpContext): Promise<Outcome<AuthenticatedClient>> {
   const bearer = bearerOf(c);
   const found =
     bearer !== undefined && isSignedJwt(bearer)
@@ -29,7 +29,7 @@ export async function authenticateMcp(c: HttpContext): Promise<Outcome<McpCaller
   return authorized.ok ? found : authorized;
 }
 
-async function byKey(c: HttpContext, text: string | undefined): Promise<Outcome<McpCaller>> {
+async function byKey(c: HttpContext, text: string | undefined): Promise<Outcome<AuthenticatedClient>> {
   if (text === undefined)
     return refuse("unauthenticated", "send an API key or an access token in `Authorization: Bearer …`");
   const principal = await c.var.runtime.ports.keys.find(text);
@@ -41,7 +41,7 @@ async function byKey(c: HttpContext, text: string | undefined): Promise<Outcome<
   return accept({ kind: "key", principal, credential: text, user: null, expiresAt: null });
 }
 
-async function byToken(c: HttpContext, token: string): Promise<Outcome<McpCaller>> {
+async function byToken(c: HttpContext, token: string): Promise<Outcome<AuthenticatedClient>> {
   const tenant = namedTenant(c);
   if (tenant === undefined)
     return refuse("unauthenticated", "a token does not say whose it is here: add `?tenant=<id>` to the address");

@@ -4,8 +4,10 @@ import { isJsonObject, objectAt, textIn, type JsonObject } from "../../core/json
 import { META } from "../../core/mcp/meta.ts";
 import { meantPrompt, meantUri } from "../../core/mcp/names.ts";
 import type { McpResult } from "../../core/mcp/results.ts";
+import { complete } from "../../gateway/mcp/complete.ts";
 import { readerOf, serversWith } from "../../gateway/mcp/reach.ts";
-import { complete, listPage, type ListMethod } from "../../gateway/mcp/relay.ts";
+import { listPage, type ListMethod } from "../../gateway/mcp/relay.ts";
+import { deferOf } from "../context.ts";
 import { protocolError } from "./errors.ts";
 import type { Answering, Asked } from "./serving.ts";
 import { governed, rendered } from "./tool-handlers.ts";
@@ -30,12 +32,12 @@ function listing(method: ListMethod): Answering {
   };
 }
 
-async function completion(
-  { serving, reach, exchange }: Asked,
-  params: Readonly<Record<string, unknown>>,
-): Promise<Result> {
-  const { _meta, ...asked } = params as JsonObject;
-  const answer = await complete(serving.c.var.runtime.ports, reach, asked, exchange);
+async function completion(asked: Asked, params: Readonly<Record<string, unknown>>): Promise<Result> {
+  const { serving, caller, reach, exchange } = asked;
+  const { runtime } = serving.c.var;
+  const { _meta, ...given } = params as JsonObject;
+  const recorder = runtime.recorder(deferOf(serving.c));
+  const answer = await complete(runtime.ports, { caller, reach, params: given }, exchange, recorder);
   if (!answer.ok) throw protocolError(answer);
   return answer.value;
 }

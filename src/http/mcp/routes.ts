@@ -3,7 +3,7 @@ import { isJsonContentType, isLegacyRequest } from "@modelcontextprotocol/server
 import { parseExactJson } from "../../core/json/exact.ts";
 import type { HttpContext } from "../context.ts";
 import { readBodyText } from "../middleware/body.ts";
-import { authenticateMcp, type McpCaller } from "./authenticate.ts";
+import { authenticateMcp, type AuthenticatedClient } from "./authenticate.ts";
 import { challenge } from "./challenge.ts";
 import { refusedResponse, rpcErrorResponse } from "./errors.ts";
 import { serveSessionDelete, serveSessionGet, serveSessionPost } from "./sessions.ts";
@@ -49,7 +49,7 @@ async function answerMcp(c: HttpContext, server: string | null): Promise<Respons
 }
 
 /** Whether a credential that was taken still would be: a key by looking it up, a token by its time. */
-async function isStillIn(c: HttpContext, { kind, credential, expiresAt }: McpCaller): Promise<boolean> {
+async function isStillIn(c: HttpContext, { kind, credential, expiresAt }: AuthenticatedClient): Promise<boolean> {
   const { keys, system } = c.var.runtime.ports;
   return kind === "token" ? system.now() < (expiresAt ?? 0) : (await keys.find(credential)) !== undefined;
 }
