@@ -6,10 +6,11 @@ import { Count } from "./steps.mjs";
 ensureInstalled();
 const count = new Count();
 await runChecks(count);
-// The one computes, the other waits for alarms: together they take little longer than either.
+// The first computes, the second waits for alarms, the third for processes: together they take little longer than any.
 await Promise.all([
   count.tests("long unit tests", ["--project", "unit-long"]),
   count.tests("long workerd tests", ["--project", "workerd-long"]),
+  count.tests("documents and commands", ["--project", "e2e", "test/docs", "test/cli"]),
 ]);
-await count.tests("end-to-end tests", ["--project", "e2e"]);
+await count.tests("end-to-end tests", ["--project", "e2e", "test/e2e", "test/demo"]);
 count.close();

@@ -44,7 +44,7 @@ beforeAll(async () => {
   const identity = { issuers: { acme: { issuer, actor: { default: ACTOR }, scopes: { prefix: "gw:" } } } };
   tenant = await stage.tenant({
     hosts: [`127.0.0.1:${address.port}`],
-    sections: { identity, mcp: { servers: { crm: { url: "http://demo.upstream/mcp", service: "DEMO" } } } },
+    sections: { identity, mcp: { servers: { crm: { url: "/mcp", service: "DEMO" } } } },
   });
   keysOnly = await stage.tenant();
 });
