@@ -282,10 +282,11 @@ describe("preflight", () => {
   });
 
   it("tells an agent no figure where the tenant keeps them, nor does a live refusal; a person still sees them", async () => {
-    const rule = { id: "cap", when: "args.amount_usd > 37.5", effect: "deny", message: "over 37.50" };
+    // Figures that no id, digest or instant of an answer can hold by chance.
+    const rule = { id: "cap", when: "args.amount_usd > 61.5", effect: "deny", message: "over 61.50" };
     const policy = { explain_to_agents: "effect", rules: [rule] };
     const tenant = await open({
-      actor: { max_amount_usd: 50, stop_and_ask: { min_confidence: 0.65 } },
+      actor: { max_amount_usd: 63.25, stop_and_ask: { min_confidence: 0.65 } },
       sections: { policy },
     });
     works();
@@ -300,7 +301,7 @@ describe("preflight", () => {
     ];
     for (const answer of asked) {
       const text = await answer.text();
-      expect(text).not.toMatch(/37\.5|50(\.00)?\b|0\.65|counterfactuals/);
+      expect(text).not.toMatch(/61\.5|63\.25|\b0\.65|counterfactuals/);
     }
     expect(await (await request("/v1/sessions/s1", tenant.operator)).text()).toContain("0.65");
     const both = await createKey(tenant.id, ["agent", "operator"]);
@@ -309,6 +310,6 @@ describe("preflight", () => {
       { session_id: "s9", tool_call: { name: "refund", args: { amount_usd: 75 } } },
       both,
     );
-    expect(await told.text()).toContain("allowed up to 37.50");
+    expect(await told.text()).toContain("allowed up to 61.50");
   });
 });
