@@ -86,3 +86,8 @@ export interface ToolCall {
   /** Whose identical calls are one while people are asked about it; the session's where left out. */
   readonly askedBy?: string | undefined;
 }
+
+/** A call that asks for nothing beside its tool and arguments: no constraints, key, deadline, saga or compensation. */
+export function plainToolCall(call: Pick<ToolCall, "context" | "toolName" | "args" | "envelope">): ToolCall {
+  return { ...call, constraints: {}, idempotencyKey: undefined, deadlineMs: null, isInSaga: false, compensates: null };
+}

@@ -2,7 +2,7 @@
 import { accept, refuse, type ErrorCode, type Outcome, type Refusal } from "../core/errors.ts";
 import { mapArguments } from "../core/policy/argument-mapping.ts";
 import type { ActiveConfig } from "../core/config/published.ts";
-import type { ToolCall } from "../core/call.ts";
+import { plainToolCall, type ToolCall } from "../core/call.ts";
 import type { CompensationOrder } from "../core/state/tool-call-after.ts";
 import type { ToolCallRecord } from "../core/state/tool-call-record.ts";
 import { upstreamKey } from "../core/units/identifier.ts";
@@ -111,22 +111,17 @@ function compensating(
   const { key_id: keyId, roles, scopes } = principal;
   const { actor } = call.context;
   const intent = "compensation";
+  const context = {
+    ...call.context,
+    principal: { ...call.context.principal, keyId, roles, scopes },
+    intent,
+    confidence: null,
+    userPrompt: null,
+    isConfirmed: false,
+  };
+  const envelope = { actor, intent, tool_call: { name: tool, args } };
   return {
-    context: {
-      ...call.context,
-      principal: { ...call.context.principal, keyId, roles, scopes },
-      intent,
-      confidence: null,
-      userPrompt: null,
-      isConfirmed: false,
-    },
-    toolName: tool,
-    args,
-    constraints: {},
-    idempotencyKey: undefined,
-    deadlineMs: null,
-    isInSaga: false,
+    ...plainToolCall({ context, toolName: tool, args, envelope }),
     compensates: { callId: record.request.id, id },
-    envelope: { actor, intent, tool_call: { name: tool, args } },
   };
 }

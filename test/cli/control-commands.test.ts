@@ -1,45 +1,6 @@
 // Proves what people in charge type: switches and stop, approvals, sessions, preflight; what is sent, what is shown, how it ends.
-import { afterEach, expect, test } from "vitest";
-import { runCli, type CliRun } from "./run-cli.ts";
-import { standIn, type StandIn } from "./stand-in.ts";
-
-interface Sent {
-  readonly method: string;
-  readonly url: string;
-  readonly body: unknown;
-}
-
-interface Gateway {
-  readonly sent: readonly Sent[];
-  readonly run: (args: readonly string[], input?: string) => Promise<CliRun>;
-}
-
-const stops: StandIn[] = [];
-afterEach(async () => {
-  await Promise.all(stops.splice(0).map((each) => each.stop()));
-});
-
-/** A gateway that answers this to everything, and the CLI beside it. */
-async function gateway(answer: unknown, status = 200): Promise<Gateway> {
-  const sent: Sent[] = [];
-  const server = await standIn(async (request, response) => {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of request) chunks.push(chunk as Uint8Array);
-    const text = Buffer.concat(chunks).toString();
-    sent.push({
-      method: request.method ?? "",
-      url: request.url ?? "",
-      body: text === "" ? undefined : JSON.parse(text),
-    });
-    response.writeHead(status).end(JSON.stringify(answer));
-  });
-  stops.push(server);
-  const env = { INTERLOCK_URL: server.url, INTERLOCK_KEY: "test-key-123" };
-  return {
-    sent,
-    run: (args, input) => runCli(args, { cwd: import.meta.dirname, env, ...(input === undefined ? {} : { input }) }),
-  };
-}
+import { expect, test } from "vitest";
+import { recordingGateway } from "./recording-gateway.ts";
 
 const set = {
   id: "sw_1",
@@ -53,7 +14,7 @@ const set = {
 };
 
 test("stop: sets a halt on what is named, prints its id and how long the gateway took", async () => {
-  const { run, sent } = await gateway(set, 201);
+  const { run, sent } = await recordingGateway(set, 201);
   const stopped = await run(["stop", "--reason", "loops", "--actor", "clerk"]);
   expect(stopped).toMatchObject({ code: 0, stderr: "" });
   expect(stopped.stdout).toMatch(/^sw_1 {2}halt is set on actor=clerk: the gateway took \d+ ms\n.*switches clear sw_1/);
@@ -63,7 +24,7 @@ test("stop: sets a halt on what is named, prints its id and how long the gateway
 });
 
 test("stop: kind, every scope and an expiry are sent; JSON has the measured time; warnings go to stderr", async () => {
-  const { run, sent } = await gateway({ ...set, warnings: ["the config could not be read"] }, 201);
+  const { run, sent } = await recordingGateway({ ...set, warnings: ["the config could not be read"] }, 201);
   const scope = ["--tool", "billing.refund", "--session", "s1", "--release", "r1"];
   const before = Date.now();
   const stopped = await run([
@@ -89,7 +50,7 @@ test("stop: kind, every scope and an expiry are sent; JSON has the measured time
 });
 
 test("stop: without a reason, with a blank one, another kind or no duration nothing is sent", async () => {
-  const { run, sent } = await gateway(set, 201);
+  const { run, sent } = await recordingGateway(set, 201);
   for (const args of [
     [],
     ["--reason", " "],
@@ -106,21 +67,21 @@ test("stop: a refusal and a gateway that failed end with their own codes", async
     detail: "scope.tool: no tool",
     errors: [{ path: "scope.tool", message: "no tool" }],
   };
-  expect(await (await gateway(problem, 400)).run(["stop", "--reason", "r", "--tool", "x"])).toMatchObject({
+  expect(await (await recordingGateway(problem, 400)).run(["stop", "--reason", "r", "--tool", "x"])).toMatchObject({
     code: 1,
     stderr: "invalid_request: scope.tool: no tool\n  scope.tool: no tool\n",
   });
-  const down = await gateway({ code: "control_plane_down", detail: "down" }, 503);
+  const down = await recordingGateway({ code: "control_plane_down", detail: "down" }, 503);
   expect(await down.run(["stop", "--reason", "r"])).toMatchObject({ code: 3 });
 });
 
 test("switches: list, set, clear", async () => {
-  const listed = await gateway({ data: [set] });
+  const listed = await recordingGateway({ data: [set] });
   expect((await listed.run(["switches", "list"])).stdout).toMatch(/^ID .*REASON\nsw_1 {2}halt {2}actor=clerk {2}set /);
   await listed.run(["switches", "list", "--all"]);
   expect(listed.sent.map((each) => each.url)).toEqual(["/v1/switches", "/v1/switches?all=true"]);
-  expect((await (await gateway({ data: [] })).run(["switches", "list"])).stdout).toBe("no switches\n");
-  const { run, sent } = await gateway(set);
+  expect((await (await recordingGateway({ data: [] })).run(["switches", "list"])).stdout).toBe("no switches\n");
+  const { run, sent } = await recordingGateway(set);
   expect(await run(["switches", "set", "--reason", "r"])).toMatchObject({ code: 2 });
   expect(await run(["switches", "set", "--kind", "force_approvals", "--reason", "r"])).toMatchObject({ code: 0 });
   expect((await run(["switches", "clear", "sw_1", "--reason", "all well"])).stdout).toBe(
@@ -142,13 +103,13 @@ test("approvals: list, show, approve, deny, withdraw", async () => {
     tool: { name: "billing.refund" },
     digest: "d1",
   };
-  const listing = await gateway({ data: [approval], next_cursor: "c" });
+  const listing = await recordingGateway({ data: [approval], next_cursor: "c" });
   const listed = await listing.run(["approvals", "list", "--status", "pending"]);
   expect(listed.stdout).toMatch(
     /\nap_1 {2}pending {2}approval {2}clerk {2}billing\.refund {2}-\nthere are older ones\n$/,
   );
   expect(listing.sent[0]?.url).toBe("/v1/approvals?status=pending");
-  const { run, sent } = await gateway(approval);
+  const { run, sent } = await recordingGateway(approval);
   expect((await run(["approvals", "show", "ap_1"])).stdout).toContain("digest: d1");
   expect((await run(["approvals", "approve", "ap_1", "--comment", "ok", "--digest", "d1"])).stdout).toBe(
     "ap_1: pending\n",
@@ -176,7 +137,7 @@ test("sessions: show, resume, pause, end", async () => {
     counters: { calls: 3, failures: 1 },
     budget: { usd: { limit: "2.00", used: "1.00", held: "0.00" }, tokens: { limit: null, used: 9, held: 0 } },
   };
-  const { run, sent } = await gateway(session);
+  const { run, sent } = await recordingGateway(session);
   expect((await run(["sessions", "show", "s1"])).stdout).toBe(
     "session s1 of clerk: paused since 2026-11-25T10:00:00.000Z by actor.min_confidence: unsure\n" +
       "budget\n  usd: 1.00 used, 0.00 held of 2.00\ncalls 3, failures 1\n",
@@ -206,7 +167,7 @@ test("tool-calls preflight: reads an envelope from stdin, says what would happen
     refusal: null,
     counterfactuals: [{ message: "allowed up to 50.00" }],
   };
-  const { run, sent } = await gateway(answer);
+  const { run, sent } = await recordingGateway(answer);
   const envelope = { tool_call: { name: "billing.refund", args: { amount_usd: 75 } } };
   const asked = await run(["tool-calls", "preflight", "-"], JSON.stringify(envelope));
   expect(asked).toMatchObject({

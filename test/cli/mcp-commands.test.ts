@@ -1,35 +1,14 @@
 // Proves `interlock mcp`: what is sent, what is shown of a stranger's text, how it ends.
-import { afterEach, expect, test } from "vitest";
-import { runCli, type CliRun } from "./run-cli.ts";
-import { standIn, type StandIn } from "./stand-in.ts";
-
-interface Sent {
-  readonly method: string;
-  readonly url: string;
-  readonly body: unknown;
-}
-
-const stops: StandIn[] = [];
-afterEach(async () => {
-  await Promise.all(stops.splice(0).map((each) => each.stop()));
-});
+import { expect, test } from "vitest";
+import { recordingGateway, type Sent } from "./recording-gateway.ts";
+import type { CliRun } from "./run-cli.ts";
 
 async function gateway(
   answer: unknown,
-  status = 200,
+  status?: number,
 ): Promise<{ readonly sent: readonly Sent[]; readonly run: (...args: readonly string[]) => Promise<CliRun> }> {
-  const sent: Sent[] = [];
-  const server = await standIn(async (request, response) => {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of request) chunks.push(chunk as Uint8Array);
-    const text = Buffer.concat(chunks).toString();
-    const { method = "", url = "" } = request;
-    sent.push({ method, url, body: text === "" ? undefined : JSON.parse(text) });
-    response.writeHead(status).end(JSON.stringify(answer));
-  });
-  stops.push(server);
-  const env = { INTERLOCK_URL: server.url, INTERLOCK_KEY: "test-key-123" };
-  return { sent, run: (...args) => runCli(["mcp", ...args], { cwd: import.meta.dirname, env }) };
+  const { sent, run } = await recordingGateway(answer, status);
+  return { sent, run: (...args) => run(["mcp", ...args]) };
 }
 
 const [PINNED, CURRENT] = ["a".repeat(64), "b".repeat(64)];

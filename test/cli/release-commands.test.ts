@@ -1,37 +1,14 @@
 // Proves `interlock releases`: what is sent, what is shown, how it ends.
-import { afterEach, expect, test } from "vitest";
-import { runCli, type CliRun } from "./run-cli.ts";
-import { standIn, type StandIn } from "./stand-in.ts";
+import { expect, test } from "vitest";
+import { recordingGateway, type Sent } from "./recording-gateway.ts";
+import type { CliRun } from "./run-cli.ts";
 
-interface Sent {
-  readonly method: string;
-  readonly url: string;
-  readonly ifMatch: string | undefined;
-  readonly body: unknown;
-}
-
-const stops: StandIn[] = [];
-afterEach(async () => {
-  await Promise.all(stops.splice(0).map((each) => each.stop()));
-});
-
-/** A gateway that answers this to everything, and the CLI beside it. */
 async function gateway(
   answer: unknown,
-  status = 200,
+  status?: number,
 ): Promise<{ readonly sent: readonly Sent[]; readonly run: (...args: readonly string[]) => Promise<CliRun> }> {
-  const sent: Sent[] = [];
-  const server = await standIn(async (request, response) => {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of request) chunks.push(chunk as Uint8Array);
-    const text = Buffer.concat(chunks).toString();
-    const { method = "", url = "", headers } = request;
-    sent.push({ method, url, ifMatch: headers["if-match"], body: text === "" ? undefined : JSON.parse(text) });
-    response.writeHead(status).end(JSON.stringify(answer));
-  });
-  stops.push(server);
-  const env = { INTERLOCK_URL: server.url, INTERLOCK_KEY: "test-key-123" };
-  return { sent, run: (...args) => runCli(["releases", ...args], { cwd: import.meta.dirname, env }) };
+  const { sent, run } = await recordingGateway(answer, status);
+  return { sent, run: (...args) => run(["releases", ...args]) };
 }
 
 const live = { release: "r1", digest: "a".repeat(64) };

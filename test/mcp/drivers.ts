@@ -88,6 +88,41 @@ function answerOf(result: object): ToolAnswer {
 const messagesOf = (messages: readonly { readonly content: unknown }[]): string =>
   messages.map((message) => textOf([message.content])).join("\n");
 
+/** What the clients of all three SDKs are asked for beside tools, in the same words. */
+interface AsksBesideTools {
+  listResources(): Promise<{ readonly resources: readonly { readonly uri: string }[] }>;
+  readResource(params: { uri: string }): Promise<{ readonly contents: unknown }>;
+  listPrompts(): Promise<{ readonly prompts: readonly { readonly name: string }[] }>;
+  getPrompt(params: {
+    name: string;
+    arguments: Record<string, string>;
+  }): Promise<{ readonly messages: readonly { readonly content: unknown }[] }>;
+  complete(params: {
+    ref: { type: "ref/prompt"; name: string };
+    argument: { name: string; value: string };
+    context?: { arguments: Record<string, string> };
+  }): Promise<{ readonly completion: { readonly values: readonly string[] } }>;
+}
+
+function besideTools(
+  client: AsksBesideTools,
+): Pick<Driver, "listResources" | "readResource" | "listPrompts" | "getPrompt" | "complete"> {
+  return {
+    listResources: async () => (await client.listResources()).resources.map((resource) => resource.uri),
+    readResource: async (uri) => textOf((await client.readResource({ uri })).contents),
+    listPrompts: async () => (await client.listPrompts()).prompts.map((prompt) => prompt.name),
+    getPrompt: async (name, args) => messagesOf((await client.getPrompt({ name, arguments: { ...args } })).messages),
+    complete: async (name, argument, value, context) =>
+      (
+        await client.complete({
+          ref: { type: "ref/prompt", name },
+          argument: { name: argument, value },
+          ...(context === undefined ? {} : { context: { arguments: { ...context } } }),
+        })
+      ).completion.values,
+  };
+}
+
 /** The official client of the second generation. Servers that know no 2026-07-28 are met with what they know. */
 async function connectV2(endpoint: Endpoint, mode: "legacy" | "auto" | { readonly pin: string }): Promise<Driver> {
   const client = new ClientV2(INFO, {
@@ -109,18 +144,7 @@ async function connectV2(endpoint: Endpoint, mode: "legacy" | "auto" | { readonl
           onProgress === undefined ? {} : { onprogress: ({ progress, total }) => onProgress(progress, total ?? 0) },
         ),
       ),
-    listResources: async () => (await client.listResources()).resources.map((resource) => resource.uri),
-    readResource: async (uri) => textOf((await client.readResource({ uri })).contents),
-    listPrompts: async () => (await client.listPrompts()).prompts.map((prompt) => prompt.name),
-    getPrompt: async (name, args) => messagesOf((await client.getPrompt({ name, arguments: { ...args } })).messages),
-    complete: async (name, argument, value, context) =>
-      (
-        await client.complete({
-          ref: { type: "ref/prompt", name },
-          argument: { name: argument, value },
-          ...(context === undefined ? {} : { context: { arguments: { ...context } } }),
-        })
-      ).completion.values,
+    ...besideTools(client),
     close: () => client.close(),
   };
 }
@@ -145,18 +169,7 @@ async function connectV1(endpoint: Endpoint): Promise<Driver> {
           onProgress === undefined ? {} : { onprogress: ({ progress, total }) => onProgress(progress, total ?? 0) },
         ),
       ),
-    listResources: async () => (await client.listResources()).resources.map((resource) => resource.uri),
-    readResource: async (uri) => textOf((await client.readResource({ uri })).contents),
-    listPrompts: async () => (await client.listPrompts()).prompts.map((prompt) => prompt.name),
-    getPrompt: async (name, args) => messagesOf((await client.getPrompt({ name, arguments: { ...args } })).messages),
-    complete: async (name, argument, value, context) =>
-      (
-        await client.complete({
-          ref: { type: "ref/prompt", name },
-          argument: { name: argument, value },
-          ...(context === undefined ? {} : { context: { arguments: { ...context } } }),
-        })
-      ).completion.values,
+    ...besideTools(client),
     close: async () => {
       await transport.terminateSession();
       await client.close();
@@ -182,18 +195,7 @@ async function connectAiSdk(endpoint: Endpoint): Promise<Driver> {
       const result = await tool.execute({ ...args }, { toolCallId: "call_1", messages: [], context: {} });
       return answerOf(result as object);
     },
-    listResources: async () => (await client.listResources()).resources.map((resource) => resource.uri),
-    readResource: async (uri) => textOf((await client.readResource({ uri })).contents),
-    listPrompts: async () => (await client.listPrompts()).prompts.map((prompt) => prompt.name),
-    getPrompt: async (name, args) => messagesOf((await client.getPrompt({ name, arguments: { ...args } })).messages),
-    complete: async (name, argument, value, context) =>
-      (
-        await client.complete({
-          ref: { type: "ref/prompt", name },
-          argument: { name: argument, value },
-          ...(context === undefined ? {} : { context: { arguments: { ...context } } }),
-        })
-      ).completion.values,
+    ...besideTools(client),
     close: () => client.close(),
   };
 }

@@ -1,7 +1,7 @@
 // Records sessions for tests of datasets as the gateway records them: model calls in any dialect, tool calls, approvals.
 import { inputTokens } from "../../src/core/budget/price.ts";
 import { amounts } from "../../src/core/budget/amounts.ts";
-import type { CallContext } from "../../src/core/call.ts";
+import { plainToolCall, type CallContext } from "../../src/core/call.ts";
 import type { ActiveConfig } from "../../src/core/config/published.ts";
 import type { ToolOffer, Turn } from "../../src/core/dialect/conversation.ts";
 import type { GeneratingDialect } from "../../src/core/dialect/names.ts";
@@ -172,17 +172,7 @@ export class Recording {
       this.#ports() as Ports,
       this.#recorder(),
       {
-        call: {
-          context,
-          toolName: name,
-          args,
-          constraints: {},
-          idempotencyKey: undefined,
-          deadlineMs: null,
-          isInSaga: false,
-          compensates: null,
-          envelope: { tool_call: { name, args } },
-        },
+        call: plainToolCall({ context, toolName: name, args, envelope: { tool_call: { name, args } } }),
         ask,
         tool: CONFIG.tool(name),
         decision: decision(effect),

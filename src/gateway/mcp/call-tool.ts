@@ -1,8 +1,8 @@
 // Sequences one MCP tool call: the same governed call as any other, and what its client is told while people decide.
-import type { ToolCall } from "../../core/call.ts";
+import { plainToolCall, type ToolCall } from "../../core/call.ts";
 import type { ResolvedTool } from "../../core/config/published.ts";
 import { refuse, type Refusal } from "../../core/errors.ts";
-import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
+import { isJsonObject, objectAt, textIn, type JsonObject } from "../../core/json/canonical.ts";
 import { digestOf } from "../../core/json/digest.ts";
 import { MAX_ROUNDS, ROUND_HOLD_MS, rungOf } from "../../core/mcp/ladder.ts";
 import {
@@ -132,16 +132,10 @@ function governedCall(call: McpToolCall): ToolCall {
   const answers = state?.kind === "upstream" && inputResponses !== undefined ? { input_responses: inputResponses } : {};
   const { context, server } = caller;
   const name = tool?.name ?? (server === null ? asked : `${server}.${asked}`);
+  const envelope = { actor: context.actor, intent: context.intent, tool_call: { name, args }, ...answers };
   return {
-    context,
-    toolName: name,
-    args,
-    constraints: {},
+    ...plainToolCall({ context, toolName: name, args, envelope }),
     idempotencyKey,
-    deadlineMs: null,
-    isInSaga: false,
-    compensates: null,
-    envelope: { actor: context.actor, intent: context.intent, tool_call: { name, args }, ...answers },
     resumes: state?.call,
     askedBy,
   };
@@ -192,12 +186,10 @@ function questionOf({ outcome }: ToolCallRecord): JsonObject | undefined {
 }
 
 function ofServer(call: McpToolCall, record: ToolCallRecord, asks: JsonObject): McpAnswer {
-  const requests = asks["inputRequests"];
-  const upstream = asks["requestState"];
   return {
     type: "input_required",
-    inputRequests: isJsonObject(requests) ? requests : {},
-    state: stateOf(call, record, { kind: "upstream", upstream: typeof upstream === "string" ? upstream : null }),
+    inputRequests: objectAt(asks, "inputRequests"),
+    state: stateOf(call, record, { kind: "upstream", upstream: textIn(asks, "requestState") ?? null }),
   };
 }
 

@@ -1,4 +1,5 @@
 // Sequences `completion/complete`: what a caller types for a prompt or a template reaches a server only if the read itself might.
+import { plainToolCall } from "../../core/call.ts";
 import { accept, refuse, type Outcome } from "../../core/errors.ts";
 import { isJsonObject, objectAt, textIn, type JsonObject } from "../../core/json/canonical.ts";
 import { meantPrompt, meantUri } from "../../core/mcp/names.ts";
@@ -16,20 +17,14 @@ interface Meant {
 }
 
 function meantBy(reach: Reach, ref: JsonObject): Meant | undefined {
-  const { view } = reach;
   const name = textIn(ref, "name");
   const kind = name === undefined ? "resource" : "prompt";
   const servers = serversWith(reach, kind);
-  if (name !== undefined) {
-    const meant = meantPrompt(view, servers, name);
-    return meant === undefined || !servers.includes(meant.server)
-      ? undefined
-      : { server: meant.server, kind, ref: { ...ref, name: meant.name } };
-  }
-  const meant = meantUri(view, textIn(ref, "uri") ?? "");
-  return meant === undefined || !servers.includes(meant.server)
-    ? undefined
-    : { server: meant.server, kind, ref: { ...ref, uri: meant.uri } };
+  const meant =
+    name === undefined ? meantUri(reach.view, textIn(ref, "uri") ?? "") : meantPrompt(reach.view, servers, name);
+  if (meant === undefined || !servers.includes(meant.server)) return undefined;
+  const { server, ...own } = meant;
+  return { server, kind, ref: { ...ref, ...own } };
 }
 
 /**
@@ -50,21 +45,9 @@ export async function complete(
     return refuse("not_found", "ref: expected a prompt or a resource template that is listed here");
   const { context } = caller;
   const args = readArguments(meant, objectAt(params, "argument"));
-  const decided = await decideTool(
-    ports,
-    {
-      context,
-      toolName: reader.name,
-      args,
-      constraints: {},
-      idempotencyKey: undefined,
-      deadlineMs: null,
-      isInSaga: false,
-      compensates: null,
-      envelope: { actor: context.actor, intent: context.intent, completion: params },
-    },
-    recorder,
-  );
+  const envelope = { actor: context.actor, intent: context.intent, completion: params };
+  const call = plainToolCall({ context, toolName: reader.name, args, envelope });
+  const decided = await decideTool(ports, call, recorder);
   if (!decided.ok) return decided;
   if (decided.value.decision.effect !== "allow") return refusalOf(decided.value.decision);
   const asked = { method: "completion/complete", params: { ...params, ref: meant.ref } };

@@ -1,6 +1,6 @@
 // Lists the tools of an MCP endpoint: only what the caller may use, as it was accepted, without what has changed since.
 import type { ResolvedTool } from "../../core/config/published.ts";
-import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
+import { isJsonObject, objectAt, type JsonObject } from "../../core/json/canonical.ts";
 import { whyNotAccepted } from "../../core/mcp/accepted.ts";
 import { META, OURS } from "../../core/mcp/meta.ts";
 import { shownName } from "../../core/mcp/names.ts";
@@ -57,7 +57,7 @@ function definitionOf({ config }: Reach, { name, entry }: ResolvedTool): JsonObj
       ? undefined
       : config.published.document.mcp.servers[mcp.server]?.definitions?.find((each) => each["name"] === mcp.name);
   const known = isJsonObject(accepted) ? accepted : {};
-  const said = Object.entries(isJsonObject(known["_meta"]) ? known["_meta"] : {});
+  const said = Object.entries(objectAt(known, "_meta"));
   const meta = Object.fromEntries(said.filter(([member]) => !member.startsWith(OURS)));
   return {
     ...(description === undefined ? {} : { description }),

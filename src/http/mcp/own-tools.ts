@@ -1,5 +1,6 @@
 // The gateway's own tools on the endpoint that shows all: how a waiting call stands, and what would become of a call.
 import type { Result } from "@modelcontextprotocol/server";
+import { plainToolCall } from "../../core/call.ts";
 import { refuse } from "../../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../../core/json/canonical.ts";
 import { callMeta, finishedResult, refusalResult, withMeta } from "../../core/mcp/results.ts";
@@ -96,17 +97,8 @@ async function foretell(asked: Asked, { tool: shown, arguments: given }: JsonObj
   const args = isJsonObject(given) ? given : {};
   const { context } = caller;
   const name = tool?.name ?? shown;
-  const call = {
-    context,
-    toolName: name,
-    args,
-    constraints: {},
-    idempotencyKey: undefined,
-    deadlineMs: null,
-    isInSaga: false,
-    compensates: null,
-    envelope: { actor: context.actor, intent: context.intent, tool_call: { name, args } },
-  };
+  const envelope = { actor: context.actor, intent: context.intent, tool_call: { name, args } };
+  const call = plainToolCall({ context, toolName: name, args, envelope });
   const explain = explainTo(context.principal, reach.config);
   const foreseen = await preflight(runtime.ports, call, runtime.recorder(deferOf(serving.c)));
   if (!foreseen.ok) return refusalResult(toldRefusal(foreseen, explain));
